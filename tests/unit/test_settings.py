@@ -1,0 +1,94 @@
+"""Settings: three sources, one precedence, and nonsense refused before anything starts."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from fixtures.errors import SettingsError
+from fixtures.options import OPTIONS
+from fixtures.settings import Settings, resolve
+
+ROOT = Path("/somewhere")
+
+
+def given(**values: str) -> Callable[[str], str | None]:
+    return values.get
+
+
+def settings(command_line: dict[str, str] | None = None, **environment: str) -> Settings:
+    return resolve(given(**(command_line or {})), given(), environment, ROOT)
+
+
+def test_every_option_is_a_setting() -> None:
+    assert [field.name for field in fields(Settings)] == [option.name for option in OPTIONS]
+
+
+def test_the_defaults_are_the_homeworks() -> None:
+    defaults = settings()
+    assert (defaults.quant_policy, defaults.cache_max_entry_count, defaults.tp) == (4, 0.4, 1)
+    assert defaults.server_name == "127.0.0.1"
+    assert defaults.work_dir == ROOT / ".acceptance"
+    assert defaults.changed() == {}
+
+
+def test_the_command_line_wins_over_ini_and_ini_over_environment() -> None:
+    environment = {"ACCEPTANCE_TP": "4"}
+    assert resolve(given(tp="2"), given(tp="3"), environment, ROOT).tp == 2
+    assert resolve(given(), given(tp="3"), environment, ROOT).tp == 3
+    assert resolve(given(), given(), environment, ROOT).tp == 4
+
+
+def test_an_empty_environment_variable_is_not_set() -> None:
+    assert settings(ACCEPTANCE_TP="").tp == 1
+
+
+def test_what_differs_from_the_homework_is_named() -> None:
+    assert settings({"quant_policy": "0", "tp": "1"}).changed() == {"quant_policy": 0}
+
+
+def test_folders_are_shown_by_name_only() -> None:
+    shown = settings({"checkpoint": "/home/someone/models/internlm2_5-1_8b-chat"}).shown()
+    assert shown["checkpoint"] == "internlm2_5-1_8b-chat"
+    assert "/" not in shown["work_dir"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("cache_max_entry_count", "1.5", "above 0 and at most 1"),
+        ("cache_max_entry_count", "0", "above 0"),
+        ("cache_max_entry_count", "nan", "above 0"),
+        ("cache_max_entry_count", "much", "must be a number"),
+        ("quant_policy", "5", "must be 0 (16-bit KV cache), 4 (int4) or 8 (int8)"),
+        ("session_len", "-1", "from 64"),
+        ("tp", "two", "whole number"),
+        ("backend", "vllm", "turbomind, pytorch"),
+        ("server_port", "70000", "from 0 to 65535"),
+        ("server_name", "no such host!", "no address of this machine"),
+        ("calibration", "none", "auto, hub, local"),
+        ("vram_limit_gib", "-3", "above 0"),
+        ("vram_pattern", "(", "no regular expression"),
+        ("vram_pattern", r"(\d+)", "no group named 'used'"),
+        ("call_tries", "0", "from 1"),
+        ("rehearse", "perhaps", "true or false"),
+    ],
+)
+def test_nonsense_is_refused_with_its_option_named(name: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings({name: value})
+    assert words in str(refused.value)
+    assert "--" + name.replace("_", "-") in str(refused.value)
+
+
+def test_a_probe_command_needs_the_cards_size() -> None:
+    command = {"vram_command": "studio-smi", "vram_pattern": r"(?P<used>\d+)"}
+    with pytest.raises(SettingsError, match="how large the card is"):
+        settings(command)
+    assert settings(command | {"vram_total_gib": "24"}).vram_total_gib == 24
+
+
+def test_the_source_of_a_bad_value_is_named() -> None:
+    with pytest.raises(SettingsError, match="environment, ACCEPTANCE_TP"):
+        settings(ACCEPTANCE_TP="zero")
