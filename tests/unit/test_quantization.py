@@ -1,0 +1,218 @@
+"""Quantization: once, whole or not at all, and its failures told in words."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixtures.calibration import Calibration
+from fixtures.capabilities import capabilities
+from fixtures.checkpoint import identify
+from fixtures.errors import AcceptanceError, QuantizationError
+from fixtures.homework import AWQ, AwqArguments
+from fixtures.quantization import QuantizedCheckpoint, cache_key, quantize, served_name
+from fixtures.settings import resolve
+from tests.unit.tiny_checkpoint import write_checkpoint
+
+PROGRAM = (sys.executable, "-m", "tests.unit.programs.auto_awq")
+LOCAL = Calibration(dataset="ptb", description="own text", identity="local:1", texts=("一", "two"))
+ROOT = Path(__file__).parents[2]
+
+Quantize = Callable[..., QuantizedCheckpoint]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How often the program ran to its end."""
+    file = tmp_path / "runs"
+    monkeypatch.setenv("RUNS", str(file))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return lambda: len(file.read_text().splitlines()) if file.exists() else 0
+
+
+@pytest.fixture
+def run(tmp_path: Path, runs: Callable[[], int]) -> Quantize:
+    """Quantize a tiny checkpoint with the stand-in program."""
+    assert runs() == 0
+    source = tmp_path / "models" / "internlm2_5-1_8b-chat"
+    if not source.exists():
+        write_checkpoint(source)
+
+    def call(
+        calibration: Calibration = LOCAL, timeout: str = "30", arguments: AwqArguments = AWQ
+    ) -> QuantizedCheckpoint:
+        values = {"work_dir": str(tmp_path / "work"), "quantize_timeout": timeout}
+        return quantize(
+            identify(source, "path", tmp_path / "fingerprints"),
+            calibration,
+            resolve(values.get, lambda _: None, {}, tmp_path),
+            capabilities("0.18.0"),
+            PROGRAM,
+            {"lmdeploy": "0.18.0"},
+            lambda _: None,
+            arguments,
+        )
+
+    return call
+
+
+def left_in_store(tmp_path: Path) -> list[str]:
+    """Names in the cache, without the lock file, which stays."""
+    store = tmp_path / "work" / "quantized"
+    return sorted(entry.name for entry in store.iterdir() if entry.suffix != ".lock")
+
+
+def test_the_result_is_cached(run: Quantize, runs: Callable[[], int], tmp_path: Path) -> None:
+    first, second = run(), run()
+    assert (first.cached, second.cached, runs()) == (False, True, 1)
+    assert second.folder == first.folder
+    assert second.shown[:3] == ("lmdeploy", "lite", "auto_awq")
+    assert left_in_store(tmp_path) == [first.key]
+
+
+def test_the_folder_keeps_the_name_that_old_versions_need(run: Quantize) -> None:
+    assert run().folder.name == "internlm2_5-1_8b-chat-w4a16-4bit"
+    assert served_name("my-model") == "internlm2_5-chat-my-model-w4a16-4bit"
+
+
+def test_statistics_and_scratch_are_swept_away(run: Quantize) -> None:
+    folder = run().folder
+    assert not list(folder.glob("*.pth"))
+    assert sorted(entry.name for entry in folder.parent.iterdir()) == [folder.name, "made.json"]
+
+
+def test_local_calibration_data_lies_where_datasets_looks(run: Quantize, tmp_path: Path) -> None:
+    run()
+    log = next((tmp_path / "work" / "logs").iterdir()).read_text()
+    assert "data: ['ptb_text_only']" in log
+    assert "stdin: ''" in log
+
+
+def test_the_tool_aware_template_is_installed(run: Quantize) -> None:
+    result = run()
+    assert "tools" in (result.folder / "chat_template.jinja").read_text()
+    assert "installed by the suite" in result.template
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("fails", "CUDA out of memory. Tried to allocate 2.00 GiB"),
+        ("incomplete", "has no weights"),
+        ("half", "model.safetensors is truncated"),
+        ("8 bits", "another quantization than asked: {'bits': 8}"),
+    ],
+)
+def test_a_failure_is_told_and_leaves_nothing(
+    mode: str, words: str, run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AUTO_AWQ", mode)
+    with pytest.raises(QuantizationError) as failed:
+        run()
+    assert words in failed.value.what
+    assert left_in_store(tmp_path) == []
+    monkeypatch.delenv("AUTO_AWQ")
+    assert not run().cached
+
+
+def test_a_hang_ends_at_its_timeout(run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AUTO_AWQ", "hangs")
+    with pytest.raises(AcceptanceError, match="within 1 s"):
+        run(timeout="1")
+    assert left_in_store(tmp_path) == []
+
+
+def test_a_result_that_was_damaged_later_is_refused(run: Quantize) -> None:
+    folder = run().folder
+    with (folder / "model.safetensors").open("ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(QuantizationError, match="too long"):
+        run()
+
+
+def test_what_a_killed_run_left_is_never_used(run: Quantize, tmp_path: Path) -> None:
+    key = run().key
+    store = tmp_path / "work" / "quantized"
+    (store / key).rename(store / f"{key}.partial-killed")
+    assert not run().cached
+    assert left_in_store(tmp_path) == [key]
+
+
+def test_two_runs_at_once_quantize_once(run: Quantize, runs: Callable[[], int], tmp_path: Path) -> None:
+    source = tmp_path / "models" / "internlm2_5-1_8b-chat"
+    if not source.exists():
+        write_checkpoint(source)
+    script = (
+        "import sys; from pathlib import Path; from tests.unit import test_quantization as t; "
+        "tmp = Path(sys.argv[1]); run = t.run.__wrapped__(tmp, lambda: 0); print(run().cached)"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        for _ in range(2)
+    ]
+    said = sorted(process.communicate(timeout=30)[0].strip() for process in both)
+    assert said == ["False", "True"]
+    assert runs() == 1
+
+
+def test_a_kill_in_the_middle_leaves_no_process_and_no_result(
+    run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AUTO_AWQ", "hangs")
+    script = (
+        "import sys; from pathlib import Path; from tests.unit import test_quantization as t; "
+        "t.run.__wrapped__(Path(sys.argv[1]), lambda: 0)()"
+    )
+    victim = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT)
+    log = tmp_path / "work" / "logs"
+    _wait(lambda: log.exists() and any(file.stat().st_size for file in log.iterdir()))
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    _wait(lambda: not _running(str(tmp_path)))
+    monkeypatch.delenv("AUTO_AWQ")
+    assert not run().cached
+
+
+def _wait(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def _running(words: str) -> list[str]:
+    """Command lines of other processes that hold these words."""
+    lines = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if words in line:
+                lines.append(line)
+    return lines
+
+
+def test_the_key_follows_everything_that_changes_the_result(tmp_path: Path) -> None:
+    one = identify(write_checkpoint(tmp_path / "a-chat"), "path", tmp_path / "f")
+    other = identify(write_checkpoint(tmp_path / "b-chat", hidden_size=1), "path", tmp_path / "f")
+    hub = Calibration("ptb", "hub", "hub:ptb", None)
+    keys = {
+        cache_key(one, AWQ, LOCAL, {"lmdeploy": "0.18.0"}),
+        cache_key(one, AWQ, LOCAL, {"lmdeploy": "0.17.0"}),
+        cache_key(one, AwqArguments(w_group_size=64), LOCAL, {"lmdeploy": "0.18.0"}),
+        cache_key(one, AWQ, hub, {"lmdeploy": "0.18.0"}),
+        cache_key(other, AWQ, LOCAL, {"lmdeploy": "0.18.0"}),
+    }
+    assert len(keys) == 5
+
+
+def test_what_is_published_names_no_folder(run: Quantize) -> None:
+    assert "/" not in json.dumps(run().shown)
