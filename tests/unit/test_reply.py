@@ -1,0 +1,57 @@
+"""What a reader would check by eye."""
+
+import pytest
+
+from fixtures.reply import chinese_share, loop, special_tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("狐狸吃西瓜。", 1.0), ("The fox eats.", 0.0), ("Tom是狐狸", 0.5), ("", 0.0), ("123 !?。", 0.0)],
+)
+def test_chinese_share_counts_letters_only(text: str, share: float) -> None:
+    assert chinese_share(text) == share
+
+
+@pytest.mark.parametrize(
+    "token", ["<|im_end|>", "<|action_start|>", "<|plugin|>", "<s>", "</s>", "[UNUSED_TOKEN_145]", "\ufffd"]
+)
+def test_a_leaked_special_token_is_found(token: str) -> None:
+    assert special_tokens(f"狐狸{token}") == [token]
+
+
+@pytest.mark.parametrize("text", ["狐狸和西瓜", "a < b | c > d", "<p>", "3 <|> 4", "[unused]"])
+def test_plain_text_holds_no_special_token(text: str) -> None:
+    assert special_tokens(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "passage"),
+    [
+        ("从前有一只狐狸。" * 6, "从前有一只狐狸。"),
+        ("开始" + "好" * 40, "好"),
+        ("Once upon a time. " + "The fox ran. " * 5, None),
+        ("西瓜\n" * 30, "西瓜\n"),
+    ],
+)
+def test_a_loop_is_found(text: str, passage: str | None) -> None:
+    found = loop(text)
+    assert found is not None
+    if passage:
+        assert found == passage
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "哈哈哈哈，狐狸笑了。",
+        "等啊等，等啊等，等啊等，西瓜终于熟了。",
+        "......",
+        "-" * 3,
+        "",
+        "从前有一只狐狸，它住在山脚下。山脚下有一片西瓜地，西瓜又大又圆。狐狸每天都去看西瓜。",
+        " " * 200,
+    ],
+)
+def test_prose_is_no_loop(text: str) -> None:
+    assert loop(text) is None
