@@ -19,8 +19,8 @@ def test_a_right_call_is_read() -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (call(name="subtract"), "'subtract', which was not offered"),
-        (call(name=None), "None, which was not offered"),
+        (call(name="subtract"), "called subtract, which was not offered"),
+        (call(name=None), "called None, which was not offered"),
         (call(arguments="a=3, b=5"), "are not JSON"),
         (call(arguments=None), "are not JSON"),
         (call(arguments={"a": 3, "b": 5}), "are not JSON"),

@@ -1,0 +1,54 @@
+"""A server that answers chat completions as the first message asks: `status 500`, `hang`, `cut`, `no json`, ..."""
+
+import json
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+MODEL = "internlm2_5-1_8b-chat"
+REPLY = {"role": "assistant", "content": "狐狸", "tool_calls": None}
+COMPLETION = {
+    "id": "1",
+    "object": "chat.completion",
+    "choices": [{"index": 0, "message": REPLY, "finish_reason": "stop"}],
+}
+
+
+class Chat(BaseHTTPRequestHandler):
+    """GET lists the model, POST misbehaves as told."""
+
+    def do_GET(self) -> None:
+        self._send(200, json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}))
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        wish = request["messages"][0]["content"]
+        if wish == "hang":
+            time.sleep(30)
+        elif wish == "cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"id":')
+        elif wish == "no json":
+            self._send(200, "<html>proxy</html>")
+        elif wish == "no choices":
+            self._send(200, json.dumps(COMPLETION | {"choices": []}))
+        elif wish.startswith("status "):
+            self._send(int(wish.removeprefix("status ")), json.dumps({"message": "refused"}))
+        else:
+            self._send(200, json.dumps(COMPLETION))
+
+    def _send(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Chat).serve_forever()

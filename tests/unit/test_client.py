@@ -1,0 +1,125 @@
+"""The client: every exchange is evidence, and every way of not answering has its message."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from fixtures.client import Answer, Client
+from fixtures.errors import RequestError, ServerDied
+from fixtures.events import Exchanged
+from fixtures.evidence import Evidence, read
+from tests.unit.programs.chat_server import MODEL, Chat
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the client needs of a running server."""
+
+    base_url: str
+    dead: bool = False
+
+    def check_alive(self) -> None:
+        if self.dead:
+            raise ServerDied("the api_server exited with code 1 in use")
+
+
+@pytest.fixture
+def base_url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Evidence:
+    return Evidence(tmp_path / "run")
+
+
+@pytest.fixture
+def client(base_url: str, evidence: Evidence) -> Iterator[Client]:
+    opened = Client(Server(base_url), 2.0, evidence)
+    yield opened
+    opened.close()
+
+
+def say(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+def exchanges(evidence: Evidence) -> list[Exchanged]:
+    return [entry.event for entry in read(evidence.folder) if isinstance(entry.event, Exchanged)]
+
+
+def test_the_model_is_named_by_the_server(client: Client) -> None:
+    assert client.model_name == MODEL
+
+
+def test_an_answer_and_its_evidence(client: Client, evidence: Evidence) -> None:
+    answer = client.ask(say("你好"), temperature=0.8)
+    assert (answer.text, answer.tool_calls, answer.finish_reason) == ("狐狸", [], "stop")
+    (kept,) = exchanges(evidence)
+    assert kept.request == {"model": MODEL, "messages": say("你好"), "temperature": 0.8}
+    assert (kept.status, kept.error, kept.response["id"]) == (200, "", "1")
+    assert kept.test.endswith("test_client.py::test_an_answer_and_its_evidence")
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "words"),
+    [
+        ("status 500", 500, "HTTP 500"),
+        ("status 400", 400, "HTTP 400"),
+        ("no choices", 200, "an answer without a choice"),
+        ("cut", None, "APIConnectionError"),
+    ],
+)
+def test_no_usable_answer_is_an_error_and_evidence(
+    wish: str, status: int | None, words: str, client: Client, evidence: Evidence
+) -> None:
+    with pytest.raises(RequestError, match=words):
+        client.ask(say(wish))
+    (kept,) = exchanges(evidence)
+    assert kept.status == status
+    assert words in kept.error
+
+
+def test_an_answer_that_is_no_json_is_kept_as_text(client: Client, evidence: Evidence) -> None:
+    with pytest.raises(RequestError):
+        client.ask(say("no json"))
+    assert exchanges(evidence)[0].response == "<html>proxy</html>"
+
+
+def test_a_hang_ends_at_the_timeout_and_is_not_retried(base_url: str, evidence: Evidence) -> None:
+    client = Client(Server(base_url), 0.3, evidence)
+    started = time.monotonic()
+    with pytest.raises(RequestError, match="APITimeoutError"):
+        client.ask(say("hang"))
+    assert time.monotonic() - started < 1.5
+    assert len(exchanges(evidence)) == 1
+
+
+def test_a_dead_server_is_told_as_such(base_url: str, evidence: Evidence) -> None:
+    client = Client(Server(base_url, dead=True), 2.0, evidence)
+    with pytest.raises(ServerDied, match="exited with code 1"):
+        client.ask(say("status 500"))
+
+
+def test_a_proxy_in_the_environment_is_not_used(
+    base_url: str, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert Client(Server(base_url), 2.0, evidence).ask(say("你好")).text == "狐狸"
+
+
+def test_null_content_is_an_empty_text() -> None:
+    body = {"choices": [{"message": {"content": None, "tool_calls": [{"id": "1"}]}, "finish_reason": "tool_calls"}]}
+    answer = Answer(body, 0.1)
+    assert (answer.text, answer.tool_calls, answer.finish_reason) == ("", [{"id": "1"}], "tool_calls")
