@@ -1,0 +1,20 @@
+"""Registers the suite's fixture modules, which bring their options and markers. Nothing else."""
+
+# A module comes after those that it imports: pytest rewrites the assertions of a plugin only on its first import.
+pytest_plugins = [
+    "fixtures.options",
+    "fixtures.settings",
+    "fixtures.recording",
+    "fixtures.measurement",
+    "fixtures.markers",
+    "fixtures.interrupts",
+    "fixtures.progress",
+    "fixtures.gpu",
+    "fixtures.environment",
+    "fixtures.checkpoint",
+    "fixtures.quantization",
+    "fixtures.deployment",
+    "fixtures.client",
+    "fixtures.story",
+    "fixtures.tool_calls",
+]

@@ -1,0 +1,18 @@
+"""第 1、2 节 / Sections 1 and 2: the machine and the environment."""
+
+import pytest
+
+from fixtures.events import EnvironmentRecorded
+from fixtures.measurement import Measure
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.claim("environment.recorded")
+def test_the_environment_is_known(environment: EnvironmentRecorded, measure: Measure, rehearsing: bool) -> None:
+    """GPU, driver, lmdeploy and Python are what the report says they are."""
+    measure("GPU", environment.gpu or "none")
+    measure("lmdeploy", environment.versions.get("lmdeploy", ""))
+    missing = [name for name in ("lmdeploy", "torch", "transformers") if name not in environment.versions]
+    assert not missing, f"not installed: {', '.join(missing)}"
+    assert rehearsing or (environment.gpu and environment.driver), "NVML names no GPU or no driver"

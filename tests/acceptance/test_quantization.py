@@ -1,0 +1,30 @@
+"""第 3.2.3 节 / Section 3.2.3: `lmdeploy lite auto_awq` made a W4A16 checkpoint."""
+
+import pytest
+
+from fixtures.checkpoint import Checkpoint
+from fixtures.homework import AWQ
+from fixtures.measurement import Measure
+from fixtures.quantization import QuantizedCheckpoint
+
+pytestmark = pytest.mark.gpu
+
+MIB = 2**20
+
+
+@pytest.mark.claim("quantization.smaller")
+def test_the_quantized_checkpoint_is_smaller(
+    checkpoint: Checkpoint, quantized: QuantizedCheckpoint, measure: Measure
+) -> None:
+    """The homework's `du -sh`: the weights take less room than before."""
+    measure("size", round(quantized.bytes / MIB, 1), "MiB", f"< {checkpoint.bytes / MIB:.1f} MiB")
+    assert quantized.bytes < checkpoint.bytes
+
+
+@pytest.mark.claim("quantization.config")
+def test_the_weights_have_4_bits_in_groups_of_128(quantized: QuantizedCheckpoint, measure: Measure) -> None:
+    """W4: `--w-bits 4 --w-group-size 128`, as the checkpoint itself says."""
+    config = quantized.quantization_config
+    found = (config.get("quant_method"), config.get("bits"), config.get("group_size"))
+    measure("quantization_config", f"{found[0]}, {found[1]} bits, groups of {found[2]}")
+    assert found == ("awq", AWQ.w_bits, AWQ.w_group_size)
