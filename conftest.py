@@ -4,6 +4,7 @@
 pytest_plugins = [
     "fixtures.options",
     "fixtures.settings",
+    "fixtures.refusals",
     "fixtures.recording",
     "fixtures.measurement",
     "fixtures.markers",

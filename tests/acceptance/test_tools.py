@@ -13,14 +13,14 @@ pytestmark = pytest.mark.gpu
 def test_the_model_calls_add(ask_for_calls: AskForCalls) -> None:
     """Asked for 3+5, the model calls add(a=3, b=5)."""
     tries = ask_for_calls(ADD_PROMPT, Expected(calls=(("add", 3, 5),)))
-    assert tries.right, tries
+    assert tries.right, str(tries)
 
 
 @pytest.mark.claim("tools.multiply")
 def test_the_model_calls_multiply(ask_for_calls: AskForCalls) -> None:
     """Asked for 8*2, the model calls mul(a=8, b=2)."""
     tries = ask_for_calls(MULTIPLY_PROMPT, Expected(calls=(("mul", 8, 2),)))
-    assert tries.right, tries
+    assert tries.right, str(tries)
 
 
 @pytest.mark.claim("tools.chain")
@@ -28,4 +28,4 @@ def test_the_model_chains_add_and_multiply(ask_for_calls: AskForCalls) -> None:
     """Asked for (3+5)*2, the model calls add(3, 5), takes the 8, calls mul(8, 2) and says 16."""
     expected = Expected(calls=(("add", 3, 5), ("mul", 8, 2)), final=CHAIN_RESULT)
     tries = ask_for_calls(CHAIN_PROMPT, expected)
-    assert tries.right, tries
+    assert tries.right, str(tries)

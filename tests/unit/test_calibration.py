@@ -20,21 +20,21 @@ def test_local_text_is_taken_without_asking_the_hub(monkeypatch: pytest.MonkeyPa
     assert "own dialogues (2 texts, 10 characters" in chosen.description
 
 
-def test_a_hub_that_delivers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_delivers_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(calibration.subprocess, "run", lambda *_, **__: None)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     chosen = choose("auto", "wikitext2", TEXTS)
     assert (chosen.texts, chosen.description) == (None, "wikitext2 from the hub")
-    assert chosen.environment() == {}
+    assert chosen.environment(tmp_path) == {}
 
 
-def test_a_hub_that_does_not_deliver_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_does_not_deliver_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(calibration.subprocess, "run", _fails)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     chosen = choose("auto", "wikitext2", TEXTS)
     assert chosen.texts == TEXTS
     assert "which the hub did not deliver" in chosen.description
-    assert chosen.environment()["HF_HUB_OFFLINE"] == "1"
+    assert chosen.environment(tmp_path)["HF_HUB_OFFLINE"] == "1"
 
 
 def test_a_hub_that_was_demanded_and_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

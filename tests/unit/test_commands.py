@@ -1,12 +1,13 @@
 """The command lines: the homework's, in the words of each version."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from fixtures import commands
 from fixtures.capabilities import TABLE, capabilities
-from fixtures.commands import awq_command, lmdeploy_program, serve_command
+from fixtures.commands import Program, awq_command, lmdeploy_program, serve_command
 from fixtures.errors import LmdeployError
 from fixtures.homework import AWQ
 from fixtures.settings import resolve
@@ -16,13 +17,13 @@ QUANTIZED = Path("/cache/internlm2_5-1_8b-chat-w4a16-4bit")
 
 
 def awq(version: str) -> str:
-    return " ".join(awq_command(("lmdeploy",), MODEL, QUANTIZED, AWQ, capabilities(version), {}).shown)
+    return " ".join(awq_command(Program(("lmdeploy",)), MODEL, QUANTIZED, AWQ, capabilities(version), {}).shown)
 
 
 def serve(version: str, **settings: str) -> str:
     chosen = resolve(settings.get, lambda _: None, {}, Path("/"))
     table = capabilities(version)
-    command = serve_command(("lmdeploy",), QUANTIZED, "internlm2_5-1_8b-chat", "awq", 23333, chosen, table, {})
+    command = serve_command(Program(("lmdeploy",)), QUANTIZED, "internlm2_5-1_8b-chat", "awq", 23333, chosen, table)
     return " ".join(command.shown)
 
 
@@ -109,4 +110,11 @@ def test_no_lmdeploy_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_lmdeploy_beside_this_python_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "lmdeploy").touch()
     monkeypatch.setattr(commands.sys, "executable", str(tmp_path / "python"))
-    assert lmdeploy_program(rehearse=False) == (str(tmp_path / "lmdeploy"),)
+    assert lmdeploy_program(rehearse=False).argv == (str(tmp_path / "lmdeploy"),)
+
+
+def test_a_rehearsal_is_found_from_any_folder(tmp_path: Path) -> None:
+    program = lmdeploy_program(rehearse=True)
+    words = [*program.argv[:1], "-c", "import fixtures; print(fixtures.__name__)"]
+    said = subprocess.run(words, cwd=tmp_path, env=program.env, capture_output=True, text=True, check=True)
+    assert said.stdout == "fixtures\n"

@@ -14,13 +14,14 @@ import pytest
 from fixtures.calibration import Calibration
 from fixtures.capabilities import capabilities
 from fixtures.checkpoint import identify
+from fixtures.commands import Program
 from fixtures.errors import AcceptanceError, QuantizationError
 from fixtures.homework import AWQ, AwqArguments
 from fixtures.quantization import QuantizedCheckpoint, cache_key, quantize, served_name
 from fixtures.settings import resolve
 from tests.unit.tiny_checkpoint import write_checkpoint
 
-PROGRAM = (sys.executable, "-m", "tests.unit.programs.auto_awq")
+PROGRAM = Program((sys.executable, "-m", "tests.unit.programs.auto_awq"))
 LOCAL = Calibration(dataset="ptb", description="own text", identity="local:1", texts=("一", "two"))
 ROOT = Path(__file__).parents[2]
 
@@ -144,10 +145,8 @@ def test_what_a_killed_run_left_is_never_used(run: Quantize, tmp_path: Path) -> 
     assert left_in_store(tmp_path) == [key]
 
 
-def test_two_runs_at_once_quantize_once(run: Quantize, runs: Callable[[], int], tmp_path: Path) -> None:
-    source = tmp_path / "models" / "internlm2_5-1_8b-chat"
-    if not source.exists():
-        write_checkpoint(source)
+@pytest.mark.usefixtures("run")
+def test_two_runs_at_once_quantize_once(runs: Callable[[], int], tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from tests.unit import test_quantization as t; "
         "tmp = Path(sys.argv[1]); run = t.run.__wrapped__(tmp, lambda: 0); print(run().cached)"

@@ -1,0 +1,53 @@
+# ruff: noqa: T201 - it speaks on standard output
+"""A process with a child, a setsid grandchild whose parent has gone, and switches for how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--pids", type=Path, required=True, help="file that gets all pids, complete when it appears")
+parser.add_argument("--ignore-signals", action="store_true")
+parser.add_argument("--exit", type=int, help="exit code, at once")
+parser.add_argument("--kill-self", action="store_true")
+arguments = parser.parse_args()
+
+
+def fork(session: bool) -> int:
+    pid = os.fork()
+    if pid == 0:
+        if session:
+            os.setsid()
+        time.sleep(600)
+        os._exit(0)
+    return pid
+
+
+if arguments.ignore_signals:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+child = fork(session=False)
+reader, writer = os.pipe()
+middle = os.fork()
+if middle == 0:
+    os.write(writer, str(fork(session=True)).encode())
+    os._exit(0)
+orphan = int(os.read(reader, 20))
+os.waitpid(middle, 0)
+partial = arguments.pids.with_suffix(".partial")
+partial.write_text(f"{os.getpid()}\n{child}\n{orphan}\n")
+partial.rename(arguments.pids)
+if arguments.exit is not None:
+    sys.exit(arguments.exit)
+if arguments.kill_self:
+    os.kill(os.getpid(), signal.SIGKILL)
+try:
+    time.sleep(600)
+except KeyboardInterrupt:
+    print("stopped cleanly", flush=True)
+    sys.exit(5)
