@@ -1,0 +1,139 @@
+"""An api_server with a KV cache and nothing else: takes lmdeploy's arguments, takes 'memory', logs, counts and streams.
+
+Its memory is a figure in a file named by its pid in $VRAM_LEDGER: gone when the process is. CHEAT_SHARE and
+CHEAT_QUANT_POLICY make it break its promise; LEAK_MIB is what every request leaves behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from fixtures.memory_model import OVERHEAD, Geometry, Knobs, kv_bytes_per_token, kv_capacity_tokens
+
+parser = argparse.ArgumentParser()
+parser.add_argument("serve")
+parser.add_argument("api_server")
+parser.add_argument("model", type=Path)
+parser.add_argument("--quant-policy", type=int)
+parser.add_argument("--cache-max-entry-count", type=float)
+parser.add_argument("--server-port", type=int)
+parser.add_argument("--model-name")
+arguments, _ = parser.parse_known_args()
+
+LEDGER = Path(os.environ["VRAM_LEDGER"])
+GEOMETRY = Geometry.of(json.loads((arguments.model / "config.json").read_text()))
+KNOBS = Knobs(
+    float(os.environ.get("CHEAT_SHARE", arguments.cache_max_entry_count)),
+    int(os.environ.get("CHEAT_QUANT_POLICY", arguments.quant_policy)),
+)
+WEIGHTS_MIB = float((arguments.model / "weights_mib").read_text())
+FREE_MIB = float(os.environ["VRAM_FREE"]) - WEIGHTS_MIB - OVERHEAD.context_mib
+KV_MIB = KNOBS.share * FREE_MIB
+CAPACITY = kv_capacity_tokens(KV_MIB, GEOMETRY, KNOBS)
+LEAK_MIB = float(os.environ.get("LEAK_MIB", "0"))
+CHARACTERS_PER_TOKEN = 4
+STEP = 0.05
+"""Seconds per token of an answer."""
+
+lock = threading.Lock()
+held = 0
+leaked = 0.0
+usage = 0.0
+
+
+def use(mib: float) -> None:
+    """Write the memory in use; whoever reads at this moment finds the old figure or the new one."""
+    note = LEDGER.with_name(f"note-{os.getpid()}")
+    note.write_text(str(mib))
+    note.replace(LEDGER / str(os.getpid()))
+
+
+def refresh() -> None:
+    global usage
+    while True:
+        time.sleep(0.1)
+        usage = held / CAPACITY
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/metrics":
+            self._send(f'# TYPE g gauge\nlmdeploy:gpu_cache_usage_perc{{engine="0"}} {usage}\n'.encode())
+        else:
+            self._send(json.dumps({"object": "list", "data": [{"id": arguments.model_name}]}).encode())
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        tokens = len(request["messages"][0]["content"]) // CHARACTERS_PER_TOKEN + 10
+        global leaked
+        with lock:
+            leaked += LEAK_MIB
+            use(WEIGHTS_MIB + OVERHEAD.context_mib + KV_MIB + OVERHEAD.workspace_mib + leaked)
+        if request.get("stream"):
+            self._stream(tokens, request["max_tokens"])
+            return
+        usage = {"prompt_tokens": tokens, "completion_tokens": 1}
+        self._send(json.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage}).encode())
+
+    def _stream(self, tokens: int, answer: int) -> None:
+        global held
+        while True:
+            with lock:
+                if held + tokens <= CAPACITY:
+                    held += tokens
+                    break
+            time.sleep(STEP)
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for _ in range(answer):
+                line = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n'
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+                held += 1
+                tokens += 1
+                time.sleep(STEP)
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            self.close_connection = True
+        finally:
+            with lock:
+                held -= tokens
+
+    def _send(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+for mib in (OVERHEAD.context_mib, OVERHEAD.context_mib + WEIGHTS_MIB / 2, OVERHEAD.context_mib + WEIGHTS_MIB):
+    use(mib)
+    time.sleep(0.1)
+block = round(kv_bytes_per_token(GEOMETRY, KNOBS.quant_policy) * 64)
+if os.environ.get("TM_LOG_LEVEL") == "INFO":
+    line = f"Object cache budget: {KV_MIB:.2f} MB from free {FREE_MIB:.2f} MB and ratio {KNOBS.share:.3f}"
+    slab = f"slab_size {256 << 20}, object_size {block}, object_count {(256 << 20) // block}, ratio 0.99"
+    os.write(1, f"[TM][INFO] {line}\n[TM][WARN] {slab}\n".encode())
+use(WEIGHTS_MIB + OVERHEAD.context_mib + KV_MIB)
+time.sleep(0.1)
+use(WEIGHTS_MIB + OVERHEAD.context_mib + KV_MIB + OVERHEAD.workspace_mib)
+ThreadingHTTPServer.request_queue_size = 256
+server = ThreadingHTTPServer(("127.0.0.1", arguments.server_port), Handler)
+server.daemon_threads = True
+signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+threading.Thread(target=refresh, daemon=True).start()
+server.serve_forever()
