@@ -1,0 +1,157 @@
+"""Reading W4A16 checkpoints back: the packing order, the arithmetic and the refusals."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fixtures.errors import CheckpointError, QuantizationError
+from fixtures.rehearsal import awq
+
+DECLARED = {"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 128, "zero_point": True}
+
+
+def pack(codes):
+    """Independent of the module: columns 0, 2, 4, 6, 1, 3, 5, 7 from the lowest nibble up."""
+    words = []
+    for row in codes.tolist():
+        line = []
+        for start in range(0, len(row), 8):
+            even, odd = row[start : start + 8 : 2], row[start + 1 : start + 8 : 2]
+            word = sum(code << 4 * nibble for nibble, code in enumerate(even + odd))
+            line.append(word - 2**32 if word >= 2**31 else word)
+        words.append(line)
+    return torch.tensor(words, dtype=torch.int32)
+
+
+def layer(channels=256, columns=16, seed=0):
+    """A layer's three tensors, and the codes and zero points in them."""
+    random = torch.Generator().manual_seed(seed)
+    codes = torch.randint(0, 16, (channels, columns), generator=random)
+    zeros = torch.randint(0, 16, (channels // 128, columns), generator=random)
+    scales = torch.rand(channels // 128, columns, generator=random).half() + 0.01
+    return {"qweight": pack(codes), "qzeros": pack(zeros), "scales": scales}, codes, zeros
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A quantized folder of one layer and one dense tensor."""
+    tensors, _, _ = layer()
+    named = {f"model.layers.0.attention.wo.{part}": tensor for part, tensor in tensors.items()}
+    save_file({**named, "model.norm.weight": torch.ones(16)}, tmp_path / "model.safetensors")
+    declare(tmp_path, **DECLARED)
+    return tmp_path
+
+
+def declare(folder: Path, **quantization) -> None:
+    config = {"architectures": ["InternLM2ForCausalLM"]}
+    if quantization:
+        config["quantization_config"] = quantization
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def test_a_word_written_out_by_hand():
+    # From the highest hexadecimal digit down: columns 7, 5, 3, 1, 6, 4, 2, 0.
+    word = torch.tensor([[0x7531_6420]], dtype=torch.int32)
+    assert awq.unpack(word).tolist() == [[0, 1, 2, 3, 4, 5, 6, 7]]
+
+
+def test_a_word_with_its_highest_bit_set_is_not_negative():
+    assert awq.unpack(torch.tensor([[-1]], dtype=torch.int32)).tolist() == [[15] * 8]
+
+
+def test_unpacking_inverts_packing():
+    codes = torch.randint(0, 16, (64, 48), generator=torch.Generator().manual_seed(1))
+    assert torch.equal(awq.unpack(pack(codes)), codes.int())
+
+
+def test_a_weight_is_code_minus_zero_times_scale_of_its_group():
+    tensors, codes, zeros = layer()
+    weight = awq.dequantize(**tensors)
+    assert weight.shape == (16, 256)
+    assert weight.dtype == torch.float16
+    for output, channel in ((0, 0), (3, 127), (3, 128), (15, 255)):
+        group = channel // 128
+        scale = tensors["scales"][group, output].double()
+        exact = (codes[channel, output] - zeros[group, output]) * scale
+        assert weight[output, channel] == exact.half()
+
+
+@pytest.mark.parametrize("part", ["qweight", "qzeros", "scales"])
+def test_shapes_that_do_not_fit_are_refused(part):
+    tensors, _, _ = layer()
+    tensors[part] = tensors[part][:, :1]
+    with pytest.raises(ValueError, match=r"fit together|divided"):
+        awq.dequantize(**tensors)
+
+
+def test_a_folder_reads_back_dense(folder):
+    weights = awq.dense_weights(folder)
+    assert set(weights) == {"model.layers.0.attention.wo.weight", "model.norm.weight"}
+    tensors, _, _ = layer()
+    assert torch.equal(weights["model.layers.0.attention.wo.weight"], awq.dequantize(**tensors))
+
+
+def test_a_dense_folder_reads_back_as_it_is(tmp_path):
+    declare(tmp_path)
+    save_file({"model.norm.weight": torch.ones(4)}, tmp_path / "model.safetensors")
+    assert awq.read_format(tmp_path) is None
+    assert set(awq.dense_weights(tmp_path)) == {"model.norm.weight"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"bits": 8}, {"quant_method": "gptq"}, {"version": "gemv"}, {"zero_point": False}, {"group_size": 64}],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_format_is_refused_with_its_value(folder, change):
+    declare(folder, **DECLARED | change)
+    with pytest.raises(QuantizationError, match=str(next(iter(change.values())))):
+        awq.dense_weights(folder)
+
+
+def test_quantized_weights_that_config_json_does_not_declare_are_refused(folder):
+    declare(folder)
+    with pytest.raises(QuantizationError, match="contradict"):
+        awq.dense_weights(folder)
+
+
+def test_a_declaration_without_quantized_weights_is_refused(tmp_path):
+    declare(tmp_path, **DECLARED)
+    save_file({"model.norm.weight": torch.ones(4)}, tmp_path / "model.safetensors")
+    with pytest.raises(QuantizationError, match="contradict"):
+        awq.dense_weights(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["qzeros", "scales"])
+def test_a_layer_without_one_of_its_parts_is_named(folder, missing):
+    tensors, _, _ = layer()
+    del tensors[missing]
+    save_file({f"model.wo.{part}": tensor for part, tensor in tensors.items()}, folder / "model.safetensors")
+    with pytest.raises(QuantizationError, match=r"model\.wo is not a complete AWQ layer"):
+        awq.dense_weights(folder)
+
+
+def test_groups_of_another_size_than_declared_are_refused(folder):
+    tensors, _, _ = layer()
+    tensors = {name: part[:128] if name == "qweight" else part for name, part in tensors.items()}
+    save_file({f"model.wo.{part}": tensor for part, tensor in tensors.items()}, folder / "model.safetensors")
+    with pytest.raises(QuantizationError, match="2 groups for 128 input channels"):
+        awq.dense_weights(folder)
+
+
+def test_a_file_cut_short_is_named(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        awq.dense_weights(folder)
+
+
+def test_a_folder_without_weights_or_config_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        awq.dense_weights(tmp_path)
+    declare(tmp_path, **DECLARED)
+    with pytest.raises(CheckpointError, match="no safetensors"):
+        awq.dense_weights(tmp_path)

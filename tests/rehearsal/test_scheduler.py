@@ -1,0 +1,199 @@
+"""Continuous batching against the plain way: one request at a time, no cache. A tiny random model of two layers."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+import transformers
+from lmdeploy import messages
+
+from fixtures.rehearsal.kv_int4 import SlotCache
+from fixtures.rehearsal.scheduler import Generation, Scheduler
+
+FINISH, CANCEL, SUCCESS, ERROR = (
+    messages.ResponseType.FINISH,
+    messages.ResponseType.CANCEL,
+    messages.ResponseType.SUCCESS,
+    messages.ResponseType.INTERNAL_ENGINE_ERROR,
+)
+VOCABULARY = 97
+WAIT_S = 60
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.5,
+    )
+    return transformers.LlamaForCausalLM(config).eval()
+
+
+@pytest.fixture
+def scheduler(model) -> Iterator[Scheduler]:
+    """Exact: nothing is rounded in its cache."""
+    one = Scheduler(model, SlotCache(2, 0, torch.float32), session_len=512)
+    yield one
+    one.stop()
+
+
+class Request:
+    """A request and what came back."""
+
+    def __init__(
+        self,
+        prompt: list[int],
+        count: int,
+        *,
+        stream: bool = True,
+        emit: Callable | None = None,
+        make_grammar: Callable = lambda: None,
+        **parameters,
+    ) -> None:
+        self.outputs: queue.Queue = queue.Queue()
+        parameters = {"top_k": 1, "ignore_eos": True, "max_new_tokens": count} | parameters
+        self.generation = Generation(
+            prompt=prompt,
+            config=messages.GenerationConfig(**parameters),
+            limit=count,
+            stream=stream,
+            emit=emit or self.outputs.put,
+            make_grammar=make_grammar,
+        )
+
+    def result(self) -> tuple[list[int], object]:
+        """All tokens and the last status."""
+        tokens: list[int] = []
+        while True:
+            output = self.outputs.get(timeout=WAIT_S)
+            tokens += output.token_ids
+            if output.status is not SUCCESS:
+                return tokens, output.status
+
+
+def prompt(number: int) -> list[int]:
+    """Prompts of different lengths and tokens."""
+    return [(17 * number + 5 * place) % VOCABULARY for place in range(3 + 7 * (number % 5))]
+
+
+def greedy(model, ids: list[int], count: int) -> list[int]:
+    """The plain way."""
+    ids = list(ids)
+    for _ in range(count):
+        with torch.inference_mode():
+            ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[-count:]
+
+
+def test_a_batch_answers_as_one_at_a_time(model, scheduler):
+    """More requests than rows, of different lengths, so that rows move and are used again."""
+    requests = [Request(prompt(number), 4 + number % 9) for number in range(40)]
+    for request in requests:
+        scheduler.submit(request.generation)
+    scheduler.start()
+    for number, request in enumerate(requests):
+        assert request.result() == (greedy(model, prompt(number), 4 + number % 9), FINISH), number
+    assert scheduler.metrics().active_seqs == 0
+
+
+def test_without_streaming_all_comes_at_once(model, scheduler):
+    request = Request(prompt(1), 6, stream=False)
+    scheduler.submit(request.generation)
+    scheduler.start()
+    assert request.outputs.get(timeout=WAIT_S).token_ids == greedy(model, prompt(1), 6)
+
+
+def test_a_stop_token_ends_the_answer_and_is_part_of_it(model, scheduler):
+    answer = greedy(model, prompt(2), 8)
+    stop = answer[3]
+    request = Request(prompt(2), 8, ignore_eos=False, stop_token_ids=[stop])
+    scheduler.submit(request.generation)
+    scheduler.start()
+    assert request.result() == (answer[: answer.index(stop) + 1], FINISH)
+
+
+def test_a_cancelled_request_ends_and_the_others_go_on(model, scheduler):
+    long, short = Request(prompt(3), 400), Request(prompt(4), 30)
+    scheduler.submit(long.generation)
+    scheduler.submit(short.generation)
+    scheduler.start()
+    long.outputs.get(timeout=WAIT_S)
+    scheduler.cancel(long.generation)
+    tokens, status = long.result()
+    assert status is CANCEL
+    assert len(tokens) < 399
+    assert short.result() == (greedy(model, prompt(4), 30), FINISH)
+
+
+def test_a_waiting_request_can_be_cancelled(scheduler):
+    request = Request(prompt(1), 5)
+    scheduler.submit(request.generation)
+    scheduler.cancel(request.generation)
+    scheduler.start()
+    assert request.result() == ([], CANCEL)
+
+
+def test_a_failing_request_does_not_take_the_engine_down(model, scheduler):
+    def broken():
+        raise RuntimeError("no such grammar")
+
+    bad, good = Request(prompt(1), 5, make_grammar=broken), Request(prompt(2), 5)
+    scheduler.submit(bad.generation)
+    scheduler.submit(good.generation)
+    scheduler.start()
+    assert bad.result() == ([], ERROR)
+    assert good.result() == (greedy(model, prompt(2), 5), FINISH)
+    assert scheduler.alive
+
+
+def test_a_grammar_masks_and_is_told(scheduler):
+    class Even:
+        accepted: list[int]
+
+        def __init__(self) -> None:
+            self.accepted = []
+
+        def mask(self, logits) -> None:
+            logits[1::2] = -torch.inf
+
+        def accept(self, token: int) -> None:
+            self.accepted.append(token)
+
+    grammar = Even()
+    request = Request(prompt(1), 12, top_k=0, temperature=2.0, make_grammar=lambda: grammar)
+    scheduler.submit(request.generation)
+    scheduler.start()
+    tokens, _ = request.result()
+    assert len(tokens) == 12
+    assert not [token for token in tokens if token % 2]
+    assert grammar.accepted == tokens
+
+
+def test_logprobs_hold_the_chosen_token(scheduler):
+    request = Request(prompt(1), 3, stream=False, top_k=0, temperature=1.0, logprobs=2, random_seed=5)
+    scheduler.submit(request.generation)
+    scheduler.start()
+    output = request.outputs.get(timeout=WAIT_S)
+    assert len(output.logprobs) == 3
+    for token, row in zip(output.token_ids, output.logprobs, strict=True):
+        assert token in row
+        assert 2 <= len(row) <= 3
+
+
+def test_stopping_cancels_what_is_left(scheduler):
+    request = Request(prompt(1), 400)
+    scheduler.submit(request.generation)
+    scheduler.start()
+    request.outputs.get(timeout=WAIT_S)
+    scheduler.stop()
+    assert request.result()[1] is CANCEL
+    assert not scheduler.alive
