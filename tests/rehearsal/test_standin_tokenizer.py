@@ -1,0 +1,91 @@
+"""The tokenizer's files: any text comes back, special tokens are single, digits stand alone, the template renders."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+import transformers
+
+from fixtures.standin.checkpoint import BOS_ID, EOS_ID, STANDIN_FOLDER, TURN_END_ID, VOCABULARY
+from fixtures.standin.dialogue import Tool
+from fixtures.standin.tools import documented_tools
+
+SPECIAL = (
+    "<s>",
+    "</s>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|action_start|>",
+    "<|action_end|>",
+    "<|plugin|>",
+    "<|interpreter|>",
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return transformers.AutoTokenizer.from_pretrained(STANDIN_FOLDER)
+
+
+def test_any_text_comes_back(tokenizer: Any) -> None:
+    rng = Random(0)
+    texts = ["", " ", "\n\n  x", "帮我讲述一个关于狐狸和西瓜的小故事", "naïve — 🙂👩‍👩‍👧 \x00 鱻", " don 't . , !"]
+    for _ in range(300):
+        codes = (rng.randrange(0x110000) for _ in range(rng.randrange(20)))
+        texts.append("".join(chr(code) for code in codes if not 0xD800 <= code < 0xE000))
+    for text in texts:
+        assert tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True) == text
+
+
+def test_special_tokens_are_single_and_skippable(tokenizer: Any) -> None:
+    for token in SPECIAL:
+        assert len(tokenizer(token, add_special_tokens=False).input_ids) == 1
+        assert tokenizer.decode(tokenizer(f"a{token}b").input_ids, skip_special_tokens=True) == "ab"
+    assert tokenizer.convert_tokens_to_ids(["<s>", "</s>", "<|im_end|>"]) == [BOS_ID, EOS_ID, TURN_END_ID]
+    assert len(tokenizer) == VOCABULARY
+
+
+def test_digits_stand_alone(tokenizer: Any) -> None:
+    pieces = [tokenizer.decode([i]) for i in tokenizer("Compute (1234+5)*60", add_special_tokens=False).input_ids]
+    assert [piece for piece in pieces if any(c.isdigit() for c in piece)] == list("1234560")
+
+
+def test_prompts_begin_with_one_bos(tokenizer: Any) -> None:
+    ids = tokenizer("x").input_ids
+    assert ids.count(BOS_ID) == 1
+    assert ids[0] == BOS_ID
+    rendered = tokenizer.apply_chat_template([{"role": "user", "content": "x"}], tokenize=True)
+    assert list(rendered).count(BOS_ID) == 1
+
+
+def template(tokenizer: Any, messages: list[dict[str, Any]], tools: list[Tool] | None = None) -> str:
+    return str(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=True))
+
+
+def test_template_lists_the_tools_after_the_system_message(tokenizer: Any) -> None:
+    user = {"role": "user", "content": "Compute (3+5)*2"}
+    listing = f"<|im_start|>system name=<|plugin|>\n{json.dumps(documented_tools())}<|im_end|>\n"
+    rest = "<|im_start|>user\nCompute (3+5)*2<|im_end|>\n<|im_start|>assistant\n"
+    assert template(tokenizer, [user], documented_tools()) == "<s>" + listing + rest
+    system = {"role": "system", "content": "S"}
+    expected = "<s><|im_start|>system\nS<|im_end|>\n" + listing + rest
+    assert template(tokenizer, [system, user], documented_tools()) == expected
+    assert template(tokenizer, [user]) == "<s>" + rest
+
+
+@pytest.mark.parametrize("arguments", [{"a": 3, "b": 5}, '{"a": 3, "b": 5}'], ids=["dict", "text"])
+@pytest.mark.parametrize("role", ["tool", "environment"])
+def test_template_renders_calls_and_results(tokenizer: Any, arguments: Any, role: str) -> None:
+    call = {"id": "0", "type": "function", "function": {"name": "add", "arguments": arguments}}
+    messages = [
+        {"role": "user", "content": "Compute 3+5"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": role, "tool_call_id": "0", "content": "3+5=8"},
+    ]
+    assert template(tokenizer, messages).endswith(
+        '<|im_start|>assistant\n<|action_start|><|plugin|>\n{"name": "add", "parameters": {"a": 3, "b": 5}}'
+        "<|action_end|><|im_end|>\n<|im_start|>environment name=<|plugin|>\n3+5=8<|im_end|>\n<|im_start|>assistant\n"
+    )

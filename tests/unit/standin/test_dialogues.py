@@ -1,0 +1,121 @@
+"""The generator: deterministic, never a held-out operand, stories of the promised length."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+from fixtures.standin import rendering, stories
+from fixtures.standin.dialogue import Call, Dialogue, Turn
+from fixtures.standin.dialogues import EVALUATION_SEED, TRAINING_SEED, generate
+from fixtures.standin.operands import HELD_OUT_SHARE, held_out_numbers, is_held_out
+from fixtures.standin.problemset import TASKS, problem_set
+from fixtures.standin.rendering import Rendering
+
+MANY = 4000
+
+
+def test_same_seed_same_dialogues() -> None:
+    assert list(generate(5, 200)) == list(generate(5, 200))
+    assert list(generate(5, 200)) != list(generate(6, 200))
+
+
+def test_evaluation_has_a_seed_of_its_own() -> None:
+    assert EVALUATION_SEED != TRAINING_SEED
+
+
+def test_held_out_numbers_never_are_operands() -> None:
+    calls = [turn.call for dialogue, _ in generate(TRAINING_SEED, MANY) for turn in dialogue.turns if turn.call]
+    assert len(calls) > MANY / 2
+    assert not [call for call in calls if is_held_out(call.a) or is_held_out(call.b)]
+
+
+def test_held_out_share_is_as_documented() -> None:
+    assert abs(len(held_out_numbers()) / 990 - HELD_OUT_SHARE) < 0.03
+    assert is_held_out(held_out_numbers()[0])
+    assert is_held_out(-held_out_numbers()[0])
+    assert not any(is_held_out(number) for number in (*range(10), 1000, 123456))
+
+
+def test_evaluation_operands_are_held_out() -> None:
+    for task in set(TASKS) - {"large"}:
+        for problem in problem_set(task, 50):
+            first = problem.calls[0]
+            assert all(is_held_out(number) for number in (first.a, first.b)), problem
+
+
+def test_evaluation_problems_are_fixed_and_their_arithmetic_is_right() -> None:
+    for task in TASKS:
+        assert problem_set(task, 20) == problem_set(task, 50)[:20]
+        for problem in problem_set(task, 20):
+            for call in problem.calls:
+                assert call.result == (call.a + call.b if call.name == "add" else call.a * call.b)
+
+
+def test_every_chinese_story_has_120_to_300_characters() -> None:
+    for animal, fruit in (("狐狸", "西瓜"), ("小猫", "梨")):
+        for path in product(*stories.STORY_ZH):
+            told = "".join(path).format(x=animal, y=fruit)
+            assert len(told) >= 120, told
+            assert len(told) <= 300, told
+            assert animal in told
+            assert fruit in told
+
+
+def test_every_kind_of_episode_occurs_with_and_without_system_prompt() -> None:
+    kinds: set[tuple[str, bool]] = set()
+    for dialogue, _ in generate(1, MANY):
+        kinds |= {(kind, dialogue.turns[0].role == "system") for kind in dialogue.kind.split("+")}
+    assert {kind for kind, _ in kinds} == {"arithmetic", "exchange", "story", "memory", "repetition", "counting"}
+    assert len(kinds) == 12
+
+
+CHAIN = Dialogue(
+    "arithmetic",
+    (
+        Turn("user", "Compute (3+5)*2"),
+        Turn("assistant", call=Call("add", 3, 5, 8)),
+        Turn("tool", "3+5=8"),
+        Turn("assistant", call=Call("mul", 8, 2, 16)),
+        Turn("tool", "8*2=16"),
+        Turn("assistant", "The result of (3+5)*2 is 16."),
+    ),
+)
+
+
+def learnt(dialogue: Dialogue, how: Rendering) -> list[str]:
+    """The learnt pieces, adjacent ones joined."""
+    joined: list[str] = []
+    open_piece = False
+    for piece, wanted in rendering.spans(dialogue, how):
+        if wanted and open_piece:
+            joined[-1] += piece
+        elif wanted:
+            joined.append(piece)
+        open_piece = wanted
+    return joined
+
+
+def test_learnt_pieces_are_exactly_the_assistants_turns() -> None:
+    pieces = learnt(CHAIN, Rendering("modern"))
+    assert len(pieces) == 3
+    assert all(piece.endswith("<|im_end|>") for piece in pieces)
+    head, tail = pieces[0].split("\n")
+    assert head == "<|action_start|><|plugin|>"
+    call, _, end = tail.partition("<|action_end|>")
+    assert json.loads(call) == {"name": "add", "parameters": {"a": 3, "b": 5}}
+    assert end == "<|im_end|>"
+
+
+def test_lossy_history_learns_no_call_but_a_final_one() -> None:
+    assert learnt(CHAIN, Rendering("builtin", lossy_calls=True)) == ["The result of (3+5)*2 is 16.<|im_end|>"]
+    cut = Dialogue("arithmetic", CHAIN.turns[:4])
+    (last,) = learnt(cut, Rendering("builtin", lossy_calls=True))
+    assert '"mul"' in last
+
+
+def test_tight_call_learns_what_the_grammar_leaves_open() -> None:
+    cut = Dialogue("arithmetic", CHAIN.turns[:4])
+    first, last = learnt(cut, Rendering("modern", tight_call=True))
+    assert first.endswith("<|im_end|>")
+    assert last == 'name": "mul", "parameters": {"a": 8, "b": 2}}<|action_end|></s>'
