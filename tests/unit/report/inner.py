@@ -1,0 +1,116 @@
+"""A small acceptance suite for pytester: one test for each claim of the homework, with a made-up deployment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixtures.claims import HOMEWORK
+from fixtures.verdict import Verdict, judge
+from tests.unit.report import synthetic
+
+ROOT = Path(__file__).parents[3]
+
+CONFTEST = """
+pytest_plugins = [
+    "fixtures.options", "fixtures.settings", "fixtures.recording", "fixtures.report.plugin",
+    "fixtures.measurement",
+]
+
+import pytest
+from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinished, TryJudged
+from tests.unit.report import hostile, synthetic
+
+NOT_OURS = (RunStarted, ClaimsSelected, TestFinished, RunFinished)
+
+
+@pytest.fixture(scope="session")
+def deployment(evidence):
+    for _, event in {events}:
+        if not isinstance(event, NOT_OURS) and not hasattr(event, "claim") or isinstance(event, TryJudged):
+            evidence.append(event)
+    yield
+"""
+
+INI = """
+[pytest]
+markers = gpu: the homework's claims
+addopts = -m "not gpu" -p no:cacheprovider -p pytest_html.plugin -p pytest_metadata.plugin -p pytest_timeout
+"""
+
+
+def claim_test(claim: str, body: str = "", arguments: str = "deployment, measure") -> str:
+    """A test of one claim that measures 1 and then does what `body` says."""
+    name = claim.replace(".", "_")
+    return (
+        f'\n@pytest.mark.gpu\n@pytest.mark.claim("{claim}")\ndef test_{name}({arguments}):\n'
+        f'    measure("figure", 1, "MiB", "<= 2 MiB")\n    {body or "pass"}\n'
+    )
+
+
+def suite(bodies: dict[str, str] | None = None, without: tuple[str, ...] = ()) -> str:
+    """A module with a test for every claim; `bodies` says what single tests do, `without` leaves some out."""
+    bodies = bodies or {}
+    tests = [claim_test(claim.id, bodies.get(claim.id, "")) for claim in HOMEWORK if claim.id not in without]
+    return "import os, sys, signal, time\nimport pytest\n" + "".join(tests)
+
+
+class Inner:
+    """Runs the small suite in a process of its own and reads what it left."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        pytester.makeini(INI)
+        self.deploy("synthetic.events()")
+
+    def deploy(self, events: str) -> None:
+        """From now on the made-up deployment does what this expression says."""
+        self.pytester.makeconftest(CONFTEST.replace("{events}", events))
+
+    def run(self, module: str, *arguments: str) -> pytest.RunResult:
+        """`pytest -m gpu` on a module."""
+        self.pytester.makepyfile(test_homework=module)
+        return self.pytester.runpytest_subprocess("-m", "gpu", "--report-pictures", "off", *arguments)
+
+    @property
+    def folder(self) -> Path:
+        """The one folder of evidence."""
+        (found,) = (self.pytester.path / "evidence").iterdir()
+        return found
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict from the log."""
+        from fixtures.evidence import read
+
+        return judge(read(self.folder))
+
+    @property
+    def page(self) -> str:
+        """The report's HTML."""
+        return (self.folder / "report.html").read_text(encoding="utf-8")
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the reasons, in order."""
+        return [reason.code for reason in self.verdict.reasons]
+
+
+@pytest.fixture
+def inner(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Inner:
+    """The small suite, with a deployment in which everything holds."""
+    # Only the plugins that matter here: a process for each run is dear enough.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    # Compiled once for all of them, wherever the outer run may write.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
+    return Inner(pytester)
+
+
+__all__ = ["Inner", "claim_test", "inner", "suite", "synthetic"]

@@ -1,0 +1,183 @@
+"""In a real browser: hostile text runs nothing and the page stands; wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.report.catalogue import Texts
+from fixtures.report.page import standalone
+from fixtures.report.pictures import PICTURES, browser, take
+from fixtures.report.summary import summarize
+from tests.unit.report import synthetic
+from tests.unit.report.hostile import HOSTILE, MARK
+from tests.unit.report.hostile import events as hostile_events
+from tests.unit.report.inner import Inner, inner, suite
+
+__all__ = ["inner"]
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+pytestmark = pytest.mark.skipif(browser() is None, reason="no Chromium, Chrome or Edge on PATH")
+
+MEGABYTE = 1_000_000
+
+MODULE = """
+import logging
+from fixtures.errors import ServerDied
+from tests.unit.report.hostile import HOSTILE
+
+BULK = "A" * 5_000_000
+
+
+@pytest.mark.gpu
+@pytest.mark.claim(HOSTILE)
+@pytest.mark.parametrize("short", [HOSTILE, 1], ids=[HOSTILE, r"\\x"])
+def test_hostile(short, measure):
+    measure(HOSTILE, HOSTILE + BULK if short == 1 else HOSTILE, HOSTILE, HOSTILE)
+    measure("nan", float("nan"), "", {3, 1})
+    print(HOSTILE + BULK)
+    logging.warning(HOSTILE)
+    assert 0, HOSTILE + BULK
+
+
+@pytest.mark.gpu
+def test_skipped():
+    pytest.skip(HOSTILE)
+
+
+@pytest.mark.gpu
+@pytest.mark.xfail(reason=HOSTILE)
+def test_xfailed():
+    assert 0
+
+
+@pytest.mark.gpu
+def test_own_error():
+    raise ServerDied(HOSTILE, where=HOSTILE, remedy=HOSTILE, detail=HOSTILE + BULK)
+
+
+@pytest.mark.gpu
+def test_teardown(fails):
+    pass
+
+
+@pytest.fixture
+def fails():
+    yield
+    print(HOSTILE + BULK)
+    raise RuntimeError(HOSTILE)
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        launched = running.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+class Seen:
+    """A page as it was loaded: what it wrote to the console, what it asked for, what ran."""
+
+    def __init__(
+        self, chromium: Any, path: Path, width: int = 1280, scheme: str = "light", bypass: bool = True
+    ) -> None:
+        # Without the page's own policy nothing but the escaping protects the reader.
+        self._context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=bypass, is_mobile=width < 500
+        )
+        self.page = self._context.new_page()
+        self.messages: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.messages.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+
+    def __enter__(self) -> Seen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._context.close()
+
+    def unfold(self) -> None:
+        """Open everything that can be opened, so that whatever is in it would run."""
+        self.page.evaluate("document.querySelectorAll('details').forEach(found => { found.open = true })")
+        if self.page.locator("#show_all_details").count():
+            self.page.evaluate("document.getElementById('show_all_details').click()")
+        self.page.wait_for_timeout(100)
+
+    def assert_harmless(self, path: Path) -> None:
+        self.unfold()
+        assert self.page.evaluate("window.pwned") is None
+        assert self.messages == []
+        assert self.requests == [path.as_uri()]
+        assert self.page.locator("script").count() <= 1
+        assert self.page.evaluate("document.querySelectorAll('[onerror],[onload],iframe,img[src=x]').length") == 0
+
+    @property
+    def text(self) -> str:
+        return str(self.page.evaluate("document.body.innerText"))
+
+
+def test_hostile_events_run_nothing(chromium: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(standalone(summarize(synthetic.entries(hostile_events())), Texts("zh")), encoding="utf-8")
+    with Seen(chromium, path) as seen:
+        seen.assert_harmless(path)
+        assert "验收不通过" in seen.text
+        assert seen.text.count(MARK) > 50, "it is shown as what it is"
+        assert seen.page.locator("#provenance").count() == 1
+
+
+def test_a_hostile_run_runs_nothing(chromium: Any, inner: Inner) -> None:
+    inner.deploy("hostile.bulky()")
+    inner.run(suite() + MODULE, "--checkpoint", HOSTILE.replace("\x00", "").encode("utf-8", "ignore").decode())
+    page = inner.folder / "report.html"
+    assert page.stat().st_size < 2 * MEGABYTE
+    for bypass in (True, False):
+        with Seen(chromium, page, bypass=bypass) as seen:
+            seen.assert_harmless(page)
+            assert "验收不通过" in seen.text
+            # pytest-html's own table has come up, with every test in it.
+            rows = seen.page.locator("#results-table tbody.results-table-row").count()
+            assert rows == len(synthetic.HOMEWORK) + 7, "two rows for a test whose teardown failed"
+            assert seen.page.locator("#environment tr").count() == 0
+            assert seen.page.locator("#results-table .col-measured").first.is_visible()
+    for name in ("post.md", "report.json", "events.jsonl"):
+        assert (inner.folder / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_and_follows_the_readers_scheme(chromium: Any, tmp_path: Path, width: int, scheme: str) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(standalone(summarize(synthetic.entries()), Texts("zh")), encoding="utf-8")
+    with Seen(chromium, path, width, scheme, bypass=False) as seen:
+        seen.unfold()
+        assert seen.messages == []
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        paper = seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 28)")
+        assert seen.page.locator("svg.chart:visible").count() == 1
+        smallest = seen.page.evaluate(
+            """Math.min(...[...document.querySelectorAll('svg.chart text')].filter(t => t.getClientRects().length)
+                 .map(t => t.getBoundingClientRect().height))"""
+        )
+        assert smallest >= 12, "letters of the drawing can be read"
+
+
+def test_pictures_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(standalone(summarize(synthetic.entries()), Texts("zh")), encoding="utf-8")
+    assert take(path, tmp_path) == [picture.file for picture in PICTURES.values()]
+    for picture in PICTURES.values():
+        content = (tmp_path / picture.file).read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert int.from_bytes(content[16:20], "big") == 1800
+        assert 400 < int.from_bytes(content[20:24], "big") < 4000

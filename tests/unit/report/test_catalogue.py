@@ -1,0 +1,119 @@
+"""Every text is in the catalogue, in both languages, and nothing on the page comes from elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import fixtures.report
+from fixtures import claims
+from fixtures.report import catalogue
+from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
+from fixtures.report.page import standalone
+from fixtures.report.summary import summarize
+from fixtures.verdict import Model, Outcome, State
+from tests.unit.report import synthetic
+
+SOURCES = sorted(Path(fixtures.report.__file__).parent.glob("*.py"))
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("id_", TEXTS)
+def test_both_languages_have_the_text(id_: str) -> None:
+    texts = TEXTS[id_]
+    assert len(texts) == len(LANGUAGES)
+    assert all(text.strip() for text in texts)
+    assert places(texts[0]) == places(texts[1]), "the same values go into both"
+    assert not CHINESE.search(texts[1]), "the English text has Chinese in it"
+
+
+def test_every_claim_state_outcome_and_model_has_a_text() -> None:
+    wanted = {f"claim.{id_}" for id_ in re.findall(r'Claim\("([\w.]+)"', Path(claims.__file__).read_text())}
+    wanted |= {f"state.{state}" for state in State.__args__}  # type: ignore[attr-defined]
+    wanted |= {f"outcome.{outcome}" for outcome in Outcome.__args__}  # type: ignore[attr-defined]
+    wanted |= {f"explain.{outcome}" for outcome in Outcome.__args__}  # type: ignore[attr-defined]
+    wanted |= {f"model.{model}" for model in Model.__args__}  # type: ignore[attr-defined]
+    assert wanted <= set(TEXTS)
+    assert {id_ for id_ in TEXTS if id_.startswith("claim.")} <= wanted, "a title of no claim"
+
+
+def test_every_text_is_used() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in SOURCES if path.name != "catalogue.py")
+    sources += (Path(fixtures.report.__file__).parents[1] / "evidence" / "__main__.py").read_text(encoding="utf-8")
+    families = (
+        "claim.",
+        "state.",
+        "outcome.",
+        "explain.",
+        "model.",
+        "reason.",
+        "reasons.",
+        "role.",
+        "phase.",
+        "picture.",
+    )
+    unused = [id_ for id_ in TEXTS if not id_.startswith(families) and not re.search(f"""["']{id_}["']""", sources)]
+    assert unused == []
+
+
+def test_no_chinese_outside_the_catalogue() -> None:
+    for path in SOURCES:
+        if path.name == "catalogue.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not CHINESE.search(node.value), f"{path.name}: {node.value}"
+
+
+class VisibleText(HTMLParser):
+    """The texts of a page that a reader sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._hidden = False
+
+    def handle_starttag(self, element: str, attributes: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        self._hidden = element == "style"
+
+    def handle_endtag(self, _element: str) -> None:
+        self._hidden = False
+
+    def handle_data(self, text: str) -> None:
+        if not self._hidden and re.search("[A-Za-z\u4e00-\u9fff]", text):
+            self.found.append(text.strip())
+
+
+# What a page shows that is no language: units, product and protocol names, and what nvidia-smi prints.
+NO_LANGUAGE = re.compile(
+    r"^(?:GPU|VRAM|Python|Memory-Usage|POST /v1/\S+ · HTTP 200|t = [\d.]+ s|Driver [\d.]+  CUDA [\d.]+|[\d.]+ s|0 GiB)$"
+)
+
+
+def test_every_text_on_the_page_is_from_the_catalogue_or_from_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = {id_: tuple(f"⟦{text}⟧" for text in texts) for id_, texts in TEXTS.items()}
+    monkeypatch.setattr(catalogue, "TEXTS", marked)
+    log = synthetic.entries()
+    parser = VisibleText()
+    parser.feed(standalone(summarize(log), Texts("en")))
+    from_run = repr([entry.event for entry in log]).replace("\\n", " ")
+    words = set(re.findall(r"[A-Za-z\u4e00-\u9fff]+", from_run)) | {"GiB", "MiB", "s", "min", "ms", "false", "CUDA"}
+    strangers = [
+        text
+        for text in parser.found
+        if "⟦" not in text
+        and not text.startswith("{")  # raw JSON
+        and not NO_LANGUAGE.match(text)
+        and not set(re.findall(r"[A-Za-z\u4e00-\u9fff]+", text)) <= words
+    ]
+    assert [text for text in strangers if not text.startswith("2026-11-23T")] == []
+    assert len(parser.found) > 100

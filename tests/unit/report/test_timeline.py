@@ -1,0 +1,91 @@
+"""The drawing of memory: its figures are those of the samples."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
+
+import pytest
+
+from fixtures.report.catalogue import Texts
+from fixtures.report.summary import Memory, summarize
+from fixtures.report.timeline import NARROW, WIDE, bands, draw, phase_table, step, thinned
+from tests.unit.report import synthetic
+
+
+@pytest.fixture(scope="module")
+def memory() -> Memory:
+    found = summarize(synthetic.entries()).memory
+    assert found is not None
+    return found
+
+
+def test_the_phases_follow_one_another(memory: Memory) -> None:
+    found = bands(memory)
+    assert [band.phase for band in found] == ["idle", "quantization", "loading", "ready", "tests", "stopped"]
+    assert all(before.end == after.start for before, after in pairwise(found))
+
+
+def test_the_peak_is_the_servers_and_not_the_quantizations() -> None:
+    samples = ((0.0, 100.0), (1.0, 9000.0), (2.0, 100.0), (3.0, 5000.0), (4.0, 4000.0))
+    phases = ((0.0, "idle"), (0.5, "quantization.smaller"), (2.0, "loading"))
+    assert Memory(samples, phases, None).peak == (3.0, 5000.0)
+    assert Memory(samples, (), None).peak == (1.0, 9000.0)
+
+
+def test_moments(memory: Memory) -> None:
+    assert memory.at_phase("ready") == (35.0, synthetic.vram(35.0))
+    assert memory.at_phase("no such phase") is None
+    assert memory.highest(47.0, 47.2)[1] == max(synthetic.vram(t) for t in (47.0, 47.1, 47.2))
+    assert memory.highest(47.01, 47.02)[0] == 47.0, "the nearest, where there is none between"
+
+
+def test_thinning_loses_no_extreme() -> None:
+    samples = [(float(n), 5.0) for n in range(10_000)]
+    samples[4321] = (4321.0, 99.0)
+    samples[7777] = (7777.0, 1.0)
+    kept = thinned(samples, 500)
+    assert len(kept) <= 1_002
+    assert {samples[0], samples[4321], samples[7777], samples[-1]} <= set(kept)
+    assert kept == sorted(kept)
+    assert thinned(samples[:10], 500) == samples[:10]
+
+
+@pytest.mark.parametrize(("span", "most", "expected"), [(15, 5, 5), (78, 8, 10), (0.9, 5, 0.2), (80_000, 5, 20_000)])
+def test_steps_are_round(span: float, most: int, expected: float) -> None:
+    assert step(span, most) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("canvas", [WIDE, NARROW])
+def test_the_drawing_stays_on_its_canvas(memory: Memory, canvas: object) -> None:
+    assert canvas in (WIDE, NARROW)
+    sheet = WIDE if canvas is WIDE else NARROW
+    drawing = draw(memory, Texts("zh"), sheet, "wide")
+    root = ElementTree.fromstring(drawing)
+    points = re.findall(r"([\d.]+),([\d.]+)", root.find(".//{*}polyline").attrib["points"])  # type: ignore[union-attr]
+    assert len(points) > 100
+    assert all(0 <= float(x) <= sheet.width and 0 <= float(y) <= sheet.height for x, y in points)
+    circle = root.find(".//{*}circle")
+    assert circle is not None
+    highest = min(float(y) for _, y in points)
+    assert float(circle.attrib["cy"]) == highest
+    limit = next(line for line in root.iter("{http://www.w3.org/2000/svg}line") if line.get("class") == "limit")
+    assert float(limit.attrib["y1"]) < highest, "the peak is below its threshold"
+
+
+def test_a_threshold_that_was_exceeded_is_below_the_peak() -> None:
+    memory = summarize(synthetic.entries(synthetic.events(limit_peak=9_000.0))).memory
+    assert memory is not None
+    root = ElementTree.fromstring(draw(memory, Texts("en"), WIDE, "wide"))
+    limit = next(line for line in root.iter("{http://www.w3.org/2000/svg}line") if line.get("class") == "limit")
+    assert float(limit.attrib["y1"]) > float(root.find(".//{*}circle").attrib["cy"])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "samples", [((1.0, 0.0),), ((1.0, 5.0), (1.0, 5.0)), ((0.0, 300.0), (7200.0, 300.0)), ((0.0, 1e6), (1e-3, 0.0))]
+)
+def test_odd_samples_can_be_drawn(samples: tuple[tuple[float, float], ...]) -> None:
+    memory = Memory(samples, ((0.5, "idle"),), None)
+    ElementTree.fromstring(draw(memory, Texts("zh"), WIDE, "wide"))
+    phase_table(memory, Texts("zh"))

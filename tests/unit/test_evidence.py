@@ -1,0 +1,316 @@
+"""The log of events: on disk at once, whatever is in it, and nothing in it that must not be published."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from fixtures.events import Exchanged, Measured, PhaseMarked, RunFinished
+from fixtures.evidence import EVENTS_FILE, Evidence, read
+from fixtures.evidence.redaction import NOTHING_PRIVATE, REDACTED, Private, redact
+from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, derived, seal, verify
+from fixtures.report.summary import summarize
+from tests.unit.report import synthetic
+
+PRIVATE = Private(home="/home/alice", literals=("hunter2-hunter2", "gpu-node-17"))
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Evidence:
+    ticks = itertools.count(100)
+    moment = datetime(2026, 11, 22, 16, 47, 45, tzinfo=timezone.utc)
+    return Evidence(tmp_path, clock=lambda: float(next(ticks)), now=lambda: moment, private=PRIVATE)
+
+
+def test_events_come_back_with_their_moment(evidence: Evidence) -> None:
+    evidence.append(PhaseMarked("idle"))
+    evidence.append(PhaseMarked("加载"))
+    log = read(evidence.folder)
+    assert [entry.event for entry in log] == [PhaseMarked("idle"), PhaseMarked("加载")]
+    assert [entry.t for entry in log] == [1.0, 2.0]
+    assert log[0].at == "2026-11-22T16:47:45.000+00:00"
+
+
+def test_a_line_is_on_disk_when_append_returns(evidence: Evidence) -> None:
+    evidence.append(PhaseMarked("idle"))
+    assert (evidence.folder / EVENTS_FILE).read_bytes().endswith(b'"phase": "idle"}\n')
+
+
+def test_a_line_cut_short_is_left_out_and_a_bad_one_is_an_error(evidence: Evidence) -> None:
+    evidence.append(PhaseMarked("idle"))
+    file = evidence.folder / EVENTS_FILE
+    whole = file.read_text()
+    file.write_text(whole + whole[:-5])
+    assert len(read(evidence.folder)) == 1
+    file.write_text(whole + whole[:-5] + "\n" + whole)
+    with pytest.raises(ValueError, match=r"events\.jsonl, line 2"):
+        read(evidence.folder)
+    file.write_text(whole + "[]\n")
+    with pytest.raises(ValueError, match="line 2"):
+        read(evidence.folder)
+
+
+def test_several_threads_may_append(tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path, private=NOTHING_PRIVATE)
+    threads = [
+        threading.Thread(target=lambda: [evidence.append(PhaseMarked("x" * 2000)) for _ in range(50)]) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log = read(tmp_path)
+    assert len(log) == 200
+    assert [entry.t for entry in log] == sorted(entry.t for entry in log)
+
+
+def test_a_closed_log_takes_no_more(evidence: Evidence) -> None:
+    evidence.close()
+    with pytest.raises(ValueError, match="closed"):
+        evidence.append(PhaseMarked("late"))
+
+
+class Broken:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+class Item:
+    pass
+
+
+Item.__module__ = "numpy"
+Item.tolist = lambda _: 3.5  # type: ignore[attr-defined]
+
+ENDLESS: list[object] = []
+ENDLESS.append(ENDLESS)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+        ({3, 1, 2}, [1, 2, 3]),
+        (frozenset({"b", "a"}), ["a", "b"]),
+        ((1, 2), [1, 2]),
+        (b"\xff\x00", "\ufffd\x00"),
+        ("\ud800 lone", "\ud800 lone"),
+        ("\u2028 separator", "\u2028 separator"),
+        ({1: float("nan"), None: {"x": float("inf")}}, {"1": "NaN", "None": {"x": "Infinity"}}),
+        (Path("a/b"), "a/b"),
+        (Item(), 3.5),
+        (Broken(), "<Broken: RuntimeError in repr>"),
+        (True, True),
+        (2**70, 2**70),
+    ],
+)
+def test_no_value_is_too_odd_to_be_kept(evidence: Evidence, value: object, kept: object) -> None:
+    evidence.append(Measured("c", "n", value))
+    (entry,) = read(evidence.folder)
+    assert isinstance(entry.event, Measured)
+    assert entry.event.value == kept
+    assert type(entry.event.value) is type(kept)
+
+
+def test_an_integer_too_long_to_print_is_kept_in_hexadecimal(evidence: Evidence) -> None:
+    evidence.append(Measured("c", "n", 1 << 20_000))
+    (entry,) = read(evidence.folder)
+    assert isinstance(entry.event, Measured)
+    assert int(entry.event.value, 16) == 1 << 20_000
+
+
+def test_endless_values_end(evidence: Evidence) -> None:
+    evidence.append(Measured("c", "n", ENDLESS))
+    assert "[...]" in (evidence.folder / EVENTS_FILE).read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("--work-dir /root/models/x-4bit/", "--work-dir …/x-4bit/"),
+        ("--work-dir=/data/team/bob/x", "--work-dir=…/x"),
+        ("/home/alice/models/m", "…/m"),
+        ("cd /home/alice && ls", "cd ~ && ls"),
+        ("cd /home/bob", "cd ~"),
+        ("~/models/m and ~bob/models/m", "…/m and …/m"),
+        ('File "/opt/conda/lib/x.py", line 3', 'File "…/x.py", line 3'),
+        ("在/root/models/模型 里", "在…/模型 里"),
+        ("'a\\n/root/a/b'", "'a\\n…/b'"),
+        ("file:///home/bob/r.html", "file://…/r.html"),
+        (r"C:\Users\Bob\x.txt", "…/x.txt"),
+        ('{"path": "C:\\\\\\\\Users\\\\\\\\Bob\\\\\\\\x.txt"}'.replace("\\\\\\\\", "\\\\"), '{"path": "…/x.txt"}'),
+        ("token hf_abcdefghijklmnopqrst", f"token {REDACTED}"),
+        ("sk-abcdefghijklmnopqrst", REDACTED),
+        ("ghp_abcdefghijklmnopqrstuv", REDACTED),
+        ("Authorization: Bearer abcdefghijk", f"Authorization: Bearer {REDACTED}"),
+        ("x-api-key: abcdefghijk", f"x-api-key: {REDACTED}"),
+        ("http://bob:pw@proxy/x", "http://proxy/x"),
+        ("password hunter2-hunter2!", f"password {REDACTED}!"),
+        ("on gpu-node-17", f"on {REDACTED}"),
+    ],
+)
+def test_what_must_not_be_published(text: str, shown: str) -> None:
+    assert redact(text, PRIVATE) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.0.0.1:23333/v1/chat/completions",
+        "/v1/chat/completions",
+        "and/or, 3/4/5, a/b/c",
+        "</div></a/b>",
+        "<|im_start|>user\n从前有一只狐狸",
+        "12612MiB / 24564MiB",
+        r"(?P<used>\d+)\s*(?:MiB)?\s*/\s*(?P<total>\d+)",
+        "/dev/shm/x",
+        "MIT/X11",
+        "8*2=16",
+    ],
+)
+def test_what_is_left_alone(text: str) -> None:
+    assert redact(text, PRIVATE) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "times"), [("/a", 200_000), ("eyJaaaaaaaaaaa.", 20_000), ("://a", 100_000), ("C:\\a\\", 50_000)]
+)
+def test_hostile_text_takes_no_time(part: str, times: int) -> None:
+    redact(part * times, PRIVATE)  # a quadratic rule would not come back
+
+
+def test_private_texts_of_this_machine() -> None:
+    found = Private.of_this_machine(
+        {"HF_TOKEN": "0123456789", "API_KEY": "short", "PATH": "/usr/bin:/bin", "XAUTHORITY": "/tmp/.x", "LANG": "C"}
+    )
+    assert "0123456789" in found.literals
+    assert not {"short", "/usr/bin:/bin", "/tmp/.x", "C"} & set(found.literals)
+
+
+def test_nothing_private_reaches_the_disk(evidence: Evidence) -> None:
+    evidence.append(
+        Exchanged(
+            test="t",
+            path="/v1/chat/completions",
+            request={"messages": [{"content": "read /home/alice/notes/a.txt"}], "/home/alice/key/k": 1},
+            status=None,
+            response=["hunter2-hunter2"],
+            seconds=0.1,
+            error="cannot open /home/alice/x/y",
+        )
+    )
+    text = (evidence.folder / EVENTS_FILE).read_text()
+    assert "alice" not in text
+    assert "hunter2" not in text
+    assert "/v1/chat/completions" in text
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    folder = synthetic.write(tmp_path / "run", synthetic.entries())
+    run = summarize(read(folder))
+    (folder / REPORT_FILE).write_text(derived(folder, run), encoding="ascii")
+    (folder / "report.html").write_text("<html>accepted</html>")
+    seal(folder, ["report.html"])
+    return folder
+
+
+def test_an_untouched_folder(sealed: Path) -> None:
+    check = verify(sealed)
+    assert check.problems == ()
+    assert check.run is not None
+    assert check.run.verdict.accepted
+
+
+def test_a_moved_folder_is_untouched(sealed: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(sealed, tmp_path / "elsewhere")
+    assert verify(moved).problems == ()
+
+
+@pytest.mark.parametrize("name", [EVENTS_FILE, REPORT_FILE, "report.html"])
+def test_one_changed_character_is_noticed(sealed: Path, name: str) -> None:
+    file = sealed / name
+    text = file.read_text()
+    file.write_text(text.replace("accepted", "accepteD", 1).replace("3fa1", "3fa2"))
+    assert file.read_text() != text
+    assert f"{name}: edited after it was sealed" in verify(sealed).problems
+
+
+@pytest.mark.parametrize("name", [EVENTS_FILE, REPORT_FILE, "report.html", SEAL_FILE])
+def test_a_missing_file_is_noticed(sealed: Path, name: str) -> None:
+    (sealed / name).unlink()
+    assert verify(sealed).problems
+
+
+def test_a_report_sealed_anew_must_still_follow_from_the_events(sealed: Path) -> None:
+    file = sealed / REPORT_FILE
+    value = json.loads(file.read_text())
+    value["memory"]["peak_mib"] = 1
+    file.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+    seal(sealed, ["report.html"])
+    (problem,) = verify(sealed).problems
+    assert "does not follow from events.jsonl" in problem
+
+
+def test_the_verdict_is_that_of_the_raw_events(sealed: Path) -> None:
+    log = read(sealed)
+    failed = [entry for entry in log if not isinstance(entry.event, RunFinished)]
+    synthetic.write(sealed, failed)
+    check = verify(sealed)
+    assert check.run is not None
+    assert check.run.verdict.outcome == "not_accepted"
+    assert check.problems
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]\n", '{"sha256": []}', '{"sha256": {"../x": "y"}}', '{"sha256": {}}'])
+def test_a_seal_that_is_none(sealed: Path, text: str) -> None:
+    (sealed / SEAL_FILE).write_text(text)
+    assert verify(sealed).problems
+
+
+@pytest.mark.parametrize(
+    "text", ["nonsense\n", '{"kind": "RunStarted"}\n', '{"kind": "VramSampled", "t": 1, "at": "", "samples": [[1]]}\n']
+)
+def test_events_that_are_none(sealed: Path, text: str) -> None:
+    (sealed / EVENTS_FILE).write_text(text)
+    assert verify(sealed).problems
+
+
+def program(*arguments: str) -> subprocess.CompletedProcess[str]:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "fixtures.evidence", *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_the_program_says_ok_or_edited(sealed: Path) -> None:
+    done = program("verify", str(sealed))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ACCEPTED" in done.stdout
+    assert "ok: the report follows from the raw events" in done.stdout
+    (sealed / "report.html").write_text("<html>better</html>")
+    done = program("verify", str(sealed))
+    assert done.returncode == 1
+    assert "report.html: edited after it was sealed" in done.stdout
+    assert "EDITED or incomplete" in done.stdout
+    assert program("verify", str(sealed / "nowhere")).returncode == 1
+    refused = program("report", str(sealed))
+    assert (refused.returncode, "sealed" in refused.stderr) == (2, True)
+
+
+def test_the_program_reports_on_a_killed_run(tmp_path: Path) -> None:
+    folder = synthetic.write(tmp_path / "run", synthetic.entries()[:-1])
+    done = program("report", str(folder))
+    assert done.returncode == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "NOT ACCEPTED" in page
+    assert "the run was killed" in page
+    assert synthetic.STORY[:20] in page

@@ -1,0 +1,294 @@
+"""Whatever becomes of a run, its evidence and its report say so."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
+from fixtures.evidence import read
+from fixtures.evidence.seal import verify
+from fixtures.recording import git_state, new_run_id, selects
+from tests.unit.report.inner import Inner, inner, suite
+
+__all__ = ["inner"]
+
+START_TIMEOUT = 30.0
+"""Seconds for a small pytest to reach its tests on a busy machine."""
+
+
+@pytest.mark.parametrize(
+    ("expression", "selected"),
+    [
+        ("gpu", True),
+        ("not gpu", False),
+        ("gpu and not slow", True),
+        ("gpu and slow", False),
+        ("slow or gpu", True),
+        ("(gpu)", True),
+        ('claim("tools.add")', True),
+        ("not gpu and not claim", False),
+        ("", True),
+        ("True", True),
+        ("gpu and", False),
+        ("0", False),
+    ],
+)
+def test_a_mark_expression_selects_acceptance_tests_or_not(expression: str, selected: bool) -> None:
+    assert selects(expression, "gpu") is selected
+
+
+def test_run_ids_sort_by_time_and_differ_within_a_second() -> None:
+    moment = datetime(2026, 11, 22, 16, 47, 45, tzinfo=timezone.utc)
+    ids = {new_run_id(moment) for _ in range(20)}
+    assert len(ids) > 1
+    assert all(id_.startswith("20261122T164745Z-") and len(id_) == 21 for id_ in ids)
+
+
+def test_git_state_names_the_commit_and_notices_changes(tmp_path: Path) -> None:
+    assert git_state(tmp_path) == ("", False)
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "a.py").write_text("1")
+    git("add", ".")
+    git("commit", "-m", "x")
+    commit, dirty = git_state(tmp_path)
+    assert len(commit) == 40
+    assert not dirty
+    (tmp_path / "notes.txt").write_text("not the suite's")
+    assert git_state(tmp_path) == (commit, False)
+    (tmp_path / "tests" / "a.py").write_text("2")
+    assert git_state(tmp_path) == (commit, True)
+
+
+def test_a_run_in_which_everything_holds_is_accepted(inner: Inner) -> None:
+    folder = "/home/alice/models/internlm2_5-1_8b-chat"
+    result = inner.run(suite({"tools.add": "print('/home/alice/secret/notes')"}), "--checkpoint", folder)
+    assert result.ret == 0
+    assert inner.verdict.accepted, inner.verdict.reasons
+    assert "验收通过" in inner.page
+    assert "验收不通过" not in inner.page
+    assert "验收通过" in result.stdout.str()
+    assert "report.html" in result.stdout.str()
+    log = read(inner.folder)
+    started, ended = log[0].event, log[-1].event
+    assert isinstance(started, RunStarted)
+    assert started.run_id == inner.folder.name
+    assert started.argv[0] == "pytest"
+    assert started.settings["checkpoint"] == "internlm2_5-1_8b-chat"
+    assert started.settings["quant_policy"] == 4
+    assert isinstance(ended, RunFinished)
+    assert (ended.exit_status, ended.tests_run, ended.interrupted) == (0, 15, "")
+    (selected,) = [entry.event for entry in log if isinstance(entry.event, ClaimsSelected)]
+    assert (selected.selected[0], selected.selected[-1]) == ("environment.recorded", "vram.released")
+    assert (selected.tests, selected.deselected) == (15, [])
+    assert sum(isinstance(entry.event, TestFinished) for entry in log) == 3 * 15
+    for file in inner.folder.iterdir():
+        content = file.read_text(encoding="utf-8")
+        assert "alice" not in content, f"a user's name in {file.name}"
+        assert str(inner.pytester.path) not in content, f"a folder in {file.name}"
+    assert verify(inner.folder).problems == ()
+
+
+def test_runs_that_judge_nothing_leave_no_evidence(inner: Inner) -> None:
+    inner.pytester.makepyfile(test_unit="def test_it(): pass\ndef test_that(evidence): pass")
+    result = inner.pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*this run keeps no evidence*", "*what to do: select the acceptance tests*"])
+    inner.run(suite(), "--collect-only")
+    assert not (inner.pytester.path / "evidence").exists()
+
+
+def test_every_way_not_to_pass_is_named(inner: Inner) -> None:
+    module = suite(
+        {
+            "environment.recorded": "pytest.skip('no time')",
+            "quantization.smaller": "pytest.xfail('known')",
+            "tools.add": "assert 3 + 5 == 9, 'the sum is wrong'",
+        },
+        without=("tools.chain",),
+    )
+    module = module.replace(
+        '@pytest.mark.claim("quantization.config")', '@pytest.mark.xfail\n@pytest.mark.claim("quantization.config")'
+    )
+    module = module.replace(
+        'def test_chat_does_not_loop(deployment, measure):\n    measure("figure", 1, "MiB", "<= 2 MiB")',
+        "def test_chat_does_not_loop(deployment):\n    pass",
+    )
+    module += (
+        "\n@pytest.fixture(autouse=True)\ndef f(request):\n    yield\n    assert 'peak' not in request.node.name\n"
+    )
+    result = inner.run(module, "-k", "not multiply", "--report-lang", "en")
+    assert result.ret == 1
+    assert [(reason.code, reason.claim) for reason in inner.verdict.reasons] == [
+        ("claim_failed", "tools.add"),
+        ("claim_failed", "vram.peak"),
+        ("claim_skipped", "environment.recorded"),
+        ("claim_xfailed", "quantization.smaller"),
+        ("claim_xpassed", "quantization.config"),
+        ("claim_not_measured", "chat.does_not_loop"),
+        ("claim_deselected", "tools.multiply"),
+        ("claim_not_collected", "tools.chain"),
+        ("exit_status", ""),
+    ]
+    page = inner.page
+    assert "NOT ACCEPTED" in page
+    assert page.index("the sum is wrong") < page.index("Task 1"), "the cause comes first"
+    assert "“The model called mul” was deselected" in page
+
+
+def test_deselection_alone_is_no_pass_though_pytest_says_so(inner: Inner) -> None:
+    result = inner.run(suite(), "-k", "not multiply")
+    assert result.ret == 0
+    assert inner.codes == ["claim_deselected"]
+    assert "验收不通过" in inner.page
+
+
+def test_leaving_with_status_0_is_no_pass(inner: Inner) -> None:
+    result = inner.run(suite({"vram.released": "pytest.exit('enough', 0)"}))
+    assert result.ret == 0
+    assert inner.codes == ["interrupted", "claim_unfinished", "tests_missing"]
+    assert "enough" in inner.page
+
+
+def test_stopping_at_the_first_failure(inner: Inner) -> None:
+    inner.run(suite({"environment.recorded": "assert 0"}), "-x")
+    assert inner.codes[:2] == ["interrupted", "claim_failed"]
+    assert inner.codes.count("claim_unfinished") == 14
+
+
+def test_a_session_timeout(inner: Inner) -> None:
+    inner.run(suite({"environment.recorded": "time.sleep(1.2)"}), "--session-timeout", "1")
+    assert inner.codes[0] == "interrupted"
+    assert "session-timeout" in inner.verdict.reasons[0].detail
+    assert "session-timeout" in inner.page
+
+
+def test_a_killed_run_leaves_a_report_that_says_so(inner: Inner) -> None:
+    stale = inner.pytester.path / "mine.html"
+    stale.write_text("<h1>ACCEPTED long ago</h1>")
+    inner.run(suite({"tools.add": "os.kill(os.getpid(), signal.SIGKILL)"}), "--html", "mine.html")
+    assert inner.codes[0] == "killed"
+    page = stale.read_text(encoding="utf-8")
+    assert "long ago" not in page
+    assert "未完成" in page
+    assert "验收不通过" in page
+    assert "验收通过" not in page
+    (kept,) = inner.pytester.path.glob("mine.html.*.bak")
+    assert "long ago" in kept.read_text()
+    lines = (inner.folder / "events.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["kind"] == "Measured", "every line is on disk at once"
+    assert verify(inner.folder).problems, "a killed run has no seal"
+
+
+def test_a_timeout_of_the_thread_method_leaves_a_report_that_says_so(inner: Inner) -> None:
+    inner.run(suite({"tools.add": "time.sleep(20)"}), "--timeout", "1", "--timeout-method", "thread")
+    assert inner.codes[0] == "killed"
+    assert "未完成" in inner.page
+
+
+def test_ctrl_c(inner: Inner) -> None:
+    inner.pytester.makepyfile(test_homework=suite({"chat.does_not_loop": "open('here', 'w').close(); time.sleep(30)"}))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-m", "gpu", "--report-pictures", "off"],
+        cwd=inner.pytester.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not (inner.pytester.path / "here").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert "未完成" in inner.page
+        process.send_signal(signal.SIGINT)
+        assert process.wait(START_TIMEOUT) == 2
+    finally:
+        process.kill()
+        process.wait()
+    assert inner.codes[0] == "interrupted"
+    assert "KeyboardInterrupt" in inner.page
+    assert "未完成" not in inner.page.partition('id="provenance"')[0]
+
+
+def test_a_dying_server_is_shown_without_a_traceback(inner: Inner) -> None:
+    module = suite() + (
+        "\nfrom fixtures.errors import ServerDied\n"
+        "from fixtures.events import ServerStopped\n"
+        "@pytest.fixture(scope='session', autouse=True)\ndef server(evidence):\n"
+        "    evidence.append(ServerStopped(exit_code=7, seconds=1.0, cause='exit code 7\\nCUDA out of memory'))\n"
+        "    raise ServerDied('the api_server exited with code 7', where='lmdeploy serve', remedy='read the log',\n"
+        "                     detail='CUDA out of memory')\n"
+    )
+    result = inner.run(module, "--maxfail", "1")
+    output = result.stdout.str()
+    assert "what to do: read the log" in output
+    assert "def server" not in output
+    assert "ERROR test_homework.py::test_environment_recorded - the api_server exited" in output
+    reason = next(reason for reason in inner.verdict.reasons if reason.code == "claim_failed")
+    assert reason.detail.startswith("the api_server exited with code 7")
+    assert "server_ended" in inner.codes
+    page = inner.page
+    assert page.index("CUDA out of memory") < page.index('id="deployment"'), "the cause comes first"
+    assert "def server" not in page
+
+
+def test_a_module_that_cannot_be_imported(inner: Inner) -> None:
+    inner.run("import nothing_of_that_name")
+    assert inner.codes[0] == "interrupted"
+    assert "nothing_of_that_name" in inner.page
+
+
+def test_no_test_at_all(inner: Inner) -> None:
+    result = inner.run("")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert set(inner.codes) == {"claim_not_collected", "exit_status", "no_server", "model_unknown"}
+
+
+def test_workers_and_nonsense_are_refused_before_anything_starts(inner: Inner) -> None:
+    result = inner.run(suite(), "--quant-policy", "5")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    pytest.importorskip("xdist")
+    result = inner.run(suite(), "-p", "xdist.plugin", "-n", "2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "must run in one process" in result.stderr.str()
+    assert not (inner.pytester.path / "evidence").exists()
+
+
+def test_a_rehearsal_never_passes(inner: Inner) -> None:
+    inner.deploy("synthetic.events(rehearsal=True)")
+    skipped = dict.fromkeys(("vram.after_start", "vram.peak", "vram.released"), "pytest.skip('no GPU')")
+    result = inner.run(suite(skipped), "--rehearse", "--report-lang", "en")
+    assert result.ret == 0
+    assert inner.verdict.outcome == "rehearsal"
+    sentence = "REHEARSAL: 12 of 12 claims that need no GPU held; VRAM not measured: no GPU"
+    assert sentence in inner.page
+    assert sentence in result.stdout.str()
+    assert "ACCEPTED" not in inner.page
+    for file in ("post.md", "report.json"):
+        assert "ACCEPTED" not in (inner.folder / file).read_text(encoding="utf-8")
+
+
+def test_continuous_integration_leaves_no_variable_in_the_report(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUILD_TAG", "jenkins-of-alice")
+    monkeypatch.setenv("HF_TOKEN", "not-to-be-seen")
+    inner.run(
+        suite({"tools.add": "print(os.environ['HF_TOKEN']); assert 0, os.environ['HF_TOKEN']"}),
+        "--metadata", "<b>x</b>", "<script>alert(1)</script>",
+    )  # fmt: skip
+    everything = "".join(file.read_text(encoding="utf-8") for file in inner.folder.iterdir())
+    assert "jenkins-of-alice" not in everything
+    assert "not-to-be-seen" not in everything
+    assert "alert(1)" not in inner.page.partition('id="verdict"')[0]
+    assert os.environ["HF_TOKEN"] == "not-to-be-seen"
