@@ -42,9 +42,7 @@ def events(server: Server, **body):
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
     messages = [{"role": "user", "content": "Compute 3+5"}]
     payload = {"model": MODEL_NAME, "messages": messages, "stream": True, **body}
-    connection.request(
-        "POST", "/v1/chat/completions", json.dumps(payload), {"Content-Type": "application/json"}
-    )
+    connection.request("POST", "/v1/chat/completions", json.dumps(payload), {"Content-Type": "application/json"})
     response = connection.getresponse()
     assert response.status == 200
     try:
@@ -199,9 +197,7 @@ def test_damaged_scales_change_the_answer(server, quantized, tmp_path, hub_cache
         (damaged / file.name).write_bytes(file.read_bytes())
     weights = load_file(damaged / "model.safetensors")
     scales = weights["model.layers.1.feed_forward.w2.scales"]
-    weights["model.layers.1.feed_forward.w2.scales"] = scales * torch.linspace(-8, 8, scales.shape[1]).to(
-        scales.dtype
-    )
+    weights["model.layers.1.feed_forward.w2.scales"] = scales * torch.linspace(-8, 8, scales.shape[1]).to(scales.dtype)
     save_file(weights, damaged / "model.safetensors", metadata={"format": "pt"})
     hot = {"max_tokens": 60, "ignore_eos": True, "temperature": 1.5, "top_p": 1.0, "seed": 7}
     sound = content(server.chat("Compute 3+5", **hot)[1])

@@ -45,7 +45,7 @@ def evidence(tmp_path: Path) -> Evidence:
 
 @pytest.fixture
 def client(base_url: str, evidence: Evidence) -> Iterator[Client]:
-    opened = Client(Server(base_url), 2.0, evidence)
+    opened = Client(Server(base_url), 2.0, evidence.append)
     yield opened
     opened.close()
 
@@ -97,7 +97,7 @@ def test_an_answer_that_is_no_json_is_kept_as_text(client: Client, evidence: Evi
 
 
 def test_a_hang_ends_at_the_timeout_and_is_not_retried(base_url: str, evidence: Evidence) -> None:
-    client = Client(Server(base_url), 0.3, evidence)
+    client = Client(Server(base_url), 0.3, evidence.append)
     started = time.monotonic()
     with pytest.raises(RequestError, match="APITimeoutError"):
         client.ask(say("hang"))
@@ -106,7 +106,7 @@ def test_a_hang_ends_at_the_timeout_and_is_not_retried(base_url: str, evidence: 
 
 
 def test_a_dead_server_is_told_as_such(base_url: str, evidence: Evidence) -> None:
-    client = Client(Server(base_url, dead=True), 2.0, evidence)
+    client = Client(Server(base_url, dead=True), 2.0, evidence.append)
     with pytest.raises(ServerDied, match="exited with code 1"):
         client.ask(say("status 500"))
 
@@ -116,10 +116,68 @@ def test_a_proxy_in_the_environment_is_not_used(
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert Client(Server(base_url), 2.0, evidence).ask(say("你好")).text == "狐狸"
+    assert Client(Server(base_url), 2.0, evidence.append).ask(say("你好")).text == "狐狸"
 
 
 def test_null_content_is_an_empty_text() -> None:
     body = {"choices": [{"message": {"content": None, "tool_calls": [{"id": "1"}]}, "finish_reason": "tool_calls"}]}
     answer = Answer(body, 0.1)
     assert (answer.text, answer.tool_calls, answer.finish_reason) == ("", [{"id": "1"}], "tool_calls")
+
+
+def test_a_refusal_can_be_looked_at_without_an_error(client: Client, evidence: Evidence) -> None:
+    exchanged = client.attempt(say("status 400"))
+    assert (exchanged.status, exchanged.error, exchanged.response) == (400, "HTTP 400", {"message": "refused"})
+    assert exchanges(evidence) == [exchanged]
+
+
+def test_fields_of_lmdeploys_own_reach_the_server(client: Client) -> None:
+    answer = client.ask(say("echo"), skip_special_tokens=False, seed=7)
+    assert answer.body["request"] == {
+        "model": MODEL,
+        "messages": say("echo"),
+        "skip_special_tokens": False,
+        "seed": 7,
+    }
+
+
+def test_exchanges_can_go_elsewhere(client: Client, evidence: Evidence) -> None:
+    aside: list[Exchanged] = []
+    client.recording_to(aside.append).ask(say("你好"))
+    client.ask(say("echo"))
+    assert [kept.request["messages"] for kept in aside] == [say("你好")]
+    assert [kept.request["messages"] for kept in exchanges(evidence)] == [say("echo")]
+
+
+def test_a_stream_is_joined_and_kept_as_a_message(client: Client, evidence: Evidence) -> None:
+    streamed = client.stream(say("stream"), temperature=0)
+    assert (streamed.text, streamed.pieces, streamed.faults) == ("狐狸", ("狐", "狸"), ())
+    (kept,) = exchanges(evidence)
+    assert kept.request["stream"] is True
+    assert kept.response["choices"][0]["message"]["content"] == "狐狸"
+    assert len(kept.response["chunks"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ("status 500", "HTTP 500"),
+        ("stream cut", "Error"),
+        ("stream broken", "JSONDecodeError"),
+        ("cut", "Error"),
+    ],
+)
+def test_a_stream_that_fails_is_an_error_and_evidence(
+    wish: str, words: str, client: Client, evidence: Evidence
+) -> None:
+    with pytest.raises(RequestError, match=words):
+        client.stream(say(wish))
+    assert words in exchanges(evidence)[0].error
+
+
+def test_the_key_is_sent_and_a_refused_one_is_told(base_url: str, evidence: Evidence) -> None:
+    Client(Server(base_url + "/guarded"), 2.0, evidence.append, api_key="right-key")
+    with pytest.raises(RequestError, match="does not list its models") as refused:
+        Client(Server(base_url + "/guarded"), 2.0, evidence.append, api_key="wrong-key")
+    assert "key is right" in str(refused.value)
+    assert "wrong-key" not in str(refused.value)

@@ -1,9 +1,27 @@
 """Judging a tool conversation: exact names, values, types, order and number of calls."""
 
+from typing import Any
+
 import pytest
 
-from fixtures.conversation import Executed, Expected, ToolConversation, first_right, judge
-from fixtures.tools import Call
+from fixtures.client import Answer
+from fixtures.conversation import (
+    Executed,
+    Expected,
+    ToolConversation,
+    calls_fault,
+    converse,
+    explain_no_call,
+    fault_of_final,
+    first_right,
+    judge,
+    solved,
+    usage_fault,
+    without_parser,
+)
+from fixtures.homework import SAMPLING
+from fixtures.tools import ADD, Call
+from tests.unit.answers import Scripted, answer, tool_call
 
 CHAIN = Expected(calls=(("add", 3, 5), ("mul", 8, 2)), final=16)
 
@@ -54,3 +72,141 @@ def test_trying_stops_at_the_first_right_one() -> None:
 
 def test_trying_gives_up_after_the_tries() -> None:
     assert first_right(conversation, lambda _: "wrong", 3, lambda *_: None) == ["wrong"] * 3
+
+
+NOTHING = Expected(calls=(), names=("北京",))
+
+
+def test_no_call_is_right_where_none_is_needed() -> None:
+    assert judge(conversation(reply="中国的首都是北京。"), NOTHING) == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (conversation(("add", 3, 5), reply="北京"), "called add(3, 5) where no call was needed or possible"),
+        (conversation(reply="  "), "the reply is empty"),
+        (conversation(reply="中国的首都是上海。"), "does not name 北京"),
+    ],
+)
+def test_a_needless_call_or_a_wrong_answer_is_told(wrong: ToolConversation, words: str) -> None:
+    assert words in judge(wrong, NOTHING)
+
+
+BOTH = Expected(calls=(("add", 1, 11), ("mul", 4, 5)), final=20, names=("12",), any_order=True)
+
+
+def test_independent_calls_may_come_in_any_order() -> None:
+    assert judge(conversation(("mul", 5, 4), ("add", 1, 11), reply="12 and 20"), BOTH) == ""
+
+
+@pytest.mark.parametrize("reply", ["20", "112 and 20", "12 and 200"])
+def test_both_results_must_be_named_as_numbers(reply: str) -> None:
+    assert "does not name" in judge(conversation(("mul", 5, 4), ("add", 1, 11), reply=reply), BOTH)
+
+
+def talk(*answers: Answer, **fields: Any) -> tuple[ToolConversation, Scripted]:
+    client = Scripted(*answers)
+    return converse(client, "Compute (3+5)*2", SAMPLING, "tool", **fields), client
+
+
+def test_calls_are_run_and_their_results_handed_back() -> None:
+    found, client = talk(
+        answer(calls=[tool_call("add", 3, 5, "c1")]), answer(calls=[tool_call("mul", 8, 2, "c2")]), answer("16"), seed=7
+    )
+    assert judge(found, CHAIN) == ""
+    assert found.answers == 3
+    assert [message["role"] for message in client.asked[2]["messages"]] == [
+        "user", "assistant", "tool", "assistant", "tool",
+    ]  # fmt: skip
+    assert client.asked[2]["messages"][2] == {
+        "role": "tool", "tool_call_id": "c1", "name": "add", "content": "3+5=8",
+    }  # fmt: skip
+    assert client.asked[0]["seed"] == 7
+    assert len(client.asked[0]["messages"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (answer(calls=[tool_call("add", 3, 5)], reason="stop"), "finish_reason is 'stop' beside a call"),
+        (answer("<|plugin|>", calls=[tool_call("add", 3, 5)]), "beside a call: <|plugin|>"),
+        (answer(calls=[tool_call("add", 3, 5, "")]), "no id"),
+        (answer(calls=[tool_call("add", 3, 5, None)]), "no id"),
+        (answer(calls=[tool_call("add", 3, 5), tool_call("mul", 8, 2)]), "not its own"),
+        (answer(calls=[tool_call("add", 3, 5)], usage=None), "no usage"),
+    ],
+)
+def test_an_answer_with_calls_is_checked_as_a_whole(bad: Answer, words: str) -> None:
+    assert words in calls_fault(bad)
+    found, _ = talk(bad)
+    assert words in found.fault
+    assert found.calls, "what was called is evidence, also in a bad answer"
+
+
+def test_an_invented_function_ends_the_conversation() -> None:
+    found, _ = talk(answer(calls=[tool_call("subtract", 3, 5)]))
+    assert "subtract, which was not offered" in found.fault
+    found, _ = talk(answer(calls=[tool_call("mul", 3, 5)]), tools=[ADD])
+    assert "mul, which was not offered" in found.fault
+
+
+def test_ids_must_differ_between_answers_where_the_version_promises_it() -> None:
+    script = [answer(calls=[tool_call("add", 3, 5, "0")]), answer(calls=[tool_call("mul", 8, 2, "0")]), answer("16")]
+    found, _ = talk(*script)
+    assert found.fault == ""
+    found, _ = talk(*script, unique_ids=True)
+    assert "not its own: 0" in found.fault
+
+
+def test_a_model_that_never_stops_calling_is_stopped() -> None:
+    found, _ = talk(*[answer(calls=[tool_call("add", 3, 5, f"c{number}")]) for number in range(6)])
+    assert "still calling tools after 6 turns" in found.fault
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (answer('<|action_start|><|plugin|>{"name"'), "instead of being parsed"),
+        (answer("16", reason="length"), "'length'"),
+        (answer("16<|im_end|>"), "special tokens were left in the reply: <|im_end|>"),
+        (answer("16", usage={}), "usage counts no tokens"),
+    ],
+)
+def test_a_last_answer_is_checked_as_a_whole(bad: Answer, words: str) -> None:
+    assert words in fault_of_final(bad)
+
+
+@pytest.mark.parametrize(
+    ("usage", "words"),
+    [
+        (None, "no usage"),
+        ([], "no usage"),
+        ({"prompt_tokens": 0, "completion_tokens": 5, "total_tokens": 5}, "prompt 0"),
+        ({"prompt_tokens": 10, "completion_tokens": "5", "total_tokens": 15}, "completion 5"),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 16}, "does not add up"),
+    ],
+)
+def test_token_counts_that_cannot_be_are_told(usage: Any, words: str) -> None:
+    assert words in usage_fault(answer("16", usage=usage))
+    assert usage_fault(answer("16")) == ""
+
+
+def test_an_earlier_question_is_replayed_with_its_calls_and_results() -> None:
+    user, asked, result, reply = solved("3+5?", [("add", 3, 5)], "8", "environment")
+    assert (user["content"], reply["content"]) == ("3+5?", "8")
+    assert asked["tool_calls"][0]["function"] == {"name": "add", "arguments": '{"a": 3, "b": 5}'}
+    assert result == {"role": "environment", "name": "plugin", "content": "3+5=8"}
+
+
+def test_a_lost_call_is_told_from_none() -> None:
+    assert "the parser dropped it" in explain_no_call('<|action_start|><|plugin|>\n{"name": "sub"}')
+    assert "no call was written" in explain_no_call("I cannot do that.")
+
+
+def test_the_parser_is_got_out_of_the_way_by_the_same_request() -> None:
+    found, client = talk(answer("nothing"), seed=7)
+    client.answers[:] = [answer("raw")]
+    assert without_parser(client, found.request) == "raw"
+    first, again = client.asked
+    assert again == {**first, "tool_choice": "none", "skip_special_tokens": False}

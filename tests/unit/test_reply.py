@@ -51,6 +51,15 @@ def test_a_loop_is_found(text: str, passage: str | None) -> None:
         "",
         "从前有一只狐狸，它住在山脚下。山脚下有一片西瓜地，西瓜又大又圆。狐狸每天都去看西瓜。",
         " " * 200,
+        # The most repetitive lines of verse that came to mind.
+        "采采芣苢，薄言采之。采采芣苢，薄言有之。采采芣苢，薄言掇之。采采芣苢，薄言捋之。采采芣苢，薄言袺之。",
+        "寻寻觅觅，冷冷清清，凄凄惨惨戚戚。",
+        "在我的后园，可以看见墙外有两株树，一株是枣树，还有一株也是枣树。",
+        "鹅，鹅，鹅，曲项向天歌。",
+        "Thou'lt come no more, Never, never, never, never, never!",
+        "Howl, howl, howl, howl! O, you are men of stones.",
+        "Half a league, half a league, half a league onward",
+        "Row, row, row your boat, gently down the stream. Merrily, merrily, merrily, merrily, life is but a dream.",
     ],
 )
 def test_prose_is_no_loop(text: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.errors import SettingsError
 from fixtures.options import OPTIONS
-from fixtures.settings import Settings, resolve
+from fixtures.settings import Settings, resolve, shown_arguments
 
 ROOT = Path("/somewhere")
 
@@ -73,6 +73,15 @@ def test_folders_are_shown_by_name_only() -> None:
         ("vram_pattern", r"(\d+)", "no group named 'used'"),
         ("call_tries", "0", "from 1"),
         ("rehearse", "perhaps", "true or false"),
+        ("profile", "lax", "homework, strict"),
+        ("trials", "79", "from 80"),
+        ("trials", "200", "the profile is homework"),
+        ("base_url", "host:23333", "http://host:23333/v1"),
+        ("base_url", "ftp://host/v1", "http://host:23333/v1"),
+        ("base_url", "http://host:port/v1", "http://host:23333/v1"),
+        ("base_url", "http://someone:secret@host/v1", "no user, query or fragment"),
+        ("base_url", "http://host/v1?key=secret", "no user, query or fragment"),
+        ("api_key", "sk-secret", "no server that it is for"),
     ],
 )
 def test_nonsense_is_refused_with_its_option_named(name: str, value: str, words: str) -> None:
@@ -92,3 +101,39 @@ def test_a_probe_command_needs_the_cards_size() -> None:
 def test_the_source_of_a_bad_value_is_named() -> None:
     with pytest.raises(SettingsError, match="environment, ACCEPTANCE_TP"):
         settings(ACCEPTANCE_TP="zero")
+
+
+SERVER = {"base_url": "http://host:23333/v1/"}
+
+
+def test_trials_are_counted_under_the_strict_profile() -> None:
+    assert settings({"profile": "strict"}).trials is None
+    assert settings({"profile": "strict", "trials": "500"}).trials == 500
+
+
+def test_a_server_elsewhere_is_named_by_its_address() -> None:
+    assert settings(SERVER).base_url == "http://host:23333/v1"
+    with pytest.raises(SettingsError, match="--rehearse starts one"):
+        settings({**SERVER, "rehearse": "true"})
+
+
+def test_a_key_is_never_shown() -> None:
+    found = settings(SERVER, ACCEPTANCE_API_KEY="sk-secret")
+    assert found.api_key == "sk-secret"
+    for shown in (found.shown(), found.changed(), found):
+        assert "sk-secret" not in repr(shown)
+    assert found.changed()["api_key"] == "given"
+
+
+@pytest.mark.parametrize("given", [["--api-key", "sk-secret"], ["--api-key=sk-secret"], ["--api-key=sk-\nsecret"]])
+def test_a_key_on_the_command_line_is_not_shown(given: list[str]) -> None:
+    shown = shown_arguments(["-m", "gpu", *given, "--tp", "1"])
+    assert "secret" not in " ".join(shown)
+    assert shown[:2] == ["-m", "gpu"]
+    assert shown[-2:] == ["--tp", "1"]
+
+
+def test_a_key_in_an_address_is_not_repeated_in_the_message() -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings({"base_url": "http://someone:secret@host/v1"})
+    assert "secret" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""A server that answers chat completions as the first message asks: `status 500`, `hang`, `cut`, `no json`, ..."""
+"""A server that answers chat completions as the first message asks: `status 500`, `hang`, `cut`, `stream`, ..."""
 
 import json
 import sys
@@ -13,11 +13,24 @@ COMPLETION = {
     "choices": [{"index": 0, "message": REPLY, "finish_reason": "stop"}],
 }
 
+CHUNKS = [
+    {"id": "1", "object": "chat.completion.chunk", **parts}
+    for parts in (
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "狐"}}]},
+        {"choices": [{"index": 0, "delta": {"content": "狸"}}]},
+        {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}]},
+        {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}},
+    )
+]
+
 
 class Chat(BaseHTTPRequestHandler):
     """GET lists the model, POST misbehaves as told."""
 
     def do_GET(self) -> None:
+        if "/guarded" in self.path and self.headers["Authorization"] != "Bearer right-key":
+            self._send(401, json.dumps({"message": "no such key"}))
+            return
         self._send(200, json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}))
 
     def do_POST(self) -> None:
@@ -34,10 +47,25 @@ class Chat(BaseHTTPRequestHandler):
             self._send(200, "<html>proxy</html>")
         elif wish == "no choices":
             self._send(200, json.dumps(COMPLETION | {"choices": []}))
+        elif wish == "echo":
+            self._send(200, json.dumps(COMPLETION | {"request": request}))
+        elif wish.startswith("stream"):
+            self._stream(wish)
         elif wish.startswith("status "):
             self._send(int(wish.removeprefix("status ")), json.dumps({"message": "refused"}))
         else:
             self._send(200, json.dumps(COMPLETION))
+
+    def _stream(self, wish: str) -> None:
+        events = [json.dumps(chunk) for chunk in CHUNKS]
+        if wish == "stream broken":
+            events[1] = '{"id": '
+        body = "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:150] if wish == "stream cut" else body)
 
     def _send(self, status: int, text: str) -> None:
         self.send_response(status)

@@ -1,0 +1,46 @@
+"""What quantization cost: the same trials on the unquantized checkpoint; run with `-m "gpu or control"`."""
+
+import pytest
+
+from fixtures.capabilities import Capabilities
+from fixtures.client import Client
+from fixtures.evidence import Evidence
+from fixtures.measurement import Measure
+from fixtures.paired import pair
+from fixtures.profile import HIGHEST_COST, LEAST_OF_CONTROL, STRICT_TRIALS
+from fixtures.questions import CONTROL, Topic
+from fixtures.settings import Settings
+from fixtures.tool_calls import try_topic
+from fixtures.trial_record import TrialRecord
+from fixtures.trial_runs import Judged, run_all
+from fixtures.trials import all_of
+
+pytestmark = [pytest.mark.gpu, pytest.mark.control]
+
+
+@pytest.mark.parametrize(
+    "topic", [pytest.param(topic, id=topic.claim, marks=pytest.mark.claim(topic.claim)) for topic in CONTROL]
+)
+def test_quantization_costs_little(
+    topic: Topic,
+    client: Client,
+    control: Client,
+    contract: Capabilities,
+    settings: Settings,
+    evidence: Evidence,
+    trial_record: TrialRecord,
+    measure: Measure,
+) -> None:
+    """Same questions, same seeds: the quantized server is not shown to lose more than is tolerated."""
+
+    def attempt(asked: Client, number: int) -> Judged:
+        return try_topic(asked, topic, number, contract)
+
+    plan = all_of(settings.trials or STRICT_TRIALS)
+    quantized = run_all(client, evidence, topic.claim, attempt, plan)
+    unquantized = run_all(control, evidence, f"{topic.claim}.unquantized", attempt, plan)
+    paired = pair([not reason for reason in unquantized.reasons], [not reason for reason in quantized.reasons])
+    trial_record.add_control(topic.claim, topic.sampling.temperature, paired)
+    measure("control", str(paired), limit=f"cost not shown above {100 * HIGHEST_COST:g} points")
+    assert paired.control >= LEAST_OF_CONTROL * paired.trials, f"nothing to compare with; unquantized: {unquantized}"
+    assert paired.interval().lower <= HIGHEST_COST, f"{paired}; quantized: {quantized}"

@@ -1,0 +1,71 @@
+"""Streamed answers: the same as unstreamed ones, call by call and character by character."""
+
+from dataclasses import asdict
+
+import pytest
+
+from fixtures.capabilities import Capabilities
+from fixtures.client import Client
+from fixtures.homework import STORY_PROMPT
+from fixtures.measurement import Measure
+from fixtures.profile import CONTENT
+from fixtures.questions import GREEDY, TOPICS
+from fixtures.reply import CHINESE
+from fixtures.streaming import Streamed, broken_pieces, same_calls_fault, same_text_fault
+from fixtures.tools import TOOLS
+from fixtures.trial_runs import Judged, RunTrials
+
+pytestmark = pytest.mark.gpu
+
+CHAIN = next(topic for topic in TOPICS if topic.claim == "tools.chain_greedy")
+
+CALL_TOKENS = 256
+"""Tokens of an answer with a call, which takes about 40."""
+
+STORY_TOKENS = 512
+"""Tokens of the story: whether it is cut here does not matter, both are cut at the same place."""
+
+
+@pytest.fixture(scope="module")
+def streamed_story(client: Client) -> Streamed:
+    """The homework's prompt at temperature 0, streamed."""
+    messages = [{"role": "user", "content": STORY_PROMPT}]
+    return client.stream(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
+
+
+@pytest.mark.claim("tools.streamed")
+def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials, contract: Capabilities) -> None:
+    """The name in one delta, and arguments that join to the same JSON."""
+    if not contract.streams_tools:
+        pytest.skip(f"not measured: lmdeploy {contract.since} does not stream tool calls")
+
+    def attempt(client: Client, number: int) -> Judged:
+        messages = [{"role": "user", "content": CHAIN.question(number).text}]
+        fields = {"tools": list(TOOLS), "max_tokens": CALL_TOKENS, **asdict(GREEDY)}
+        whole = client.ask(messages, **fields)
+        streamed = client.stream(messages, **fields)
+        calls = [call["function"] for call in streamed.calls]
+        return Judged(same_calls_fault(whole.tool_calls, streamed), calls, streamed.text)
+
+    outcome = run_trials(attempt, CONTENT, GREEDY.temperature)
+    assert outcome.holds, str(outcome)
+
+
+@pytest.mark.claim("chat.streams_the_same")
+def test_a_streamed_story_is_the_unstreamed_one(client: Client, streamed_story: Streamed, measure: Measure) -> None:
+    """At temperature 0, to the last character, and the last chunk counts the tokens."""
+    messages = [{"role": "user", "content": STORY_PROMPT}]
+    whole = client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
+    measure("chunks with text", len(streamed_story.pieces), limit="> 1")
+    fault = same_text_fault(whole.text, streamed_story)
+    assert not fault, fault
+
+
+@pytest.mark.claim("chat.streams_whole_characters")
+def test_no_character_is_cut_between_chunks(streamed_story: Streamed, measure: Measure) -> None:
+    """A Chinese character is three bytes, often two tokens: it must wait for its last one."""
+    broken = broken_pieces(streamed_story)
+    measure("Chinese characters streamed", len(CHINESE.findall(streamed_story.text)), limit="> 0")
+    measure("broken pieces", len(broken), limit="0")
+    assert CHINESE.search(streamed_story.text), "no Chinese character came, so none could break"
+    assert broken == []

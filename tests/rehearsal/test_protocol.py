@@ -1,0 +1,30 @@
+"""The rehearsal server answers as the same lmdeploy on a GPU did: status, content type, keys, types, finish reasons."""
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from fixtures.protocol.cases import CASES
+from fixtures.protocol.differences import KNOWN
+from fixtures.protocol.recording import ask
+from fixtures.protocol.shape import differences, shape
+from tests.rehearsal.conftest import ROOT, Server
+
+RECORDING = json.loads((ROOT / "docs" / "records" / "protocol-0.18.0-h100.json").read_text(encoding="utf-8"))
+RECORDED = {answer["name"]: answer for answer in RECORDING["answers"]}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_the_rehearsal_answers_as_a_gpu_does(case, server: Server):
+    address = urlsplit(server.url)
+    ours, theirs = ask(address.hostname, address.port, case), RECORDED[case.name]
+    found = [] if ours.status == theirs["status"] else [f"status: {ours.status}, recorded {theirs['status']}"]
+    if ours.content_type != theirs["content_type"]:
+        found.append(f"content type: {ours.content_type}, recorded {theirs['content_type']}")
+    found += differences(shape(ours.body), shape(theirs["body"]))
+    assert found == list(KNOWN.get(case.name, ()))
+
+
+def test_every_case_was_recorded():
+    assert set(RECORDED) == {case.name for case in CASES}

@@ -1,0 +1,116 @@
+"""Questions beyond the homework's: deterministic, solvable, and such that a wrong answer can be told."""
+
+import re
+
+import pytest
+
+from fixtures import claims
+from fixtures.conversation import Executed, ToolConversation, judge
+from fixtures.questions import CONTROL, TOPICS, WORDS_EN, WORDS_ZH, Question, Topic
+from fixtures.standin import problems
+from fixtures.standin.operands import is_held_out
+from fixtures.tools import Call, execute
+
+DRAWN = 60
+ALL = {topic.claim: topic for topic in (*TOPICS, *CONTROL)}
+topics = pytest.mark.parametrize("topic", ALL.values(), ids=ALL)
+
+
+def right_answer(question: Question) -> ToolConversation:
+    """What a perfect model would do."""
+    calls = [Call(f"c{n}", name, {"a": a, "b": b}) for n, (name, a, b) in enumerate(question.expected.calls)]
+    reply = f"{' '.join(question.expected.names) or 'No.'} {question.expected.final or ''}"
+    return ToolConversation(tuple(Executed(call, execute(call)) for call in calls), reply, "")
+
+
+@topics
+def test_questions_are_the_same_every_time_and_differ_among_themselves(topic: Topic) -> None:
+    drawn = [topic.question(number) for number in range(1, DRAWN)]
+    assert drawn == [topic.question(number) for number in range(1, DRAWN)]
+    assert len({question.text for question in drawn}) > 3
+
+
+@topics
+def test_a_right_answer_is_right(topic: Topic) -> None:
+    for number in range(1, DRAWN):
+        question = topic.question(number)
+        assert judge(right_answer(question), question.expected) == "", question
+
+
+@topics
+def test_an_echo_of_the_question_is_not_an_answer(topic: Topic) -> None:
+    for number in range(1, DRAWN):
+        question = topic.question(number)
+        if not question.expected.calls and not question.expected.names:
+            continue  # nothing is demanded of the reply of tools.not_invented but that it ends and says something
+        echo = right_answer(question)
+        echo = ToolConversation(echo.calls, question.text, "")
+        assert "does not name" in judge(echo, question.expected), question
+
+
+@topics
+def test_every_call_that_is_expected_is_possible(topic: Topic) -> None:
+    for number in range(1, DRAWN):
+        question = topic.question(number)
+        offered = {tool["function"]["name"] for tool in question.tools}
+        assert {name for name, _, _ in question.expected.calls} <= offered
+
+
+def test_what_cannot_be_called_is_not_offered() -> None:
+    for number in range(1, DRAWN):
+        question = ALL["tools.not_invented"].question(number)
+        (tool,) = question.tools
+        assert tool["function"]["name"] == ("add" if "*" in question.text else "mul")
+
+
+def test_the_chain_is_the_homeworks_with_numbers_that_training_never_saw() -> None:
+    for number in range(1, DRAWN):
+        question = ALL["tools.chain_trials"].question(number)
+        a, b, c = map(int, re.findall(r"\d+", question.text))
+        assert question.expected.calls == (("add", a, b), ("mul", a + b, c))
+        assert question.expected.final == (a + b) * c
+        assert is_held_out(a)
+        assert is_held_out(b)
+        assert is_held_out(c)
+
+
+def test_operands_are_large_negative_or_zero_where_they_should_be() -> None:
+    for number in range(1, DRAWN):
+        (_, a, b), *_ = ALL["tools.large_operands"].question(number).expected.calls
+        assert min(a, b) >= 1000
+        (_, a, b), *_ = ALL["tools.negative_operands"].question(number).expected.calls
+        assert min(a, b) < 0
+        (_, a, b), *_ = ALL["tools.zero_operand"].question(number).expected.calls
+        assert 0 in (a, b)
+
+
+def test_the_history_holds_two_solved_questions() -> None:
+    question = ALL["tools.history_replayed"].question(1)
+    assert len(question.solved) == 2
+    for _, calls, reply in question.solved:
+        name, a, b = calls[0]
+        assert str(execute(Call("c", name, {"a": a, "b": b}))) in reply
+
+
+@pytest.mark.parametrize(("used", "known"), [(WORDS_ZH, problems.WORDS_ZH), (WORDS_EN, problems.WORDS_EN)])
+def test_the_stand_in_knows_the_wordings_of_the_word_problems(
+    used: tuple[tuple[str, object], ...], known: object
+) -> None:
+    people = "|".join((*problems.PEOPLE_ZH, *problems.PEOPLE_EN))
+    things = "|".join((*problems.THINGS_ZH, *problems.THINGS_EN))
+    boxes = "|".join(problems.BOXES_ZH)
+
+    def shape(text: str) -> str:
+        text = re.sub(r"\{[nm]\}", "N", re.sub(people, "N", text))
+        text = re.sub(r"\{[ij]\}", "I", re.sub(things, "I", text))
+        return re.sub(r"\{p\}", "P", re.sub(boxes, "P", text))
+
+    shapes = {shape(text) for _, text in known}  # type: ignore[attr-defined]
+    assert {shape(text) for text, _ in used} <= shapes
+
+
+def test_every_topic_is_a_claim_of_its_own() -> None:
+    assert {topic.claim for topic in TOPICS} <= {claim.id for claim in claims.DEPTH}
+    assert {topic.claim for topic in CONTROL} == {claim.id for claim in claims.CONTROL}
+    every = [claim.id for claim in (*claims.HOMEWORK, *claims.DEPTH, *claims.CONTROL)]
+    assert len(set(every)) == len(every)
