@@ -19,10 +19,10 @@ from fixtures.homework import SAMPLING, STORY_PROMPT, SYSTEM_PROMPT
 from fixtures.long_text import long_text, tokens_per_character
 from fixtures.measurement import Measure
 from fixtures.profile import CONTENT, DRAMA, SEED
-from fixtures.questions import GREEDY, NAMES, NOT_NEEDED
+from fixtures.questions import DETERMINATE, GREEDY, NOT_NEEDED, name
 from fixtures.trial_runs import Judged, RunTrials
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.depth]
 
 REPLY_TOKENS = 128
 """Tokens of a short answer; one that goes on is cut off and wrong."""
@@ -59,13 +59,13 @@ def test_the_model_remembers_a_name(run_trials: RunTrials) -> None:
     """Told in the first turn, asked for in the third."""
 
     def attempt(client: Client, number: int) -> Judged:
-        name = NAMES[number % len(NAMES)]
+        told = name("chat.remembers", number)
         messages: list[dict[str, str]] = []
-        for said in (f"我叫{name}。", "中国的首都是哪里？", "我叫什么名字？"):
+        for said in (f"我叫{told}。", "中国的首都是哪里？", "我叫什么名字？"):
             messages.append({"role": "user", "content": said})
             answer = client.ask(list(messages), max_tokens=REPLY_TOKENS, seed=SEED + number, **asdict(SAMPLING))
             messages.append({"role": "assistant", "content": answer.text})
-        return Judged(recall_fault(answer, name), reply=answer.text)
+        return Judged(recall_fault(answer, told), reply=answer.text)
 
     outcome = run_trials(attempt, CONTENT, SAMPLING.temperature)
     assert outcome.holds, str(outcome)
@@ -95,12 +95,12 @@ def test_a_name_behind_a_long_text_is_remembered(client: Client, run_trials: Run
     measure("text before", PAGES, "tokens, about")
 
     def attempt(client: Client, number: int) -> Judged:
-        name = NAMES[number % len(NAMES)]
-        messages = [{"role": "user", "content": f"{filler}\n\n我叫{name}。"}]
+        told = name("chat.remembers_behind_long_text", number)
+        messages = [{"role": "user", "content": f"{filler}\n\n我叫{told}。"}]
         noted = client.ask(messages, max_tokens=REPLY_TOKENS, seed=SEED + number, **asdict(SAMPLING))
         messages += [{"role": "assistant", "content": noted.text}, {"role": "user", "content": "我叫什么名字？"}]
         answer = client.ask(messages, max_tokens=REPLY_TOKENS, seed=SEED + number, **asdict(SAMPLING))
-        return Judged(recall_fault(answer, name), reply=answer.text)
+        return Judged(recall_fault(answer, told), reply=answer.text)
 
     outcome = run_trials(attempt, CONTENT, SAMPLING.temperature)
     assert outcome.holds, str(outcome)
@@ -155,8 +155,8 @@ def test_max_tokens_cuts_the_reply(client: Client, measure: Measure) -> None:
 
 @pytest.mark.claim("chat.greedy_repeats")
 def test_greedy_answers_repeat(client: Client, measure: Measure) -> None:
-    """At temperature 0 the same question has the same answer, asked one after the other."""
-    messages = [{"role": "user", "content": STORY_PROMPT}]
+    """At temperature 0 a question with one answer has the same answer each time."""
+    messages = [{"role": "user", "content": DETERMINATE}]
     first, *others = (client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY)).text for _ in range(3))
     same = sum(text == first for text in others)
     measure("same again", f"{same} of {len(others)}", limit=f"{len(others)} of {len(others)}")

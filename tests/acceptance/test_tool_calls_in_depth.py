@@ -14,7 +14,7 @@ from fixtures.questions import TOPICS, Topic
 from fixtures.tool_calls import AskTopic
 from fixtures.tools import TOOLS
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.depth]
 
 
 @pytest.mark.claim("tools.reach_the_prompt")

@@ -10,7 +10,7 @@ from fixtures.profile import CONTENT, SAFETY
 from fixtures.tool_choice import NAMED_ADD, ask_once, forced_fault, no_call_fault, right_call_fault
 from fixtures.trial_runs import Judged, RunTrials
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.depth]
 
 
 @pytest.mark.claim("tools.choice_auto")

@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.deployment import Deployment
-from fixtures.gpu import mark
+from fixtures.gpu import CONTROL_PHASE, mark
 from fixtures.measurement import Measure
 from fixtures.memory_model import MemoryExpectation, why_not_ready_as_expected
 from fixtures.vram import Sampler, wait_released
@@ -37,7 +37,7 @@ def test_vram_at_peak_is_below_the_threshold(
     vram: Sampler, memory_expectation: MemoryExpectation, measure: Measure
 ) -> None:
     """Neither the chat nor the function calls took more memory than the server had set aside."""
-    peak = vram.peak_mib(since_phase="loading")
+    peak = vram.peak_mib(since_phase="loading", before_phase=CONTROL_PHASE)
     measure("VRAM at peak", round(peak / GIB, 2), "GiB", f"<= {memory_expectation.peak_limit_mib / GIB:.2f} GiB")
     assert peak <= memory_expectation.peak_limit_mib
 

@@ -6,7 +6,7 @@ import pytest
 
 from fixtures import claims
 from fixtures.conversation import Executed, ToolConversation, judge
-from fixtures.questions import CONTROL, TOPICS, WORDS_EN, WORDS_ZH, Question, Topic
+from fixtures.questions import CONTROL, NAMES, TOPICS, WORDS_EN, WORDS_ZH, Question, Topic, name
 from fixtures.standin import problems
 from fixtures.standin.operands import is_held_out
 from fixtures.tools import Call, execute
@@ -114,3 +114,9 @@ def test_every_topic_is_a_claim_of_its_own() -> None:
     assert {topic.claim for topic in CONTROL} == {claim.id for claim in claims.CONTROL}
     every = [claim.id for claim in (*claims.HOMEWORK, *claims.DEPTH, *claims.CONTROL)]
     assert len(set(every)) == len(every)
+
+
+def test_names_are_the_same_every_time_and_many() -> None:
+    drawn = [name("chat.remembers", number) for number in range(1, 200)]
+    assert drawn == [name("chat.remembers", number) for number in range(1, 200)]
+    assert set(drawn) == set(NAMES)

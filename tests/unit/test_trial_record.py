@@ -60,7 +60,7 @@ def test_the_record_says_what_was_run_and_on_what() -> None:
 def test_whole_strict_runs_on_a_gpu_are_among_the_projects_records(
     values: dict[str, str], gpu: str, claims: set[str], kept: bool, tmp_path: Path
 ) -> None:
-    record = TrialRecord(settings(**values), [])
+    record = TrialRecord(settings(**values), ["--work-dir", "/data/someone/work"])
     record.on(environment(gpu))
     for claim in claims:
         record.add(Row.of(claim, 0.8, 1, 1))
@@ -68,6 +68,7 @@ def test_whole_strict_runs_on_a_gpu_are_among_the_projects_records(
     run.mkdir()
     record.write(run, tmp_path)
     assert json.loads((run / FILE).read_text(encoding="utf-8"))["claims"][0]["k"] == 1
+    assert "someone" not in (run / FILE).read_text(encoding="utf-8")
     assert (tmp_path / RECORDS / "trials-standin-h100.json").exists() is kept
 
 

@@ -259,3 +259,14 @@ def test_memory_that_does_not_come_back_is_reported_with_its_figure() -> None:
     assert not release.complete
     assert (release.used_mib, release.limit_mib) == (2148, 150)
     assert 0.3 <= release.seconds < 2
+
+
+def test_the_peak_of_a_part_of_the_run(probe: NvmlProbe, device: FakeDevice, evidence: Evidence) -> None:
+    with Sampler(probe, evidence) as sampler:
+        sampler.mark("loading")
+        for phase, used in (("ready", 300), ("control", 900)):
+            device.used = used
+            sampler.mark(phase)
+            take(sampler, 2)
+        assert sampler.peak_mib(since_phase="loading", before_phase="control") == 300
+        assert sampler.peak_mib(since_phase="loading", before_phase="never marked") == 900

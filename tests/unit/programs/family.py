@@ -1,4 +1,3 @@
-# ruff: noqa: T201 - it speaks on standard output
 """A process with a child, a setsid grandchild whose parent has gone, and switches for how it ends."""
 
 from __future__ import annotations

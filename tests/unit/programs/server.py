@@ -1,4 +1,3 @@
-# ruff: noqa: T201 - it speaks on standard output
 """A server with lmdeploy's two start-up paths and the faults of a real one, each a switch. Standard library only."""
 
 from __future__ import annotations

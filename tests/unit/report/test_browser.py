@@ -20,7 +20,10 @@ from tests.unit.report.inner import Inner, inner, suite
 __all__ = ["inner"]
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-pytestmark = pytest.mark.skipif(browser() is None, reason="no Chromium, Chrome or Edge on PATH")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(browser() is None, reason="no Chromium, Chrome or Edge on PATH"),
+]
 
 MEGABYTE = 1_000_000
 
