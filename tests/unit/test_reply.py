@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.reply import chinese_share, loop, special_tokens
+from fixtures.reply import chinese_share, excerpt, loop, special_tokens
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,8 @@ def test_a_loop_is_found(text: str, passage: str | None) -> None:
 )
 def test_prose_is_no_loop(text: str) -> None:
     assert loop(text) is None
+
+
+def test_an_excerpt_keeps_both_ends() -> None:
+    assert excerpt("短") == "短"
+    assert excerpt("头" * 500 + "尾" * 500) == "头" * 100 + " [...] " + "尾" * 100
