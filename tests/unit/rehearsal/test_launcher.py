@@ -22,8 +22,9 @@ def installed(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
 
 
 def test_the_version_it_was_written_for_is_taken(monkeypatch):
-    installed(monkeypatch, "0.18.0")
-    launcher.check_version()
+    installed(monkeypatch, launcher.LMDEPLOY)
+    launcher.check_version()  # raises for any other
+    assert launcher.LMDEPLOY == "0.18.0"
 
 
 @pytest.mark.parametrize(("version", "said"), [("0.9.2", "0.9.2 is installed"), (None, "none is installed")])

@@ -87,5 +87,6 @@ def test_a_threshold_that_was_exceeded_is_below_the_peak() -> None:
 )
 def test_odd_samples_can_be_drawn(samples: tuple[tuple[float, float], ...]) -> None:
     memory = Memory(samples, ((0.5, "idle"),), None)
-    ElementTree.fromstring(draw(memory, Texts("zh"), WIDE, "wide"))
-    phase_table(memory, Texts("zh"))
+    picture = ElementTree.fromstring(draw(memory, Texts("zh"), WIDE, "wide"))
+    assert "nan" not in ElementTree.tostring(picture, encoding="unicode").lower()
+    assert phase_table(memory, Texts("zh"))
