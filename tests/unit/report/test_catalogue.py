@@ -46,11 +46,21 @@ def test_every_claim_state_outcome_and_model_has_a_text() -> None:
     assert {id_ for id_ in TEXTS if id_.startswith("claim.")} <= wanted, "a title of no claim"
 
 
+def test_every_figure_that_a_claim_measures_has_a_name_in_both_languages() -> None:
+    acceptance = Path(fixtures.report.__file__).parents[2] / "tests" / "acceptance"
+    sources = "".join(file.read_text(encoding="utf-8") for file in acceptance.glob("test_*.py"))
+    measured = {f"figure.{name}" for name in re.findall(r'\bmeasure\("([^"]+)"', sources)}
+    named = {id_ for id_ in TEXTS if id_.startswith("figure.")}
+    assert measured <= named
+    assert named <= measured, "the name of a figure that nobody measures"
+
+
 def test_every_text_is_used() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in SOURCES if path.name != "catalogue.py")
     sources += (Path(fixtures.report.__file__).parents[1] / "evidence" / "__main__.py").read_text(encoding="utf-8")
     families = (
         "claim.",
+        "figure.",
         "state.",
         "outcome.",
         "explain.",
