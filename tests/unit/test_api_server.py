@@ -238,7 +238,7 @@ def test_another_model(started: Serve, nothing_left: Callable[[], None]) -> None
 
 def test_a_stranger_on_the_port_is_named_and_nothing_started(started: Serve, port: int, pids: Path) -> None:
     with socket.create_server(("127.0.0.1", port)):
-        with pytest.raises(ForeignServer, match=f"port {port} is taken by process {os.getpid()}: .*pytest"), started():
+        with pytest.raises(ForeignServer, match=f"port {port} is taken by process {os.getpid()}: .*python"), started():
             pass
         assert not pids.exists()
 
@@ -393,7 +393,7 @@ def test_a_second_interrupt_while_it_stops_leaves_nothing(
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     process.communicate(timeout=15)
-    assert time.monotonic() - began < 3  # the first would have waited for its 5 seconds
+    assert time.monotonic() - began < 4.5  # the first would have waited for its 5 seconds
     nothing_left()
 
 
