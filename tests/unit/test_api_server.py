@@ -28,7 +28,7 @@ from fixtures.port import free_port
 from fixtures.readiness import ask
 from tests.unit.waiting import PROGRAMS, ROOT, alive, eventually, noted
 
-SLACK = 1.0
+SLACK = 3.0
 """Seconds that a busy machine may add to what is promised."""
 
 Serve = Callable[..., "contextlib.AbstractContextManager[RunningServer]"]

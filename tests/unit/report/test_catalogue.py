@@ -70,6 +70,7 @@ def test_every_text_is_used() -> None:
         "role.",
         "phase.",
         "picture.",
+        "stamp.",
     )
     unused = [id_ for id_ in TEXTS if not id_.startswith(families) and not re.search(f"""["']{id_}["']""", sources)]
     assert unused == []
