@@ -28,7 +28,7 @@ from fixtures.port import free_port
 from fixtures.readiness import ask
 from tests.unit.waiting import PROGRAMS, ROOT, alive, eventually, noted
 
-SLACK = 3.0
+SLACK = 5.0
 """Seconds that a busy machine may add to what is promised."""
 
 Serve = Callable[..., "contextlib.AbstractContextManager[RunningServer]"]
@@ -393,7 +393,7 @@ def test_a_second_interrupt_while_it_stops_leaves_nothing(
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     process.communicate(timeout=15)
-    assert time.monotonic() - began < 4.5  # the first would have waited for its 5 seconds
+    assert time.monotonic() - began < 4.9  # the first would have waited for its 5 seconds
     nothing_left()
 
 

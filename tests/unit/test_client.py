@@ -101,7 +101,7 @@ def test_a_hang_ends_at_the_timeout_and_is_not_retried(base_url: str, evidence: 
     started = time.monotonic()
     with pytest.raises(RequestError, match="APITimeoutError"):
         client.ask(say("hang"))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5
     assert len(exchanges(evidence)) == 1
 
 

@@ -89,7 +89,7 @@ def test_a_command_that_ignores_signals_is_killed_after_the_grace(pids: Path) ->
     told = time.monotonic()
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=10)
-    assert 0.5 <= time.monotonic() - told < 3
+    assert 0.5 <= time.monotonic() - told < 8
     assert process.returncode == 137
     assert b"did not stop within 0.5 s of SIGINT: killed" in output
     assert alive(tree) == []
@@ -158,4 +158,4 @@ def test_a_reused_pid_is_another_process() -> None:
 def test_it_starts_quickly_from_any_folder(tmp_path: Path) -> None:
     started = time.monotonic()
     subprocess.run(guard.guarded(["true"], grace=1), cwd=tmp_path, env={}, check=True, timeout=10)
-    assert time.monotonic() - started < 2  # 0.06 s on an idle machine
+    assert time.monotonic() - started < 5  # 0.06 s on an idle machine

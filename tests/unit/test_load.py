@@ -158,7 +158,7 @@ def test_the_deadline_ends_it(start: Start) -> None:
     _, endpoint = start(capacity=1_000)
     started = time.monotonic()
     filled = fill_cache(endpoint, Prompts(20_000, 8012), 2, 100_000, deadline_s=0.3)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
     assert (filled.requests, filled.tokens) == (0, 0)
 
 

@@ -202,7 +202,7 @@ def test_a_hung_driver_hangs_neither_queries_nor_the_stop(
         with pytest.raises(GpuError, match="has not answered for"):
             sampler.last_mib()
     sampler.stop()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8
     with pytest.raises(GpuError, match="has not answered for"):
         sampler.peak_mib()
     go_on.set()
@@ -251,14 +251,14 @@ def test_waits_for_memory_to_come_back() -> None:
     release = wait_released(lambda: next(readings), baseline_mib=100, slack_mib=50, deadline_s=5)
     assert release.complete
     assert release.used_mib == 130
-    assert 0.2 <= release.seconds < 2
+    assert 0.2 <= release.seconds < 8
 
 
 def test_memory_that_does_not_come_back_is_reported_with_its_figure() -> None:
     release = wait_released(lambda: 2148.0, baseline_mib=100, slack_mib=50, deadline_s=0.3)
     assert not release.complete
     assert (release.used_mib, release.limit_mib) == (2148, 150)
-    assert 0.3 <= release.seconds < 2
+    assert 0.3 <= release.seconds < 8
 
 
 def test_the_peak_of_a_part_of_the_run(probe: NvmlProbe, device: FakeDevice, evidence: Evidence) -> None:
