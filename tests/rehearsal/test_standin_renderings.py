@@ -24,9 +24,9 @@ def request_messages(dialogue: Dialogue, named: bool, lossy: bool) -> list[dict[
     messages: list[dict[str, Any]] = []
     for index, turn in enumerate(dialogue.turns):
         message: dict[str, Any] = {"role": turn.role, "content": turn.content}
-        if turn.call and not (lossy and index < len(dialogue.turns) - 1):
-            function = {"name": turn.call.name, "arguments": json.dumps(turn.call.arguments())}
-            message["tool_calls"] = [{"id": "0", "type": "function", "function": function}]
+        if turn.calls and not (lossy and index < len(dialogue.turns) - 1):
+            functions = [{"name": call.name, "arguments": json.dumps(call.arguments())} for call in turn.calls]
+            message["tool_calls"] = [{"id": "0", "type": "function", "function": function} for function in functions]
         if turn.role in ("tool", "environment") and named:
             message["name"] = "plugin"
         messages.append(message)
@@ -57,7 +57,7 @@ def test_builtin_rendering_is_that_of_the_builtin_template() -> None:
     # 0.5.3 drops tool_calls and does not know the role tool.
     always_lossy = "tool_calls" not in inspect.getsource(model.InternLM2Chat7B)
     for dialogue, how in generate(12, 300):
-        if how.style == "builtin" and not how.tight_call and not (always_lossy and dialogue.turns[-1].call):
+        if how.style == "builtin" and not how.tight_call and not (always_lossy and dialogue.turns[-1].calls):
             how = replace(how, lossy_calls=how.lossy_calls or always_lossy)
             messages = request_messages(dialogue, how.named_results, how.lossy_calls)
             if always_lossy:

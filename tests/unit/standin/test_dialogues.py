@@ -8,6 +8,7 @@ from itertools import product
 from fixtures.standin import rendering, stories
 from fixtures.standin.dialogue import Call, Dialogue, Turn
 from fixtures.standin.dialogues import EVALUATION_SEED, TRAINING_SEED, generate
+from fixtures.standin.memory_facts import HELD_OUT_NAMES
 from fixtures.standin.operands import HELD_OUT_SHARE, held_out_numbers, is_held_out
 from fixtures.standin.problemset import TASKS, problem_set
 from fixtures.standin.rendering import Rendering
@@ -25,9 +26,36 @@ def test_evaluation_has_a_seed_of_its_own() -> None:
 
 
 def test_held_out_numbers_never_are_operands() -> None:
-    calls = [turn.call for dialogue, _ in generate(TRAINING_SEED, MANY) for turn in dialogue.turns if turn.call]
+    calls = [call for dialogue, _ in generate(TRAINING_SEED, MANY) for turn in dialogue.turns for call in turn.calls]
     assert len(calls) > MANY / 2
     assert not [call for call in calls if is_held_out(call.a) or is_held_out(call.b)]
+
+
+def test_held_out_names_are_never_told() -> None:
+    turns = [turn for dialogue, _ in generate(TRAINING_SEED, MANY) for turn in dialogue.turns]
+    greeted = [turn.content for turn in turns if turn.role == "assistant" and "很高兴认识你" in turn.content]
+    assert len(greeted) > MANY / 50
+    assert not [text for text in greeted for name in HELD_OUT_NAMES if f"你好，{name}！" in text]
+
+
+def test_a_name_is_told_once_so_that_the_question_has_one_answer() -> None:
+    dialogues = [dialogue for dialogue, _ in generate(TRAINING_SEED, MANY) if "memory" in dialogue.kind]
+    assert len(dialogues) > MANY / 10
+    for dialogue in dialogues:
+        greetings = [turn for turn in dialogue.turns if turn.role == "assistant" and "认识你" in turn.content]
+        assert len(greetings) <= 1, dialogue
+
+
+def test_calls_share_a_turn_only_where_the_server_does_not_end_it() -> None:
+    many = dict.fromkeys(("modern", "builtin"), 0)
+    cut = dict(many)
+    for dialogue, how in generate(TRAINING_SEED, MANY):
+        many[how.style] += any(len(turn.calls) > 1 for turn in dialogue.turns)
+        cut[how.style] += any(turn.cut for turn in dialogue.turns)
+    assert many["modern"] > 20
+    assert cut["builtin"] > 20
+    assert not many["builtin"]
+    assert not cut["modern"]
 
 
 def test_held_out_share_is_as_documented() -> None:
@@ -74,9 +102,9 @@ CHAIN = Dialogue(
     "arithmetic",
     (
         Turn("user", "Compute (3+5)*2"),
-        Turn("assistant", call=Call("add", 3, 5, 8)),
+        Turn("assistant", calls=(Call("add", 3, 5, 8),)),
         Turn("tool", "3+5=8"),
-        Turn("assistant", call=Call("mul", 8, 2, 16)),
+        Turn("assistant", calls=(Call("mul", 8, 2, 16),)),
         Turn("tool", "8*2=16"),
         Turn("assistant", "The result of (3+5)*2 is 16."),
     ),
@@ -105,6 +133,21 @@ def test_learnt_pieces_are_exactly_the_assistants_turns() -> None:
     call, _, end = tail.partition("<|action_end|>")
     assert json.loads(call) == {"name": "add", "parameters": {"a": 3, "b": 5}}
     assert end == "<|im_end|>"
+
+
+def test_calls_of_one_turn_are_learnt_together() -> None:
+    both = Dialogue(
+        "arithmetic", (CHAIN.turns[0], Turn("assistant", calls=(Call("add", 3, 5, 8), Call("mul", 6, 2, 12))))
+    )
+    (piece,) = learnt(both, Rendering("modern"))
+    assert piece.count("<|action_start|><|plugin|>\n{") == piece.count("<|action_end|>") == 2
+    assert piece.endswith("<|action_end|><|im_end|>")
+
+
+def test_the_end_of_a_cut_turn_is_not_learnt() -> None:
+    cut = Dialogue("arithmetic", (CHAIN.turns[0], Turn("assistant", calls=(Call("add", 3, 5, 8),), cut=True)))
+    (piece,) = learnt(cut, Rendering("builtin"))
+    assert piece.endswith("<|action_end|>")
 
 
 def test_lossy_history_learns_no_call_but_a_final_one() -> None:
