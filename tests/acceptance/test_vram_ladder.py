@@ -1,4 +1,4 @@
-"""第 3.2 节 / Section 3.2: what each saving saves. Five servers in turn; run with `pytest -m ladder`.
+"""第 3.2 节 / Section 3.2: what each saving saves. Servers in turn; run with `pytest -m ladder`.
 
 The homework reads 34 GB, 19 GB and 26 GB off a monitor. Here every rung is measured, asserted against the memory model,
 and compared with the rung that differs in one knob.
@@ -7,8 +7,8 @@ and compared with the rung that differs in one knob.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from fixtures.evidence import Evidence
 from fixtures.kv_capacity import why_not_as_promised
 from fixtures.ladder import (
     DEFAULT,
+    FAILING,
     HALF_SHARE,
     HOMEWORK,
     INT4_KV,
@@ -31,9 +32,10 @@ from fixtures.ladder import (
     RUNGS,
     SMALL_CARDS,
     Climbed,
+    FailedStart,
     Rung,
 )
-from fixtures.ladder_run import FILL_SHARE, Ground, climb, record, write
+from fixtures.ladder_run import FILL_SHARE, Ground, climb, fail_to_start, record, write
 from fixtures.memory_model import (
     PEAK_SLACK_MIB,
     Geometry,
@@ -43,7 +45,6 @@ from fixtures.memory_model import (
 )
 from fixtures.progress import Progress
 from fixtures.quantization import QuantizedCheckpoint
-from fixtures.recording import new_run_id
 from fixtures.settings import Settings
 from fixtures.vram import Sampler
 from fixtures.vram_probe import Probe
@@ -57,15 +58,6 @@ SAME_MIB = 200.0
 
 LEAK_MIB = 64.0
 """After the first requests no buffer is new: 200 more may not grow the memory by more than the driver's rounding."""
-
-
-@pytest.fixture(scope="session")
-def evidence(request: pytest.FixtureRequest) -> Iterator[Evidence]:
-    """A log of its own: five servers are not the deployment that the homework's verdict is about."""
-    folder = request.config.rootpath / Path(request.config.getoption("evidence_dir")).expanduser()
-    opened = Evidence(folder / f"ladder-{new_run_id(datetime.now(timezone.utc))}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -88,16 +80,26 @@ def ground(
     return Ground(gpu, sampler, settings, lmdeploy_table, xprocess, evidence, Geometry.of(checkpoint.config))
 
 
+@dataclass
+class Ladder:
+    """What was measured so far: the rungs by id, and the start that failed."""
+
+    rungs: dict[str, Climbed] = field(default_factory=dict)
+    failed: FailedStart | None = None
+
+
 @pytest.fixture(scope="session")
-def ladder(request: pytest.FixtureRequest, environment: EnvironmentRecorded) -> Iterator[dict[str, Climbed]]:
-    """The rungs climbed so far, by id. With all of RUNGS the record is written, whatever the tests thought of them."""
-    climbed: dict[str, Climbed] = {}
-    yield climbed
-    if all(rung.id in climbed for rung in RUNGS):
+def ladder(request: pytest.FixtureRequest, environment: EnvironmentRecorded, evidence: Evidence) -> Iterator[Ladder]:
+    """What is climbed is recorded beside the report and, with all of RUNGS, in docs, whatever the tests say of it."""
+    measured = Ladder()
+    yield measured
+    if measured.rungs:
         command = " ".join(["pytest", *map(str, request.config.invocation_params.args)])
-        rungs = list(climbed.values())
-        made = record(rungs, environment, command, datetime.now().astimezone())
-        write(request.config.rootpath / RECORDS, made, rungs)
+        rungs = list(measured.rungs.values())
+        made = record(rungs, measured.failed, environment, command, datetime.now().astimezone())
+        write(evidence.folder, made, rungs)
+        if all(rung.id in measured.rungs for rung in RUNGS):
+            write(request.config.rootpath / RECORDS, made, rungs)
 
 
 @pytest.fixture(scope="module", params=RUNGS + SMALL_CARDS, ids=lambda rung: rung.id)
@@ -106,7 +108,7 @@ def climbed(
     ground: Ground,
     checkpoint: Checkpoint,
     quantized: QuantizedCheckpoint,
-    ladder: dict[str, Climbed],
+    ladder: Ladder,
     progress: Progress,
 ) -> Climbed:
     """A rung, measured: its server has come and gone when the tests look at it."""
@@ -119,17 +121,25 @@ def climbed(
             checkpoint.folder if is_bf16 else quantized.folder,
             checkpoint.bytes if is_bf16 else quantized.bytes,
         )
-    ladder[rung.id] = measured
+    ladder.rungs[rung.id] = measured
     return measured
 
 
+@pytest.fixture(scope="module")
+def failed_start(ground: Ground, quantized: QuantizedCheckpoint, ladder: Ladder, progress: Progress) -> FailedStart:
+    """A server that finds too little memory for its last allocation, and is gone when the tests look at it."""
+    with progress.stage(FAILING.id):
+        ladder.failed = fail_to_start(ground, FAILING, quantized.folder, quantized.bytes)
+    return ladder.failed
+
+
 @pytest.fixture
-def rungs(ladder: dict[str, Climbed]) -> dict[str, Climbed]:
+def rungs(ladder: Ladder) -> dict[str, Climbed]:
     """All rungs, for comparisons: they come last."""
-    missing = [rung.id for rung in RUNGS if rung.id not in ladder]
+    missing = [rung.id for rung in RUNGS if rung.id not in ladder.rungs]
     if missing:
         pytest.fail(f"not all rungs were measured in this run; missing: {', '.join(missing)}")
-    return ladder
+    return ladder.rungs
 
 
 class TestEachRung:
@@ -171,6 +181,24 @@ class TestEachRung:
     def test_memory_comes_back(self, climbed: Climbed) -> None:
         """To the idle figure, after a stop; on one rung after SIGKILL."""
         release = climbed.release
+        assert release.complete, f"{release.used_mib:.0f} MiB still in use after {release.seconds:.0f} s"
+
+
+class TestAStartThatFails:
+    """Late, with the weights on the GPU: the cause is named and the memory comes back."""
+
+    def test_the_cause_is_named(self, failed_start: FailedStart) -> None:
+        """The server's own words, and what to do."""
+        assert "out of memory" in failed_start.error.lower(), failed_start.error or "the server started"
+        assert "lower the share of memory for the KV cache" in failed_start.error
+
+    def test_it_failed_with_the_weights_on_the_gpu(self, failed_start: FailedStart) -> None:
+        """A start that fails earlier would show nothing about memory."""
+        assert failed_start.peak_mib >= failed_start.idle_mib + failed_start.weights_mib
+
+    def test_memory_comes_back(self, failed_start: FailedStart) -> None:
+        """To the idle figure."""
+        release = failed_start.release
         assert release.complete, f"{release.used_mib:.0f} MiB still in use after {release.seconds:.0f} s"
 
 

@@ -17,10 +17,10 @@ from xprocess import XProcess
 from fixtures import ladder_run, load
 from fixtures.capabilities import NEWEST_TRIED, capabilities
 from fixtures.commands import Program
-from fixtures.events import EnvironmentRecorded
-from fixtures.evidence import Evidence
-from fixtures.ladder import HOMEWORK, SMALL_CARDS, Climbed, Rung
-from fixtures.ladder_run import Ground, climb, file_stem, record, write
+from fixtures.events import EnvironmentRecorded, StartFailed
+from fixtures.evidence import Evidence, read
+from fixtures.ladder import FAILING, HOMEWORK, SMALL_CARDS, Climbed, Rung
+from fixtures.ladder_run import Ground, climb, fail_to_start, file_stem, record, write
 from fixtures.memory_model import MIB, Geometry
 from fixtures.settings import Settings, resolve
 from fixtures.vram import Sampler
@@ -159,6 +159,24 @@ def test_a_small_card_has_its_own_thresholds_and_a_killed_server_gives_its_memor
     assert climbed.crowded_mib is None
 
 
+def test_a_start_without_memory_fails_late_and_gives_its_memory_back(course: Course) -> None:
+    failed = fail_to_start(course.ground, FAILING, course.models["w4a16"], WEIGHTS_MIB["w4a16"] * MIB)
+    tests = acceptance.TestAStartThatFails()
+    tests.test_the_cause_is_named(failed)
+    tests.test_it_failed_with_the_weights_on_the_gpu(failed)
+    tests.test_memory_comes_back(failed)
+    assert failed.facts()["released_mib"] == pytest.approx(CARD_MIB - 4 * 1024, abs=600)
+    recorded = [entry.event for entry in read(course.ground.evidence.folder) if isinstance(entry.event, StartFailed)]
+    assert [event.facts for event in recorded] == [failed.facts()]
+
+
+def test_a_start_that_should_have_failed_is_noticed(course: Course) -> None:
+    rung = replace(FAILING, share=0.1)
+    started = fail_to_start(course.ground, rung, course.models["w4a16"], WEIGHTS_MIB["w4a16"] * MIB)
+    with pytest.raises(AssertionError, match="the server started"):
+        acceptance.TestAStartThatFails().test_the_cause_is_named(started)
+
+
 def test_another_share_is_caught(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHEAT_SHARE", "0.8")
     failed = verdicts(course.climb(HOMEWORK), course.ground)
@@ -195,7 +213,7 @@ def _assert_recorded(climbed: Climbed, folder: Path) -> None:
     environment = EnvironmentRecorded(
         {"lmdeploy": "0.18.0"}, "3.12.3", "Linux", "NVIDIA H100 80GB HBM3", CARD_MIB, "580", "13.0"
     )
-    made = record([climbed], environment, "pytest -m ladder", datetime(2026, 11, 22, tzinfo=timezone.utc))
+    made = record([climbed], None, environment, "pytest -m ladder", datetime(2026, 11, 22, tzinfo=timezone.utc))
     assert {"command", "date", "versions", "rows"} <= set(made)
     row = made["rows"][0]
     assert {

@@ -10,13 +10,15 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
 from fixtures.evidence import read
 from fixtures.evidence.seal import verify
-from fixtures.recording import git_state, new_run_id, selects
+from fixtures.recording import git_state, new_run_id, selects, subject_of
 from tests.unit.report.inner import Inner, inner, suite
 
 __all__ = ["inner"]
@@ -44,6 +46,37 @@ START_TIMEOUT = 30.0
 )
 def test_a_mark_expression_selects_acceptance_tests_or_not(expression: str, selected: bool) -> None:
     assert selects(expression, "gpu") is selected
+
+
+@pytest.mark.parametrize(
+    ("expression", "rehearse", "subject"),
+    [
+        ("gpu", False, "homework"),
+        ("gpu and not ladder", False, "homework"),
+        ("gpu or depth", False, "homework"),
+        ("not gpu", True, "homework"),
+        ("not gpu", False, None),
+        ("ladder", False, "ladder"),
+        ("gpu and ladder", False, "ladder"),
+        ("gpu_faults", False, None),
+        ("gpu_faults", True, None),
+    ],
+)
+def test_what_a_run_judges_follows_from_its_mark_expression(
+    expression: str, rehearse: bool, subject: str | None
+) -> None:
+    assert subject_of(*configured(expression, rehearse)) == subject
+
+
+@pytest.mark.parametrize(("expression", "rehearse"), [("gpu or ladder", False), ("ladder", True)])
+def test_the_ladder_and_the_homework_do_not_share_a_run(expression: str, rehearse: bool) -> None:
+    with pytest.raises(pytest.UsageError, match="alone"):
+        subject_of(*configured(expression, rehearse))
+
+
+def configured(expression: str, rehearse: bool) -> tuple[Any, Any]:
+    option = SimpleNamespace(markexpr=expression)
+    return SimpleNamespace(option=option), SimpleNamespace(rehearse=rehearse)
 
 
 def test_run_ids_sort_by_time_and_differ_within_a_second() -> None:

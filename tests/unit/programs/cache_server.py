@@ -130,6 +130,9 @@ if os.environ.get("TM_LOG_LEVEL") == "INFO":
     os.write(1, f"[TM][INFO] {line}\n[TM][WARN] {slab}\n".encode())
 use(WEIGHTS_MIB + OVERHEAD.context_mib + KV_MIB)
 time.sleep(0.1)
+if OVERHEAD.workspace_mib > FREE_MIB - KV_MIB:
+    os.write(2, b"terminate called after throwing\n  what():  [TM][ERROR] CUDA runtime error: out of memory\n")
+    os.abort()
 use(WEIGHTS_MIB + OVERHEAD.context_mib + KV_MIB + OVERHEAD.workspace_mib)
 ThreadingHTTPServer.request_queue_size = 256
 server = ThreadingHTTPServer(("127.0.0.1", arguments.server_port), Handler)

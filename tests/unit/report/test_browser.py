@@ -178,8 +178,9 @@ def test_the_page_fits_and_follows_the_readers_scheme(chromium: Any, tmp_path: P
 def test_pictures_are_made(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(standalone(summarize(synthetic.entries()), Texts("zh")), encoding="utf-8")
-    assert take(path, tmp_path) == [picture.file for picture in PICTURES.values()]
-    for picture in PICTURES.values():
+    of_the_homework = [picture for name, picture in PICTURES.items() if name != "ladder"]
+    assert take(path, tmp_path) == [picture.file for picture in of_the_homework]
+    for picture in of_the_homework:
         content = (tmp_path / picture.file).read_bytes()
         assert content.startswith(b"\x89PNG")
         assert int.from_bytes(content[16:20], "big") == 1800
