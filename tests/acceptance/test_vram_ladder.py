@@ -6,6 +6,7 @@ and compared with the rung that differs in one knob.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -94,7 +95,7 @@ def ladder(request: pytest.FixtureRequest, environment: EnvironmentRecorded, evi
     measured = Ladder()
     yield measured
     if measured.rungs:
-        command = " ".join(["pytest", *map(str, request.config.invocation_params.args)])
+        command = shlex.join(["pytest", *map(str, request.config.invocation_params.args)])
         rungs = list(measured.rungs.values())
         made = record(rungs, measured.failed, environment, command, datetime.now().astimezone())
         write(evidence.folder, made, rungs)

@@ -1,0 +1,88 @@
+"""进程与显存 / Killed, interrupted, out of memory: the cause is named, the GPU is as it was. Run: `-m gpu_faults`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from fixtures import environment
+from fixtures.evidence.seal import verify
+from fixtures.gpu import NO_GPU
+from fixtures.gpu_faults import FAULTS, Fault, Place, Suffered, record, suffer, write
+from fixtures.progress import Progress
+from fixtures.recording import new_run_id
+from fixtures.report.catalogue import Texts
+from fixtures.settings import Settings
+from fixtures.vram_probe import Probe
+
+pytestmark = pytest.mark.gpu_faults
+
+RECORDS = Path("docs") / "records"
+
+
+@pytest.fixture(scope="session")
+def place(request: pytest.FixtureRequest, gpu: Probe | None, settings: Settings) -> Place:
+    """A folder of evidence for this run, with one in it for every run that is struck."""
+    root = request.config.rootpath
+    evidence = root / Path(request.config.getoption("evidence_dir")).expanduser()
+    return Place(root, evidence / f"gpu-faults-{new_run_id(datetime.now(timezone.utc))}", gpu, settings)
+
+
+@pytest.fixture(scope="session")
+def trials(request: pytest.FixtureRequest, place: Place) -> Iterator[list[Suffered]]:
+    """The faults tried so far. On a GPU and with all of them the record is written, whatever the tests say of it."""
+    tried: list[Suffered] = []
+    yield tried
+    if place.probe is not None and len(tried) == len(FAULTS):
+        command = shlex.join(["pytest", *map(str, request.config.invocation_params.args)])
+        machine = environment.record(place.probe)
+        name = f"faults-{environment.in_file_names(machine.gpu)}.json"
+        write(place.root / RECORDS / name, record(tried, machine, command, datetime.now().astimezone()))
+
+
+@pytest.fixture(scope="module", params=FAULTS, ids=lambda fault: fault.id)
+def suffered(request: pytest.FixtureRequest, place: Place, trials: list[Suffered], progress: Progress) -> Suffered:
+    """A run that was struck: it and its server are gone when the tests look at what is left."""
+    fault: Fault = request.param
+    if fault.short_of_memory and place.probe is None:
+        pytest.skip(NO_GPU)
+    with progress.stage(fault.id):
+        trials.append(suffer(place, fault))
+    return trials[-1]
+
+
+def test_the_cause_is_named(suffered: Suffered) -> None:
+    """In the verdict; and on the console and in the report, where pytest lived to write them."""
+    assert suffered.said, suffered.reasons
+    if suffered.pytest_lived:
+        assert suffered.fault.words in " ".join(suffered.console.split())
+        assert suffered.fault.words in unescape(suffered.report)
+
+
+def test_the_report_is_no_pass(suffered: Suffered) -> None:
+    """Complete and sealed where pytest lived to do it, else the page that says that the run has not finished."""
+    assert suffered.exit_code != 0
+    assert suffered.outcome in ("not_accepted", "rehearsal")
+    texts = Texts("en")
+    assert texts.say(f"outcome.{suffered.outcome}") in suffered.report
+    assert (texts.say("unfinished") in suffered.report) is not suffered.pytest_lived
+    assert (verify(suffered.evidence).problems == ()) is suffered.pytest_lived
+
+
+def test_nothing_is_left_running(suffered: Suffered) -> None:
+    """No process of the run, and in time."""
+    assert suffered.left == []
+    assert suffered.seconds <= suffered.fault.within_s
+
+
+def test_memory_comes_back(suffered: Suffered) -> None:
+    """To the figure before the run, from one that shows that the server was on the GPU."""
+    if suffered.release is None or suffered.idle_mib is None or suffered.peak_mib is None:
+        pytest.skip(NO_GPU)
+    assert suffered.peak_mib > suffered.idle_mib + 300
+    assert suffered.release.complete, f"{suffered.release.used_mib:.0f} MiB are still in use"
