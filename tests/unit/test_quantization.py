@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from fixtures.capabilities import capabilities
 from fixtures.checkpoint import identify
 from fixtures.commands import Program
 from fixtures.errors import AcceptanceError, QuantizationError
-from fixtures.homework import AWQ, AwqArguments
-from fixtures.quantization import QuantizedCheckpoint, cache_key, quantize, served_name
+from fixtures.homework import AWQ, GEOMETRY_AWQ, REHEARSAL_AWQ, AwqArguments
+from fixtures.quantization import QuantizedCheckpoint, arguments_for, cache_key, quantize, served_name
 from fixtures.settings import resolve
 from tests.unit.tiny_checkpoint import write_checkpoint
 
@@ -146,6 +147,18 @@ def test_what_a_killed_run_left_is_never_used(run: Quantize, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(
+    ("origin", "rehearse", "wanted"),
+    [("path", "", AWQ), ("standin", "", AWQ), ("geometry", "", GEOMETRY_AWQ), ("standin", "true", REHEARSAL_AWQ)],
+)
+def test_only_random_weights_and_rehearsals_are_calibrated_with_less(
+    tmp_path: Path, origin: str, rehearse: str, wanted: AwqArguments
+) -> None:
+    checkpoint = replace(identify(write_checkpoint(tmp_path / "model"), "path", tmp_path / "cache"), origin=origin)
+    settings = resolve(lambda name: rehearse or None if name == "rehearse" else None, lambda _: None, {}, tmp_path)
+    assert arguments_for(checkpoint, settings) == wanted
+
+
 def test_two_runs_at_once_quantize_once(runs: Callable[[], int], tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from tests.unit import test_quantization as t; "
