@@ -23,13 +23,17 @@ from fixtures.events import (
     TestFinished,
     VramExpected,
 )
+from fixtures.evidence.seal import verify
 from fixtures.ladder_run import file_stem
 from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.console import lines
 from fixtures.report.page import standalone
 from fixtures.report.summary import RunSummary, summarize
 from tests.unit.report import synthetic
+from tests.unit.report.inner import Inner, inner
 from tests.unit.waiting import ROOT
+
+__all__ = ["inner"]
 
 RECORD: dict[str, Any] = json.loads(
     (ROOT / "docs" / "records" / f"{file_stem('NVIDIA H100 80GB HBM3')}.json").read_text(encoding="utf-8")
@@ -128,6 +132,30 @@ def test_the_console_has_a_line_for_each_rung() -> None:
     for row in RECORD["rows"]:
         assert [text for text in shown if text.startswith(f"{row['name']}:") and f"{row['kv_tokens']:,}" in text]
     assert TEXTS["outcome.ladder_held"][1] in shown
+
+
+MODULE = """
+import pytest
+from tests.unit.report.test_ladder_section import events
+
+@pytest.mark.gpu
+@pytest.mark.ladder
+def test_a_rung(evidence):
+    for _, event in events()[2:-4]:
+        evidence.append(event)
+"""
+
+
+def test_a_run_of_the_ladder_leaves_its_own_sealed_report(inner: Inner) -> None:
+    result = inner.run(MODULE, "-m", "ladder", "-W", "ignore", "--report-lang", "en")
+    page = (inner.folder / "report.html").read_text(encoding="utf-8")
+    assert result.ret == 0
+    assert TEXTS["outcome.ladder_held"][1] in visible(page)
+    assert "1,223,680" in page
+    assert "test_a_rung" in page, "pytest's own table"
+    assert verify(inner.folder).problems == ()
+    assert not (inner.folder / "post.md").exists()
+    result.stdout.fnmatch_lines(["*memory ladder*", "*bf16-int4-0.4: ready 35951 MiB*", "*LADDER: AS THE MODEL SAYS*"])
 
 
 if __name__ == "__main__":  # to look at the page: `python -m fixtures.evidence report FOLDER`
