@@ -109,10 +109,17 @@ def failed(suffered: Suffered) -> set[str]:
     return found
 
 
-def test_a_killed_server_is_named(place: Place) -> None:
+def test_a_killed_server_is_named_and_recorded(place: Place) -> None:
     suffered = suffer(place, SERVER_KILLED)
     assert failed(suffered) == set()
     assert suffered.exit_code == 1
+    made: dict[str, Any] = record(
+        [suffered], environment_record(None), "pytest -m gpu_faults", datetime(2026, 11, 22, tzinfo=timezone.utc)
+    )
+    assert {"command", "date", "gpu", "versions", "faults", "leftovers"} <= set(made)
+    row = made["faults"][0]
+    assert (row["id"], row["caught"], row["left"], made["leftovers"]) == (SERVER_KILLED.id, True, [], 0)
+    assert 0 < row["seconds"] < SERVER_KILLED.within_s
 
 
 def test_a_killed_pytest_leaves_its_evidence_and_no_server(place: Place) -> None:
@@ -152,17 +159,6 @@ def test_a_run_that_never_comes_to_the_moment_is_an_error(place: Place) -> None:
 def test_memory_cannot_be_missing_without_a_gpu(place: Place) -> None:
     with pytest.raises(AcceptanceError, match="where there is a GPU"):
         suffer(place, OUT_OF_MEMORY)
-
-
-def test_the_record_has_the_raw_figures(place: Place) -> None:
-    suffered = suffer(place, SERVER_KILLED)
-    made: dict[str, Any] = record(
-        [suffered], environment_record(None), "pytest -m gpu_faults", datetime(2026, 11, 22, tzinfo=timezone.utc)
-    )
-    assert {"command", "date", "gpu", "versions", "faults", "leftovers"} <= set(made)
-    row = made["faults"][0]
-    assert (row["id"], row["caught"], row["left"], made["leftovers"]) == (SERVER_KILLED.id, True, [], 0)
-    assert 0 < row["seconds"] < SERVER_KILLED.within_s
 
 
 def test_every_fault_has_its_own_words() -> None:
