@@ -7,11 +7,11 @@ import json
 import pytest
 
 from fixtures.events import KINDS, Entry, RunFinished, from_json, to_json
-from tests.unit.report import synthetic
+from tests.unit.report import synthetic, synthetic_ladder
 
 
 def test_every_kind_of_event_comes_back_the_same() -> None:
-    log = synthetic.entries()
+    log = [*synthetic.entries(), *synthetic.entries(synthetic_ladder.events())]
     assert {type(entry.event).__name__ for entry in log} == set(KINDS)
     for entry in log:
         assert from_json(json.loads(json.dumps(to_json(entry)))) == entry

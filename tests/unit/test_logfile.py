@@ -51,6 +51,12 @@ def log(tmp_path: Path) -> Path:
             id="out-of-memory",
         ),
         pytest.param(
+            "terminate called after throwing an instance of 'std::runtime_error'\n"
+            f"  what():  [TM][ERROR] CUDA runtime error: out of memory allocator.cc:49\n{TRACEBACK}EOFError\n",
+            "what():  [TM][ERROR] CUDA runtime error: out of memory allocator.cc:49\nEOFError",
+            id="turbomind-out-of-memory",
+        ),
+        pytest.param(
             f"[TM][INFO] loading\nERROR:    [Errno 98] address already in use\n"
             f"{NOISE}",
             "ERROR:    [Errno 98] address already in use",

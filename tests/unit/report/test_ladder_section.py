@@ -2,69 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
-from dataclasses import replace
 from html import unescape
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fixtures.events import (
-    ClaimsSelected,
-    EnvironmentRecorded,
-    Event,
-    RunFinished,
-    RungClimbed,
-    RunStarted,
-    StartFailed,
-    TestFinished,
-    VramExpected,
-)
+from fixtures.events import Event, RungClimbed, StartFailed
 from fixtures.evidence.seal import verify
-from fixtures.ladder_run import file_stem
 from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.console import lines
 from fixtures.report.page import standalone
 from fixtures.report.summary import RunSummary, summarize
 from tests.unit.report import synthetic
+from tests.unit.report.hostile import HOSTILE, MARK
 from tests.unit.report.inner import Inner, inner
-from tests.unit.waiting import ROOT
+from tests.unit.report.synthetic_ladder import FAILED, RECORD, events
 
 __all__ = ["inner"]
-
-RECORD: dict[str, Any] = json.loads(
-    (ROOT / "docs" / "records" / f"{file_stem('NVIDIA H100 80GB HBM3')}.json").read_text(encoding="utf-8")
-)
-FAILED = {
-    "name": "w4a16-int4-0.99-on-4-gib", "share": 0.99, "card_gib": 4, "idle_mib": 76912, "peak_mib": 81001,
-    "released_mib": 76912, "released_seconds": 0.1, "seconds": 21.4,
-    "error": "the api_server was killed by SIGABRT: CUDA error: out of memory <b>",
-}  # fmt: skip
-TEST = "tests/acceptance/test_vram_ladder.py::test_one"
-
-
-def events(record: dict[str, Any] | None = None, **finished: Any) -> list[tuple[float, Event]]:
-    """A run of the ladder: the rungs of the record, a start that failed, and one test. Only the record was measured."""
-    found = RECORD if record is None else record
-    phases = [TestFinished(TEST, "", when, "passed", 0.1) for when in ("setup", "call", "teardown")]
-    phases[1] = replace(phases[1], **finished)
-    happened: list[Event] = [
-        RunStarted("20261122T190000Z-1add", found["command"].split(), {}, {}, "", False, subject="ladder"),
-        ClaimsSelected([], [], 1),
-        EnvironmentRecorded(
-            found["versions"], found["python"], "Linux", found["gpu"], found["gpu_total_mib"], found["driver"],
-            found["cuda"],
-        ),
-        *(RungClimbed(row) for row in found["rows"]),
-        *(VramExpected(0.0, 1.0, 1.0, {}, f"formula of {row['name']}") for row in found["rows"]),
-        StartFailed(FAILED),
-        *phases,
-        RunFinished(0 if phases[1].outcome == "passed" else 1, 1),
-    ]  # fmt: skip
-    return [(float(second), event) for second, event in enumerate(happened)]
 
 
 def run_of(happened: list[tuple[float, Event]]) -> RunSummary:
@@ -122,6 +76,19 @@ def test_the_picture_keeps_its_style_to_itself() -> None:
     assert all(selector.startswith(".ladder ") for selector in selectors)
 
 
+def test_hostile_text_stays_text() -> None:
+    """The GPU's name comes from a driver, the cause of a failed start from a log."""
+    happened = events(RECORD | {"gpu": HOSTILE})
+    spoiled = [
+        (t, StartFailed(FAILED | {"error": HOSTILE}) if isinstance(event, StartFailed) else event)
+        for t, event in happened
+    ]
+    page = standalone(run_of(spoiled), Texts("en"))
+    assert "<script" not in page
+    assert "<img" not in page
+    assert visible(page).count(MARK) >= 3
+
+
 def test_a_run_without_a_rung_has_a_page() -> None:
     nothing = [(t, event) for t, event in events() if not isinstance(event, RungClimbed | StartFailed)]
     assert TEXTS["ladder.nothing"][1] in visible(standalone(run_of(nothing), Texts("en")))
@@ -136,7 +103,7 @@ def test_the_console_has_a_line_for_each_rung() -> None:
 
 MODULE = """
 import pytest
-from tests.unit.report.test_ladder_section import events
+from tests.unit.report.synthetic_ladder import events
 
 @pytest.mark.gpu
 @pytest.mark.ladder
@@ -156,7 +123,3 @@ def test_a_run_of_the_ladder_leaves_its_own_sealed_report(inner: Inner) -> None:
     assert verify(inner.folder).problems == ()
     assert not (inner.folder / "post.md").exists()
     result.stdout.fnmatch_lines(["*memory ladder*", "*bf16-int4-0.4: ready 35951 MiB*", "*LADDER: AS THE MODEL SAYS*"])
-
-
-if __name__ == "__main__":  # to look at the page: `python -m fixtures.evidence report FOLDER`
-    synthetic.write(Path(sys.argv[1]), synthetic.entries(events()))
