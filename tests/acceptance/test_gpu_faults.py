@@ -57,8 +57,9 @@ def suffered(request: pytest.FixtureRequest, place: Place, trials: list[Suffered
 
 
 def test_the_cause_is_named(suffered: Suffered) -> None:
-    """In the verdict; and on the console and in the report, where pytest lived to write them."""
+    """As the verdict's first reason; and on the console and in the report, where pytest lived to write them."""
     assert suffered.said, suffered.reasons
+    assert suffered.said[0] == suffered.reasons[0], "what follows from it comes later"
     if suffered.pytest_lived:
         assert suffered.fault.words in " ".join(suffered.console.split())
         assert suffered.fault.words in unescape(suffered.report)

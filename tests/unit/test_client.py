@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import client as client_module
 from fixtures.client import Answer, Client
 from fixtures.errors import RequestError, ServerDied
 from fixtures.events import Exchanged
@@ -26,6 +27,12 @@ class Server:
     def check_alive(self) -> None:
         if self.dead:
             raise ServerDied("the api_server exited with code 1 in use")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These servers do not take seconds to die."""
+    monkeypatch.setattr(client_module, "DYING_S", 0.6)
 
 
 @pytest.fixture
@@ -181,3 +188,32 @@ def test_the_key_is_sent_and_a_refused_one_is_told(base_url: str, evidence: Evid
         Client(Server(base_url + "/guarded"), 2.0, evidence.append, api_key="wrong-key")
     assert "key is right" in str(refused.value)
     assert "wrong-key" not in str(refused.value)
+
+
+@dataclass
+class DyingServer:
+    """Cuts its connections first and is found dead a moment later, as a process with much on a GPU is."""
+
+    base_url: str
+    looks: int = 0
+
+    def check_alive(self) -> None:
+        self.looks += 1
+        if self.looks > 2:
+            raise ServerDied("the api_server was killed by SIGKILL (exit code 137) in use")
+
+
+def test_a_cut_connection_waits_for_the_death_that_explains_it(base_url: str, evidence: Evidence) -> None:
+    server = DyingServer(base_url)
+    opened = Client(server, 2.0, evidence.append)
+    opened._openai.base_url = "http://127.0.0.1:1/v1"  # nobody listens there: the connection is refused
+    with pytest.raises(ServerDied, match="SIGKILL"):
+        opened.ask(say("hello"))
+    assert server.looks == 3
+    opened.close()
+
+
+def test_a_servers_refusal_is_told_at_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "DYING_S", 60.0)
+    with pytest.raises(RequestError, match="HTTP 500"):
+        client.ask(say("status 500"))
