@@ -15,6 +15,7 @@ pytest_plugins = [
     "fixtures.environment",
     "fixtures.checkpoint",
     "fixtures.quantization",
+    "fixtures.artefact.running",
     "fixtures.deployment",
     "fixtures.external_server",
     "fixtures.client",

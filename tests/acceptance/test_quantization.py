@@ -2,6 +2,8 @@
 
 import pytest
 
+from fixtures.artefact.diagnosis import ERROR_LIMIT
+from fixtures.artefact.findings import Verification
 from fixtures.checkpoint import Checkpoint
 from fixtures.homework import AWQ
 from fixtures.measurement import Measure
@@ -28,3 +30,13 @@ def test_the_weights_have_4_bits_in_groups_of_128(quantized: QuantizedCheckpoint
     found = (config.get("quant_method"), config.get("bits"), config.get("group_size"))
     measure("quantization_config", f"{found[0]}, {found[1]} bits, groups of {found[2]}")
     assert found == ("awq", AWQ.w_bits, AWQ.w_group_size)
+
+
+@pytest.mark.claim("quantization.artefact")
+def test_every_weight_is_the_sources_rounded_to_4_bits(verification: Verification, measure: Measure) -> None:
+    """The quantized model is still the model: compared with its source, weight by weight."""
+    measure("findings", len(verification.findings), limit="0")
+    if verification.worst:
+        measure("largest layer error", round(verification.worst.error, 4), limit=f"<= {ERROR_LIMIT:g}")
+        measure("predicted size", round(verification.predicted_bytes / MIB, 1), "MiB")
+    assert not verification.findings, "\n".join(str(finding) for finding in verification.findings)
