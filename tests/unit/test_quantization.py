@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fixtures.calibration import Calibration
+from fixtures.calibration import DATASETS, Calibration
+from fixtures.calibration_text import CalibrationText
 from fixtures.capabilities import capabilities
 from fixtures.checkpoint import identify
 from fixtures.commands import Program
@@ -47,7 +49,7 @@ def run(tmp_path: Path, runs: Callable[[], int]) -> Quantize:
         write_checkpoint(source)
 
     def call(
-        calibration: Calibration = LOCAL, timeout: str = "30", arguments: AwqArguments = AWQ
+        calibration: Calibration = LOCAL, timeout: str = "30", arguments: AwqArguments = AWQ, look_at: Any = None
     ) -> QuantizedCheckpoint:
         values = {"work_dir": str(tmp_path / "work"), "quantize_timeout": timeout}
         return quantize(
@@ -59,6 +61,7 @@ def run(tmp_path: Path, runs: Callable[[], int]) -> Quantize:
             {"lmdeploy": "0.18.0"},
             lambda _: None,
             arguments,
+            look_at,
         )
 
     return call
@@ -136,6 +139,32 @@ def test_a_result_that_was_damaged_later_is_refused(run: Quantize) -> None:
         stream.write(b"x")
     with pytest.raises(QuantizationError, match="too long"):
         run()
+
+
+def test_a_byte_that_changed_in_the_cache_is_noticed(run: Quantize) -> None:
+    file = run().folder / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(QuantizationError, match="not the one that auto_awq wrote"):
+        run()
+
+
+@pytest.mark.parametrize(("tokens", "refused"), [(40_000, False), (1_000, True)])
+def test_the_calibration_text_is_looked_at_before_anything_expensive(
+    tokens: int, refused: bool, run: Quantize, runs: Callable[[], int], tmp_path: Path
+) -> None:
+    def look_at(_: Path, dataset: str, arguments: AwqArguments, folder: Path, __: object) -> CalibrationText:
+        assert (folder / DATASETS[dataset].path / "train.jsonl").exists()
+        return CalibrationText(dataset, arguments.calib_samples, arguments.calib_seqlen, 2, 9, tokens, 0.0, "ab")
+
+    if refused:
+        with pytest.raises(QuantizationError, match="the calibration is too little"):
+            run(look_at=look_at)
+        assert (runs(), left_in_store(tmp_path)) == (0, [])
+    else:
+        assert run(look_at=look_at).calibration_text["tokens"] == tokens
+        assert run().calibration_text["tokens"] == tokens, "kept with the cached result"
 
 
 def test_what_a_killed_run_left_is_never_used(run: Quantize, tmp_path: Path) -> None:
