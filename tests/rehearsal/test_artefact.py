@@ -1,0 +1,46 @@
+"""What lmdeploy's own quantizer writes is not flagged, and each way of damaging it is, by its layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from fixtures.artefact.corruptions import CATALOGUE, Corruption, apply
+from fixtures.artefact.stored import WEIGHTS, read_all
+from fixtures.artefact.verification import verify
+from tests.rehearsal.conftest import STANDIN
+
+
+def test_lmdeploys_own_artefact_is_right(quantized: Path) -> None:
+    result = verify(STANDIN, quantized)
+    assert [str(finding) for finding in result.findings] == []
+    assert result.found_bytes == result.predicted_bytes
+
+
+@pytest.mark.parametrize("corruption", CATALOGUE, ids=[corruption.name for corruption in CATALOGUE])
+def test_a_corruption_of_it_is_caught_and_named(corruption: Corruption, quantized: Path, tmp_path: Path) -> None:
+    result = verify(STANDIN, apply(corruption, STANDIN, quantized, tmp_path / "damaged"))
+    assert corruption.caught_by(result.findings), [str(finding) for finding in result.findings]
+
+
+@pytest.fixture
+def pickled(quantized: Path, tmp_path: Path) -> Path:
+    """The artefact as lmdeploy up to 0.8.0 writes it: `pytorch_model.bin`."""
+    apply(Corruption("nothing", "", ""), STANDIN, quantized, tmp_path / "pickled")
+    tensors = {}
+    for name, (dtype, values) in read_all(quantized).items():
+        whole = torch.from_numpy(values.view("int16") if dtype == "BF16" else values)
+        tensors[name] = whole.view(torch.bfloat16) if dtype == "BF16" else whole
+    torch.save(tensors, tmp_path / "pickled" / "pytorch_model.bin")
+    (tmp_path / "pickled" / WEIGHTS).unlink()
+    return tmp_path / "pickled"
+
+
+def test_an_older_versions_file_is_read_as_weights_alone(pickled: Path) -> None:
+    assert [str(finding) for finding in verify(STANDIN, pickled).findings] == []
+    file = pickled / "pytorch_model.bin"
+    file.write_bytes(file.read_bytes()[:-1000])
+    (finding,) = verify(STANDIN, pickled).findings
+    assert "pytorch_model.bin cannot be read as weights alone" in finding.what
