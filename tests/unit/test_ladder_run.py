@@ -21,7 +21,7 @@ from fixtures.events import EnvironmentRecorded, StartFailed
 from fixtures.evidence import Evidence, read
 from fixtures.ladder import FAILING, HOMEWORK, SMALL_CARDS, Climbed, Rung
 from fixtures.ladder_run import Ground, climb, fail_to_start, file_stem, record, write
-from fixtures.memory_model import MIB, Geometry
+from fixtures.memory_model import MIB, OVERHEAD, Geometry
 from fixtures.settings import Settings, resolve
 from fixtures.vram import Sampler
 from tests.acceptance import test_vram_ladder as acceptance
@@ -142,7 +142,7 @@ def verdicts(climbed: Climbed, ground: Ground) -> dict[str, str]:
 def test_a_server_that_keeps_its_promise_passes(course: Course, tmp_path: Path) -> None:
     climbed = course.climb(HOMEWORK)
     assert verdicts(climbed, course.ground) == {}
-    assert climbed.loaded_mib == BASELINE_MIB + 845 + WEIGHTS_MIB["w4a16"]
+    assert climbed.loaded_mib == BASELINE_MIB + OVERHEAD["w4a16"].context_mib + WEIGHTS_MIB["w4a16"]
     assert climbed.ready_mib == pytest.approx(climbed.expectation.ready_mib, abs=1)
     assert climbed.release.used_mib == BASELINE_MIB
     assert climbed.filled.usage is not None

@@ -22,6 +22,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("serve")
 parser.add_argument("api_server")
 parser.add_argument("model", type=Path)
+parser.add_argument("--model-format")
 parser.add_argument("--quant-policy", type=int)
 parser.add_argument("--cache-max-entry-count", type=float)
 parser.add_argument("--server-port", type=int)
@@ -35,7 +36,8 @@ KNOBS = Knobs(
     int(os.environ.get("CHEAT_QUANT_POLICY", arguments.quant_policy)),
 )
 WEIGHTS_MIB = float((arguments.model / "weights_mib").read_text())
-FREE_MIB = float(os.environ["VRAM_FREE"]) - WEIGHTS_MIB - OVERHEAD.context_mib
+REST = OVERHEAD["w4a16" if arguments.model_format == "awq" else "bf16"]
+FREE_MIB = float(os.environ["VRAM_FREE"]) - WEIGHTS_MIB - REST.context_mib
 KV_MIB = KNOBS.share * FREE_MIB
 CAPACITY = kv_capacity_tokens(KV_MIB, GEOMETRY, KNOBS)
 LEAK_MIB = float(os.environ.get("LEAK_MIB", "0"))
@@ -78,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
         global leaked
         with lock:
             leaked += LEAK_MIB
-            use(WEIGHTS_MIB + OVERHEAD.context_mib + KV_MIB + OVERHEAD.workspace_mib + leaked)
+            use(WEIGHTS_MIB + REST.context_mib + KV_MIB + REST.workspace_mib + leaked)
         if request.get("stream"):
             self._stream(tokens, request["max_tokens"])
             return
@@ -120,7 +122,7 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-for mib in (OVERHEAD.context_mib, OVERHEAD.context_mib + WEIGHTS_MIB / 2, OVERHEAD.context_mib + WEIGHTS_MIB):
+for mib in (REST.context_mib, REST.context_mib + WEIGHTS_MIB / 2, REST.context_mib + WEIGHTS_MIB):
     use(mib)
     time.sleep(0.1)
 block = round(kv_bytes_per_token(GEOMETRY, KNOBS.quant_policy) * 64)
@@ -128,12 +130,12 @@ if os.environ.get("TM_LOG_LEVEL") == "INFO":
     line = f"Object cache budget: {KV_MIB:.2f} MB from free {FREE_MIB:.2f} MB and ratio {KNOBS.share:.3f}"
     slab = f"slab_size {256 << 20}, object_size {block}, object_count {(256 << 20) // block}, ratio 0.99"
     os.write(1, f"[TM][INFO] {line}\n[TM][WARN] {slab}\n".encode())
-use(WEIGHTS_MIB + OVERHEAD.context_mib + KV_MIB)
+use(WEIGHTS_MIB + REST.context_mib + KV_MIB)
 time.sleep(0.1)
-if OVERHEAD.workspace_mib > FREE_MIB - KV_MIB:
+if REST.workspace_mib > FREE_MIB - KV_MIB:
     os.write(2, b"terminate called after throwing\n  what():  [TM][ERROR] CUDA runtime error: out of memory\n")
     os.abort()
-use(WEIGHTS_MIB + OVERHEAD.context_mib + KV_MIB + OVERHEAD.workspace_mib)
+use(WEIGHTS_MIB + REST.context_mib + KV_MIB + REST.workspace_mib)
 ThreadingHTTPServer.request_queue_size = 256
 server = ThreadingHTTPServer(("127.0.0.1", arguments.server_port), Handler)
 server.daemon_threads = True
