@@ -24,4 +24,5 @@ pytest_plugins = [
     "fixtures.story",
     "fixtures.tool_calls",
     "fixtures.control",
+    "fixtures.quality.run",
 ]

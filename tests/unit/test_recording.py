@@ -54,6 +54,8 @@ def test_a_mark_expression_selects_acceptance_tests_or_not(expression: str, sele
         ("gpu", False, "homework"),
         ("gpu and not ladder", False, "homework"),
         ("gpu or depth", False, "homework"),
+        ("quality", False, "homework"),
+        ("gpu and not quality", False, "homework"),
         ("not gpu", True, "homework"),
         ("not gpu", False, None),
         ("ladder", False, "ladder"),
