@@ -39,7 +39,9 @@ from fixtures.events import (
     to_json,
 )
 from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, MULTIPLY_PROMPT, STORY_PROMPT, SYSTEM_PROMPT
+from tests.unit.quality.answers import quality, with_memory
 
+QUALITY_MEMORY = ((13_100, 90_000), (12_612, 99_000), (12_612, 372_000))
 STORY = (
     "从前，山脚下住着一只小狐狸。夏天到了，它在田边发现了一个又大又圆的西瓜。狐狸想把西瓜搬回家，可是西瓜太重，"
     "怎么推也推不动。\n\n这时一只小刺猬路过，说：“我们一起来吧！”它们把西瓜滚下山坡，切成两半，分给了林子里的每一位朋友。"
@@ -225,6 +227,8 @@ def events(
     ]
     happened.append((story_at + 5, chat(node("chat.replies_in_chinese"), messages, {"content": STORY})))
     happened += _tries()
+    compared = quality() if rehearsal else with_memory(quality(), *QUALITY_MEMORY)
+    happened += [(74.0, compared.asked), *((75.0, server) for server in compared.measured)]
     for number, claim in enumerate(HOMEWORK):
         t = 36 + number * 2.5
         if rehearsal and claim.needs_gpu:
