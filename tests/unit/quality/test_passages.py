@@ -2,7 +2,8 @@
 
 import pytest
 
-from fixtures.quality.passages import PARTS, PROMPTS, Passage, fingerprint, passages, prompts, tokens
+from fixtures.quality.limits import PROMPTS
+from fixtures.quality.passages import PARTS, Passage, fingerprint, passages, prompts, tokens
 
 FINGERPRINT = "a85efad7dae3fc48"
 """Of the committed text. A changed character makes older figures incomparable: change this line on purpose."""
@@ -22,7 +23,7 @@ def test_every_part_has_passages_and_each_has_room_for_its_prompts() -> None:
     found = passages()
     assert {passage.part for passage in found} == {part.id for part in PARTS}
     for passage in found:
-        assert len(prompts(tokens(passage, bytes_of(passage)))) == PROMPTS
+        assert len(prompts(tokens(passage, bytes_of(passage)), PROMPTS)) == PROMPTS
 
 
 @pytest.mark.parametrize("passage", passages(), ids=lambda passage: passage.segments[0][:12].encode().hex())
@@ -36,7 +37,7 @@ def test_a_dialogue_is_asked_for_the_assistants_words_alone() -> None:
     spoken = [segment for segment, asked in zip(dialogue.segments, dialogue.asked, strict=True) if asked]
     assert len(spoken) >= 3
     assert all(segment.endswith("<|im_end|>") and "<|im_start|>" not in segment for segment in spoken)
-    for prompt in prompts(tokens(dialogue, bytes_of(dialogue))):
+    for prompt in prompts(tokens(dialogue, bytes_of(dialogue)), PROMPTS):
         before = bytes(prompt.ids[1:]).decode()
         assert "<|im_start|>" in before
         assert before.rindex("<|im_start|>assistant\n") == before.rindex("<|im_start|>")
@@ -45,7 +46,7 @@ def test_a_dialogue_is_asked_for_the_assistants_words_alone() -> None:
 def test_a_prompt_goes_up_to_the_token_that_follows() -> None:
     passage = next(iter(passages()))
     whole = tokens(passage, bytes_of(passage))
-    for prompt in prompts(whole):
+    for prompt in prompts(whole, PROMPTS):
         assert whole.ids[: len(prompt.ids)] == prompt.ids
         assert whole.ids[len(prompt.ids)] == prompt.following
         assert len(prompt.ids) >= len(whole.ids) / 4
@@ -58,4 +59,4 @@ def test_prompts_are_spread_evenly() -> None:
 
 def test_a_short_passage_has_fewer_prompts() -> None:
     whole = tokens(Passage("prose-zh", True, ("xxxx",), (True,)), [[0, 1, 2, 3]])
-    assert [len(prompt.ids) for prompt in prompts(whole)] == [1, 2, 3]
+    assert [len(prompt.ids) for prompt in prompts(whole, PROMPTS)] == [1, 2, 3]
