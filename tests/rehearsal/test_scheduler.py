@@ -197,3 +197,22 @@ def test_stopping_cancels_what_is_left(scheduler):
     scheduler.stop()
     assert request.result()[1] is CANCEL
     assert not scheduler.alive
+
+
+def test_the_loss_of_a_prompt_is_summed_over_all_tokens_but_the_first(model, scheduler) -> None:
+    scheduler.start()
+    prompt = [5, 17, 3, 44, 60, 2]
+    request = Request(prompt, 1, stream=False, return_ppl=True)
+    scheduler.submit(request.generation)
+    output = request.outputs.get(timeout=WAIT_S)
+    with torch.inference_mode():
+        logits = model(torch.tensor([prompt])).logits[0, :-1]
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor(prompt[1:]), reduction="sum")
+    assert output.ce_loss == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_no_loss_is_computed_unasked(scheduler) -> None:
+    scheduler.start()
+    request = Request([5, 17, 3], 1, stream=False)
+    scheduler.submit(request.generation)
+    assert request.outputs.get(timeout=WAIT_S).ce_loss is None
