@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fixtures.errors import SettingsError
 from fixtures.events import EnvironmentRecorded
-from fixtures.quality.record import join_file, joined, merged, of_run
+from fixtures.quality.record import join_file, joined, merged, of_run, write
 from tests.unit.quality.answers import quality, with_memory
 
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=timezone.utc)
@@ -81,3 +82,26 @@ def test_the_corruptions_are_taken_over_and_kept(tmp_path: Path) -> None:
 def test_a_record_without_the_figures_is_an_error() -> None:
     with pytest.raises(SettingsError, match="no corruptions_caught"):
         joined(made("standin"), {"corruptions": []})
+
+
+@pytest.mark.parametrize(
+    ("gpu", "rehearse", "kept"),
+    [("NVIDIA H100 80GB HBM3", False, True), ("", True, False), ("", False, False)],
+    ids=["on a GPU", "rehearsed", "nothing known of a GPU"],
+)
+def test_runs_on_a_gpu_are_among_the_projects_records(tmp_path: Path, gpu: str, rehearse: bool, kept: bool) -> None:
+    config: Any = SimpleNamespace(
+        rootpath=tmp_path, invocation_params=SimpleNamespace(args=("-m", "quality", "--api-key", "sk-secret"))
+    )
+    settings: Any = SimpleNamespace(rehearse=rehearse)
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    write(config, settings, folder, "standin", MEASURED, environment(gpu))
+    beside = json.loads((folder / "quality.json").read_text())
+    assert beside["command"] == "pytest -m quality --api-key given"
+    record = tmp_path / "docs" / "records" / "quality-h100.json"
+    assert record.exists() is kept
+    if kept:
+        assert json.loads(record.read_text()) == beside
+        write(config, settings, folder, "geometry", MEASURED, environment(gpu))
+        assert len(json.loads(record.read_text())["rows"]) == 6
