@@ -4,10 +4,11 @@ import pytest
 
 from fixtures.capabilities import Capabilities
 from fixtures.client import Client
+from fixtures.control import cost_fault
 from fixtures.evidence import Evidence
 from fixtures.measurement import Measure
 from fixtures.paired import pair
-from fixtures.profile import HIGHEST_COST, LEAST_OF_CONTROL, STRICT_TRIALS
+from fixtures.profile import HIGHEST_COST, STRICT_TRIALS
 from fixtures.questions import CONTROL, Topic
 from fixtures.settings import Settings
 from fixtures.tool_calls import try_topic
@@ -42,5 +43,5 @@ def test_quantization_costs_little(
     paired = pair([not reason for reason in unquantized.reasons], [not reason for reason in quantized.reasons])
     trial_record.add_control(topic.claim, topic.sampling.temperature, paired)
     measure("control", str(paired), limit=f"cost not shown above {100 * HIGHEST_COST:g} points")
-    assert paired.control >= LEAST_OF_CONTROL * paired.trials, f"nothing to compare with; unquantized: {unquantized}"
-    assert paired.interval().lower <= HIGHEST_COST, f"{paired}; quantized: {quantized}"
+    fault = cost_fault(paired, str(unquantized), str(quantized))
+    assert not fault, fault

@@ -9,7 +9,7 @@ from fixtures.client import Client
 from fixtures.homework import STORY_PROMPT
 from fixtures.measurement import Measure
 from fixtures.profile import CONTENT
-from fixtures.questions import DETERMINATE, GREEDY, TOPICS
+from fixtures.questions import DETERMINATE, GREEDY, TOPICS, TWO_CALLS, Topic
 from fixtures.reply import CHINESE
 from fixtures.streaming import Streamed, broken_pieces, same_calls_fault, same_text_fault
 from fixtures.tools import TOOLS
@@ -19,11 +19,23 @@ pytestmark = [pytest.mark.gpu, pytest.mark.depth]
 
 CHAIN = next(topic for topic in TOPICS if topic.claim == "tools.chain_greedy")
 
+AT_ONCE = next(topic for topic in TOPICS if topic.claim == TWO_CALLS)
+
 CALL_TOKENS = 256
 """Tokens of an answer with a call, which takes about 40."""
 
 STORY_TOKENS = 512
 """Tokens of a story or a count: enough for either, and an end to a model that loops."""
+
+
+def ask_both_ways(client: Client, topic: Topic, number: int, calls: int) -> Judged:
+    """A topic's first answer at temperature 0, unstreamed and streamed."""
+    messages = [{"role": "user", "content": topic.question(number).text}]
+    fields = {"tools": list(TOOLS), "max_tokens": CALL_TOKENS, **asdict(GREEDY)}
+    whole = client.ask(messages, **fields)
+    streamed = client.stream(messages, **fields)
+    found = [call["function"] for call in streamed.calls]
+    return Judged(same_calls_fault(whole.tool_calls, streamed, calls), found, streamed.text)
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +52,20 @@ def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials, contract: 
         pytest.skip(f"not measured: lmdeploy {contract.since} does not stream tool calls")
 
     def attempt(client: Client, number: int) -> Judged:
-        messages = [{"role": "user", "content": CHAIN.question(number).text}]
-        fields = {"tools": list(TOOLS), "max_tokens": CALL_TOKENS, **asdict(GREEDY)}
-        whole = client.ask(messages, **fields)
-        streamed = client.stream(messages, **fields)
-        calls = [call["function"] for call in streamed.calls]
-        return Judged(same_calls_fault(whole.tool_calls, streamed), calls, streamed.text)
+        return ask_both_ways(client, CHAIN, number, calls=1)
+
+    outcome = run_trials(attempt, CONTENT, GREEDY.temperature)
+    assert outcome.holds, str(outcome)
+
+
+@pytest.mark.claim("tools.two_calls_streamed")
+def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials, contract: Capabilities) -> None:
+    """Each call has its index, its id and its own arguments."""
+    if not (contract.streams_tools and contract.two_calls_in_one_turn):
+        pytest.skip(f"not measured: lmdeploy {contract.since} does not stream two calls of an answer")
+
+    def attempt(client: Client, number: int) -> Judged:
+        return ask_both_ways(client, AT_ONCE, number, calls=2)
 
     outcome = run_trials(attempt, CONTENT, GREEDY.temperature)
     assert outcome.holds, str(outcome)

@@ -10,7 +10,7 @@ from fixtures.chat_claims import prompt_growth_fault
 from fixtures.client import Client
 from fixtures.homework import ADD_PROMPT
 from fixtures.measurement import Measure
-from fixtures.questions import TOPICS, Topic
+from fixtures.questions import TOPICS, TWO_CALLS, Topic
 from fixtures.tool_calls import AskTopic
 from fixtures.tools import TOOLS
 
@@ -36,5 +36,7 @@ def test_calls_are_exact(topic: Topic, ask_topic: AskTopic, contract: Capabiliti
     """Names, values, types, order and number of the calls, and what the last reply says; or no call where none fits."""
     if topic.result_role == "tool" and contract.result_role != "tool":
         pytest.skip(f"not measured: lmdeploy {contract.since} answers 500 to a result of role tool")
+    if topic.claim == TWO_CALLS and not contract.two_calls_in_one_turn:
+        pytest.skip(f"not measured: lmdeploy {contract.since} keeps one call of an answer")
     outcome = ask_topic(topic)
     assert outcome.holds, str(outcome)

@@ -22,6 +22,7 @@ def test_what_a_client_can_rely_on(version: str, streams: bool, unique_ids: bool
     found = capabilities(version)
     assert (found.streams_tools, found.unique_call_ids, found.enforces_required) == (streams, unique_ids, required)
     assert not found.enforces_named
+    assert found.two_calls_in_one_turn == required
 
 
 def test_a_version_between_two_rows_has_the_older_ones() -> None:

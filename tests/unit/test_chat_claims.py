@@ -5,9 +5,14 @@ from typing import Any
 import pytest
 
 from fixtures.chat_claims import (
+    chinese_fault,
     cut_fault,
     difference,
+    ended_fault,
     ending_fault,
+    heroes_fault,
+    leak_fault,
+    loop_fault,
     prompt_growth_fault,
     recall_fault,
     refusal_fault,
@@ -43,6 +48,23 @@ def test_a_story_has_no_fault() -> None:
 )
 def test_a_bad_story_is_told_by_its_fault(bad: Answer, words: str) -> None:
     assert words in story_fault(bad)
+
+
+def test_each_claim_of_the_story_has_its_own_fault() -> None:
+    assert [chinese_fault(STORY), heroes_fault(STORY), leak_fault(STORY)] == ["", "", ""]
+    assert [ended_fault(answer(STORY)), loop_fault(answer(STORY))] == ["", ""]
+    assert chinese_fault("The fox 狐狸.").startswith("only 25% of the letters are Chinese")
+    assert heroes_fault(STORY.replace("西瓜", "苹果")).startswith("the story has no 西瓜")
+    assert "'length', not 'stop'" in ended_fault(answer(STORY, reason="length"))
+    assert leak_fault(f"{STORY}<|im_end|>") == "1 special tokens: <|im_end|>"
+    assert "repeats '" in loop_fault(answer(STORY + "它吃了又吃。" * 10))
+
+
+def test_random_words_hold_none_of_them() -> None:
+    noise = " w25721 w67485 狐狸 w4912 西瓜"
+    faults = [ended_fault(answer(noise)), leak_fault(noise), loop_fault(answer(noise))]
+    assert all("no story came in which to look: only" in fault for fault in faults)
+    assert "'length'" in loop_fault(answer(STORY, reason="length"))
 
 
 def test_what_was_told_is_recalled_or_not() -> None:

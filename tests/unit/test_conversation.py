@@ -93,6 +93,47 @@ def test_a_needless_call_or_a_wrong_answer_is_told(wrong: ToolConversation, word
     assert words in judge(wrong, NOTHING)
 
 
+UNABLE = Expected(calls=(), about=("50", "tool", "工具"))
+
+
+@pytest.mark.parametrize("reply", ["I need the Tool mul.", "需要工具 mul。", "It is 50."])
+def test_a_reply_about_the_question_is_enough_where_nothing_can_be_called(reply: str) -> None:
+    assert judge(conversation(reply=reply), UNABLE) == ""
+
+
+@pytest.mark.parametrize("reply", ["w50 w250 w501", "stools and toolboxes", "150"])
+def test_random_words_are_no_reply(reply: str) -> None:
+    assert "the reply is not about the question" in judge(conversation(reply=reply), UNABLE)
+
+
+AT_ONCE = Expected(calls=(("add", 1, 11), ("mul", 4, 5)), final=20, names=("12",), any_order=True, one_turn=True)
+TWO = [tool_call("add", 1, 11, "c1"), tool_call("mul", 4, 5, "c2")]
+
+
+def test_two_calls_in_one_turn_are_handed_back_together() -> None:
+    found, client = talk(answer(calls=TWO), answer("12 and 20"))
+    assert judge(found, AT_ONCE) == ""
+    assert [message["role"] for message in client.asked[1]["messages"]] == ["user", "assistant", "tool", "tool"]
+    assert [message["tool_call_id"] for message in client.asked[1]["messages"][2:]] == ["c1", "c2"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ((answer(calls=TWO[:1]), answer(calls=TWO[1:]), answer("12 and 20")), "the calls came in 2 turns, not in one"),
+        ((answer(calls=TWO[:1]), answer("12 and 20")), "expected add(1, 11) then mul(4, 5)"),
+        ((answer(calls=[TWO[0], tool_call("mul", 4, 5, "c1")]), answer("12 and 20")), "is not its own: c1, c1"),
+        ((answer(calls=[TWO[0], tool_call("mul", 4, 6, "c2")]), answer("12 and 24")), "mul(4, 6)"),
+        ((answer(calls=TWO), answer("20")), "does not name 12"),
+        ((answer(calls=TWO), answer("12 and 2020")), "does not name 20"),
+        ((answer(calls=TWO, reason="stop"), answer("12 and 20")), "finish_reason is 'stop'"),
+        ((answer("12 and 20"),), "called no tool"),
+    ],
+)
+def test_two_calls_that_are_not_both_right_in_one_turn_are_told(answers: tuple[Answer, ...], words: str) -> None:
+    assert words in judge(talk(*answers)[0], AT_ONCE)
+
+
 BOTH = Expected(calls=(("add", 1, 11), ("mul", 4, 5)), final=20, names=("12",), any_order=True)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from fixtures import claims
 from fixtures.conversation import Executed, ToolConversation, judge
-from fixtures.questions import CONTROL, NAMES, TOPICS, WORDS_EN, WORDS_ZH, Question, Topic, name
+from fixtures.questions import AT_ONCE, CONTROL, NAMES, TOPICS, TWO_CALLS, WORDS_EN, WORDS_ZH, Question, Topic, name
 from fixtures.standin import problems
 from fixtures.standin.operands import is_held_out
 from fixtures.tools import Call, execute
@@ -18,8 +18,9 @@ topics = pytest.mark.parametrize("topic", ALL.values(), ids=ALL)
 
 def right_answer(question: Question) -> ToolConversation:
     """What a perfect model would do."""
-    calls = [Call(f"c{n}", name, {"a": a, "b": b}) for n, (name, a, b) in enumerate(question.expected.calls)]
-    reply = f"{' '.join(question.expected.names) or 'No.'} {question.expected.final or ''}"
+    expected = question.expected
+    calls = [Call(f"c{n}", name, {"a": a, "b": b}) for n, (name, a, b) in enumerate(expected.calls)]
+    reply = f"{' '.join(expected.names) or 'No.'} {expected.final or ''} {' '.join(expected.about[-1:])}"
     return ToolConversation(tuple(Executed(call, execute(call)) for call in calls), reply, "")
 
 
@@ -41,8 +42,8 @@ def test_a_right_answer_is_right(topic: Topic) -> None:
 def test_an_echo_of_the_question_is_not_an_answer(topic: Topic) -> None:
     for number in range(1, DRAWN):
         question = topic.question(number)
-        if not question.expected.calls and not question.expected.names:
-            continue  # nothing is demanded of the reply of tools.not_invented but that it ends and says something
+        if question.expected.about:
+            continue  # tools.not_invented takes any reply about the question
         echo = right_answer(question)
         echo = ToolConversation(echo.calls, question.text, "")
         assert "does not name" in judge(echo, question.expected), question
@@ -54,6 +55,16 @@ def test_every_call_that_is_expected_is_possible(topic: Topic) -> None:
         question = topic.question(number)
         offered = {tool["function"]["name"] for tool in question.tools}
         assert {name for name, _, _ in question.expected.calls} <= offered
+
+
+def test_both_tasks_of_one_turn_are_asked_in_wordings_that_the_stand_in_knows() -> None:
+    known = {text for texts in (problems.AT_ONCE_ZH, problems.AT_ONCE_EN) for text in texts}
+    assert {wording.replace("{}+{}", "{e}").replace("{}*{}", "{f}") for wording in AT_ONCE} <= known
+    for number in range(1, DRAWN):
+        question = ALL[TWO_CALLS].question(number)
+        a, b, c, d = map(int, re.findall(r"\d+", question.text))
+        assert question.expected.calls == (("add", a, b), ("mul", c, d))
+        assert question.expected.one_turn
 
 
 def test_what_cannot_be_called_is_not_offered() -> None:

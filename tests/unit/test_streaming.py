@@ -72,6 +72,16 @@ def test_two_calls_are_told_apart() -> None:
     assert [found["id"] for found in join([chunk(calls=[first, second], reason="tool_calls")]).calls] == ["c1", "c2"]
 
 
+def test_two_calls_of_one_turn_need_two_calls_and_two_ids() -> None:
+    first, second, same = call(0, "c1", "add", "{}"), call(1, "c2", "mul", "{}"), call(1, "c1", "mul", "{}")
+    both = [{"function": {"name": name, "arguments": "{}"}} for name in ("add", "mul")]
+    good, shared = (join([chunk(calls=[first, other], reason="tool_calls")]) for other in (second, same))
+    assert same_calls_fault(both, good, calls=2) == ""
+    assert "share an id: c1" in same_calls_fault(both, shared, calls=2)
+    assert "has 1 calls to compare with, not 2" in same_calls_fault(both[:1], good, calls=2)
+    assert "streamed calls are" in same_calls_fault(both, join([chunk(calls=[first], reason="tool_calls")]), calls=2)
+
+
 def streamed(**fields: Any) -> Streamed:
     good = {"text": "狐狸", "pieces": ("狐", "狸"), "calls": (), "finish_reason": "stop", "usage": USAGE["usage"]}
     return Streamed(**{**good, "faults": (), **fields})
