@@ -85,12 +85,12 @@ def guarded(quantized: Path, tmp_path_factory: pytest.TempPathFactory, hub_cache
 
 def test_a_key_opens_a_guarded_server_and_is_kept_nowhere(guarded: Server, tmp_path: Path) -> None:
     right = judge_server(
-        guarded.url, tmp_path / "right", "--api-key", KEY, "-m", "gpu", "-k", "named_model or calls_add"
+        guarded.url, tmp_path / "right", "--api-key", KEY, "-m", "gpu", "-k", "names_the_model or calls_add"
     )
     assert "2 passed" in right.output
     kept = b"".join(file.read_bytes() for file in right.folder.rglob("*") if file.is_file())
     assert KEY.encode() not in kept
-    wrong = judge_server(guarded.url, tmp_path / "wrong", "--api-key", "another", "-m", "gpu", "-k", "named_model")
+    wrong = judge_server(guarded.url, tmp_path / "wrong", "--api-key", "another", "-m", "gpu", "-k", "names_the_model")
     assert wrong.status != 0
     assert "--api-key" in wrong.output
 
