@@ -5,6 +5,7 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.settings",
     "fixtures.refusals",
+    "fixtures.api_key",
     "fixtures.recording",
     "fixtures.report.plugin",
     "fixtures.measurement",

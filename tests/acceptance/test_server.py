@@ -1,12 +1,18 @@
-"""第 4.1 节 / Section 4.1: the api_server answers with the quantized model."""
+"""第 4.1 节 / Section 4.1: the api_server answers with the quantized model, and to this run alone."""
 
 import pytest
 
+from fixtures.api_key import new_key
+from fixtures.api_server import RunningServer
 from fixtures.client import Client
 from fixtures.homework import MODEL_NAME
 from fixtures.measurement import Measure
+from fixtures.readiness import ask
 
 pytestmark = pytest.mark.gpu
+
+REFUSED = 401
+QUESTION = {"model": MODEL_NAME, "messages": [{"role": "user", "content": "1+1"}], "max_tokens": 1}
 
 
 @pytest.mark.claim("server.named_model")
@@ -14,3 +20,18 @@ def test_the_server_names_the_model(client: Client, measure: Measure) -> None:
     """`client.models.list().data[0].id` is the homework's model."""
     measure("model", client.model_name, limit=MODEL_NAME)
     assert client.model_name == MODEL_NAME
+
+
+@pytest.mark.claim("server.requires_key")
+def test_the_server_answers_only_who_has_the_key(server: RunningServer, measure: Measure) -> None:
+    """Whoever else reaches the port is told nothing, neither the models nor a reply."""
+    without, another = _statuses(server, ""), _statuses(server, new_key())
+    measure("status without a key", without, limit=str(REFUSED))
+    measure("status with another key", another, limit=str(REFUSED))
+    assert {*without, *another} == {REFUSED}
+
+
+def _statuses(server: RunningServer, key: str) -> list[int | None]:
+    """Of the model list and of a chat completion."""
+    questions = (("/v1/models", None), ("/v1/chat/completions", QUESTION))
+    return [ask(server.host, server.port, path, api_key=key, body=body).status for path, body in questions]

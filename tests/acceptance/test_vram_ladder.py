@@ -70,6 +70,7 @@ def ground(
     settings: Settings,
     xprocess: XProcess,
     evidence: Evidence,
+    api_key: str,
 ) -> Ground:
     """What every rung stands on."""
     if gpu is None or sampler is None or checkpoint.geometry != "internlm2_5-1_8b":
@@ -78,7 +79,7 @@ def ground(
             where=f"--checkpoint {settings.checkpoint}",
             remedy="give internlm2_5-1_8b-chat, or `--checkpoint geometry`, which has its exact shape",
         )
-    return Ground(gpu, sampler, settings, lmdeploy_table, xprocess, evidence, Geometry.of(checkpoint.config))
+    return Ground(gpu, sampler, settings, lmdeploy_table, xprocess, evidence, Geometry.of(checkpoint.config), api_key)
 
 
 @dataclass

@@ -14,22 +14,35 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from xprocess import XProcess
 
 from fixtures import api_server, evidence
+from fixtures.api_key import new_key
 from fixtures.api_server import RunningServer, serve
-from fixtures.commands import ServeCommand
+from fixtures.commands import WITH_KEY, ServeCommand
 from fixtures.errors import ForeignServer, ServerDied, ServerError, ServerNotReady
 from fixtures.events import ServerLaunched, ServerReady, ServerStopped
+from fixtures.evidence.redaction import REDACTED, Private
+from fixtures.guard import descendants
 from fixtures.port import free_port
 from fixtures.readiness import ask
 from tests.unit.waiting import PROGRAMS, ROOT, alive, eventually, noted
 
 SLACK = 5.0
 """Seconds that a busy machine may add to what is promised."""
+
+
+@dataclass(frozen=True)
+class KeyedServer:
+    """A running server that asks for a key, and its command."""
+
+    server: RunningServer
+    command: ServeCommand
+
 
 Serve = Callable[..., "contextlib.AbstractContextManager[RunningServer]"]
 
@@ -133,6 +146,36 @@ def test_ready_used_and_stopped(
     assert not Path(xprocess.rootdir, log.stem).exists()
     assert all(record.info[0].pid is None for record in xprocess.resources)
     assert "server.py" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def keyed(xprocess: XProcess, command: Callable[..., ServeCommand], tmp_path: Path) -> Iterator[KeyedServer]:
+    """A server that asks for a key, and tells it to its log."""
+    key = new_key()
+    log = evidence.Evidence(tmp_path / "evidence", private=Private.of_this_machine(keys=[key]))
+    plain = command()
+    python, *rest = plain.argv
+    asking = replace(plain, argv=(python, WITH_KEY, *rest[1:]), api_key=key)
+    with serve(xprocess, asking, run_id="unit", start_timeout=10, stop_timeout=5, evidence=log) as server:
+        yield KeyedServer(server, asking)
+    log.close()
+    assert key not in repr(server) + repr(asking)
+    kept = [file for file in log.folder.rglob("*") if file.is_file()]
+    assert {file.name for file in kept} == {"events.jsonl", server.log.name}
+    for file in kept:
+        assert key not in file.read_text(encoding="utf-8"), file.name
+    assert f"…/m asks for ['{REDACTED}']" in server.log.read_text(encoding="utf-8")
+
+
+def test_a_server_with_a_key_answers_nobody_else(keyed: KeyedServer) -> None:
+    address = (keyed.server.host, keyed.server.port, "/v1/models")
+    assert [ask(*address, api_key=key).status for key in ("", new_key(), keyed.server.api_key)] == [401, 401, 200]
+
+
+def test_no_process_list_shows_the_key(keyed: KeyedServer) -> None:
+    shown = [Path(f"/proc/{found.pid}/cmdline").read_bytes() for found in descendants(os.getpid())]
+    assert any(b"server.py" in line for line in shown)
+    assert not any(keyed.server.api_key.encode() in line for line in shown)
 
 
 def moment(log: str, name: str) -> float:

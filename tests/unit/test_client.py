@@ -22,6 +22,7 @@ class Server:
     """What the client needs of a running server."""
 
     base_url: str
+    api_key: str = "any"
     dead: bool = False
 
     def check_alive(self) -> None:
@@ -35,11 +36,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "DYING_S", 0.6)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/v1"
     server.shutdown()
     server.server_close()
@@ -183,9 +184,9 @@ def test_a_stream_that_fails_is_an_error_and_evidence(
 
 
 def test_the_key_is_sent_and_a_refused_one_is_told(base_url: str, evidence: Evidence) -> None:
-    Client(Server(base_url + "/guarded"), 2.0, evidence.append, api_key="right-key")
+    Client(Server(base_url + "/guarded", "right-key"), 2.0, evidence.append)
     with pytest.raises(RequestError, match="does not list its models") as refused:
-        Client(Server(base_url + "/guarded"), 2.0, evidence.append, api_key="wrong-key")
+        Client(Server(base_url + "/guarded", "wrong-key"), 2.0, evidence.append)
     assert "key is right" in str(refused.value)
     assert "wrong-key" not in str(refused.value)
 
@@ -195,6 +196,7 @@ class DyingServer:
     """Cuts its connections first and is found dead a moment later, as a process with much on a GPU is."""
 
     base_url: str
+    api_key: str = "any"
     looks: int = 0
 
     def check_alive(self) -> None:

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from fixtures.events import Exchanged, Measured, PhaseMarked, RunFinished
-from fixtures.evidence import EVENTS_FILE, Evidence, read
-from fixtures.evidence.redaction import NOTHING_PRIVATE, REDACTED, Private, redact
-from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, derived, seal, verify
+from fixtures.events import Exchanged, Measured, PhaseMarked, RunFinished, TryJudged
+from fixtures.evidence import EVENTS_FILE, Evidence, read, redaction
+from fixtures.evidence.redaction import NOTHING_PRIVATE, REDACTED, Private, redact, redact_file, without_secrets
+from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, TRIALS_FILE, derived, seal, verify
 from fixtures.report.summary import summarize
 from tests.unit.report import synthetic
 
@@ -199,6 +201,35 @@ def test_private_texts_of_this_machine() -> None:
     assert not {"short", "/usr/bin:/bin", "/tmp/.x", "C"} & set(found.literals)
 
 
+def test_keys_are_private_unless_they_are_everyday_words() -> None:
+    found = Private.of_this_machine({}, keys=["EMPTY", "key-of-this-run"])
+    assert "key-of-this-run" in found.literals
+    assert "EMPTY" not in found.literals
+    assert without_secrets("key-of-this-run in /home/alice/x", found) == f"{REDACTED} in /home/alice/x"
+
+
+def test_a_file_of_another_process_is_made_publishable(tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path, private=PRIVATE)
+    log = tmp_path / "server.log"
+    log.write_bytes(b"reads /home/alice/m\r\nhunter2-hunter2 \xff\xfe\nlast")
+    log.chmod(0o640)
+    evidence.publish(log)
+    assert log.read_bytes() == b"reads ~/m\r\n[redacted] \xff\xfe\nlast".replace(b"~/m", "…/m".encode())
+    assert log.stat().st_mode & 0o777 == 0o640
+    assert {file.name for file in tmp_path.iterdir()} == {EVENTS_FILE, "server.log"}
+    evidence.publish(tmp_path / "never written.log")
+
+
+def test_a_file_that_cannot_be_rewritten_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("one\ntwo\n")
+    monkeypatch.setattr(redaction, "redact", Mock(side_effect=["one\n", OSError("no space left on device")]))
+    with pytest.raises(OSError, match="no space"):
+        redact_file(log, PRIVATE)
+    assert log.read_text() == "one\ntwo\n"
+    assert list(tmp_path.iterdir()) == [log]
+
+
 def test_nothing_private_reaches_the_disk(evidence: Evidence) -> None:
     evidence.append(
         Exchanged(
@@ -223,7 +254,7 @@ def sealed(tmp_path: Path) -> Path:
     run = summarize(read(folder))
     (folder / REPORT_FILE).write_text(derived(folder, run), encoding="ascii")
     (folder / "report.html").write_text("<html>accepted</html>")
-    seal(folder, ["report.html"])
+    seal(folder)
     return folder
 
 
@@ -237,6 +268,46 @@ def test_an_untouched_folder(sealed: Path) -> None:
 def test_a_moved_folder_is_untouched(sealed: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(sealed, tmp_path / "elsewhere")
     assert verify(moved).problems == ()
+
+
+@pytest.fixture
+def tried(tmp_path: Path) -> Path:
+    """A sealed run with trials at a claim, 2 of 3 right, and their record."""
+    log = synthetic.entries()
+    last = log.pop()
+    tries = [TryJudged("tools.add_trials", number, number > 1, "", [], "8") for number in (1, 2, 3)]
+    log += [replace(last, event=event) for event in (*tries, last.event)]
+    folder = synthetic.write(tmp_path / "tried", log)
+    (folder / REPORT_FILE).write_text(derived(folder, summarize(read(folder))), encoding="ascii")
+    (folder / TRIALS_FILE).write_text('{"claims": [{"claim": "tools.add_trials", "k": 2, "n": 3}]}')
+    (folder / "pictures").mkdir()
+    seal(folder)
+    return folder
+
+
+def test_the_record_of_trials_is_sealed(tried: Path) -> None:
+    assert verify(tried).problems == ()
+    (tried / TRIALS_FILE).unlink()
+    assert verify(tried).problems == (f"{TRIALS_FILE}: missing",)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"claims": [{"claim": "tools.add_trials", "k": 3, "n": 3}]}', "3 of 3 right, and events.jsonl has 2 of 3"),
+        ('{"claims": [{"claim": "tools.add_trials", "k": 2, "n": 2}]}', "2 of 2 right, and events.jsonl has 2 of 3"),
+        ('{"claims": [{"claim": "tools.chain", "k": 1, "n": 1}]}', "1 of 1 right, and events.jsonl has 1 of 2"),
+        ('{"claims": [{"claim": "tools.add_trials"}]}', "cannot be read: KeyError('k')"),
+        ("[]", "cannot be read: TypeError"),
+    ],
+)
+def test_a_record_of_trials_sealed_anew_must_still_follow_from_the_events(text: str, problem: str, tried: Path) -> None:
+    (tried / TRIALS_FILE).write_text(text)
+    assert f"{TRIALS_FILE}: edited after it was sealed" in verify(tried).problems
+    seal(tried)
+    (found,) = verify(tried).problems
+    assert found.startswith(f"{TRIALS_FILE}: ")
+    assert problem in found
 
 
 @pytest.mark.parametrize("name", [EVENTS_FILE, REPORT_FILE, "report.html"])
@@ -259,7 +330,7 @@ def test_a_report_sealed_anew_must_still_follow_from_the_events(sealed: Path) ->
     value = json.loads(file.read_text())
     value["memory"]["peak_mib"] = 1
     file.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
-    seal(sealed, ["report.html"])
+    seal(sealed)
     (problem,) = verify(sealed).problems
     assert "does not follow from events.jsonl" in problem
 

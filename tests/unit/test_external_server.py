@@ -1,5 +1,6 @@
 """A server that somebody else runs: reached, refused, and what is not measured about it."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,14 +13,15 @@ import pytest
 from fixtures.errors import ServerDied
 from fixtures.external_server import ExternalServer
 from fixtures.port import free_port
+from tests.unit.leaks import leaks
 from tests.unit.programs.chat_server import Chat
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
@@ -49,21 +51,16 @@ CLAIMS = ("test_server.py", "test_vram.py", "test_quantization.py", "test_enviro
 
 def test_claims_about_the_process_are_not_measured_and_the_api_is(address: str, tmp_path: Path) -> None:
     files = [f"tests/acceptance/{name}" for name in CLAIMS]
-    key = ["--api-key", "right-key-that-is-secret"]
-    options = [
-        f"--base-url={address}/v1",
-        *key,
-        f"--evidence-dir={tmp_path}",
-        "-o",
-        f"cache_dir={tmp_path / 'cache'}",
-        "-rs",
-    ]
+    key, token = "right-key-that-is-secret", "token-of-the-hub-0123"
+    options = [f"--base-url={address}/v1", "--api-key", key, f"--evidence-dir={tmp_path / 'evidence'}"]
+    options += ["-o", f"cache_dir={tmp_path / 'cache'}", "-rs", "--report-pictures=off"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *files, "-m", "gpu", *options],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env={**os.environ, "HF_TOKEN": token}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert "1 passed, 7 skipped" in done.stdout, done.stdout + done.stderr
-    kept = "".join(file.read_text(encoding="utf-8", errors="replace") for file in tmp_path.rglob("*") if file.is_file())
-    assert "--api-key" in kept
-    assert "right-key-that-is-secret" not in kept + done.stdout
+    assert "1 passed, 8 skipped" in done.stdout, done.stdout + done.stderr
+    (kept,) = (tmp_path / "evidence").iterdir()
+    assert "--api-key" in (kept / "report.json").read_text(encoding="utf-8")
+    assert leaks(kept, [key, token]) == []
+    assert key not in done.stdout
     assert "not measured: the server at --base-url is not this suite's" in done.stdout

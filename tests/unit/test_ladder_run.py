@@ -111,7 +111,14 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
     with Sampler(probe, evidence) as sampler:
         yield Course(
             Ground(
-                probe, sampler, _settings(tmp_path), capabilities(NEWEST_TRIED), xprocess, evidence, Geometry.of(CONFIG)
+                probe,
+                sampler,
+                _settings(tmp_path),
+                capabilities(NEWEST_TRIED),
+                xprocess,
+                evidence,
+                Geometry.of(CONFIG),
+                api_key="sk-of-the-ladder",
             ),
             ledger,
             models,

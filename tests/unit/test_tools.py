@@ -34,13 +34,20 @@ def test_a_right_call_is_read() -> None:
         (call(arguments='{"a": 3, "b": NaN}'), "NaN, a float in place of an integer"),
         (call(arguments='{"a": 3, "b": 5, "c": 1}'), "does not have: c"),
         (call(arguments=json.dumps({"a": 10**18, "b": 5})), "more than 18 digits"),
+        (call(arguments='{"a": 3, "b": 5, "a": 4}'), 'given an argument twice: {"a": 3, "b": 5, "a": 4}'),
+        (call(arguments="9" * 100_000), "are 100000 characters long: 99999"),
+        (call(arguments="[" * 1000), "are not JSON"),
+        (call(arguments={"a": "x" * 2000}), "are not JSON: {'a': 'xxx"),
+        (call(name="x" * 2000), "xxx..., which was not offered"),
         ({"id": "x"}, "not offered"),
+        ({"id": "x", "function": "add(3, 5)"}, "called None, which was not offered"),
     ],
 )
 def test_a_wrong_call_is_refused_by_its_fault(bad: dict[str, Any], words: str) -> None:
     with pytest.raises(BadCall) as refused:
         read_call(bad)
     assert words in str(refused.value)
+    assert len(str(refused.value)) < 200
 
 
 def test_a_tool_that_was_not_offered_this_time_is_refused() -> None:
@@ -53,9 +60,20 @@ def test_add_and_mul_compute() -> None:
     assert execute(Call("2", "mul", {"a": -8, "b": 2})) == -16
 
 
-def test_a_result_is_bounded() -> None:
+@pytest.mark.parametrize("factor", [10, -10])
+def test_a_result_is_bounded(factor: int) -> None:
     with pytest.raises(BadCall, match="more than 18 digits"):
-        execute(Call("1", "mul", {"a": 10**17, "b": 10**17}))
+        execute(Call("1", "mul", {"a": 10**17, "b": factor}))
+    assert execute(Call("1", "add", {"a": 10**18 - 2, "b": 1})) == 10**18 - 1
+
+
+@pytest.mark.parametrize("value", [10**18 - 1, 1 - 10**18])
+def test_the_largest_operands_are_read(value: int) -> None:
+    text = json.dumps({"a": value, "b": 0})
+    assert read_call(call(arguments=text)).arguments["a"] == value
+    further = value + (1 if value > 0 else -1)
+    with pytest.raises(BadCall, match="more than 18 digits"):
+        read_call(call(arguments=json.dumps({"a": further, "b": 0})))
 
 
 def test_the_result_goes_back_as_in_the_documented_example() -> None:

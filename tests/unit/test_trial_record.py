@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from fixtures.events import EnvironmentRecorded
+from fixtures.evidence.redaction import NOTHING_PRIVATE
+from fixtures.evidence.seal import TRIALS_FILE
 from fixtures.paired import Paired
 from fixtures.settings import Settings, resolve
-from fixtures.trial_record import EVERY_RUN_HAS, FILE, RECORDS, Row, TrialRecord, served, short_gpu
+from fixtures.trial_record import EVERY_RUN_HAS, RECORDS, Row, TrialRecord, served, short_gpu
 
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=timezone.utc)
 
@@ -66,14 +68,14 @@ def test_whole_strict_runs_on_a_gpu_are_among_the_projects_records(
         record.add(Row.of(claim, 0.8, 1, 1))
     run = tmp_path / "run"
     run.mkdir()
-    record.write(run, tmp_path)
-    assert json.loads((run / FILE).read_text(encoding="utf-8"))["claims"][0]["k"] == 1
-    assert "someone" not in (run / FILE).read_text(encoding="utf-8")
+    record.write(run, tmp_path, NOTHING_PRIVATE)
+    assert json.loads((run / TRIALS_FILE).read_text(encoding="utf-8"))["claims"][0]["k"] == 1
+    assert "someone" not in (run / TRIALS_FILE).read_text(encoding="utf-8")
     assert (tmp_path / RECORDS / "trials-standin-h100.json").exists() is kept
 
 
 def test_a_run_without_trials_writes_nothing(tmp_path: Path) -> None:
-    TrialRecord(settings(**STRICT), []).write(tmp_path, tmp_path)
+    TrialRecord(settings(**STRICT), []).write(tmp_path, tmp_path, NOTHING_PRIVATE)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -22,6 +22,7 @@ parser.add_argument("--die-in-load", action="store_true")
 parser.add_argument("--health", type=int, default=200)
 parser.add_argument("--ignore-sigint", action="store_true")
 parser.add_argument("--setsid-child", action="store_true")
+parser.add_argument("--api-keys", nargs="*", default=[], help="as lmdeploy's; told to the log, as no server should")
 parser.add_argument("--slow-stop", action="store_true", help="SIGINT takes it a second, and it says so")
 arguments = parser.parse_args()
 
@@ -33,6 +34,10 @@ class Handler(BaseHTTPRequestHandler):
             os._exit(3)
         if self.path == "/health":
             self.reply(arguments.health, {})
+        elif arguments.api_keys and self.headers["Authorization"] not in [
+            f"Bearer {key}" for key in arguments.api_keys
+        ]:
+            self.reply(401, {"message": "Unauthorized"})
         else:
             self.reply(200, {"object": "list", "data": [{"id": arguments.model}]})
 
@@ -65,6 +70,8 @@ if arguments.setsid_child:
     child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"], start_new_session=True)
     note(child.pid)
 print(*(f"{name}={os.environ.get(name)}" for name in ("EXTRA", "INHERITED", "PYTHONUNBUFFERED")), flush=True)
+if arguments.api_keys:
+    print(f"/home/someone/models/m asks for {arguments.api_keys}", flush=True)
 print(f"loading, stdin says {sys.stdin.read()!r}", flush=True)
 time.sleep(arguments.load)
 if arguments.die_in_load:

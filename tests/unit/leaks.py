@@ -1,0 +1,30 @@
+"""What a folder that is made to be published must not hold: secrets, and the folders of whoever ran the suite."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from fixtures.evidence.redaction import NOTHING_PRIVATE, redact
+
+PICTURES = (".png", ".svg")
+# pytest-html's own scripts hold regular expressions, which look like folders.
+SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
+
+
+def leaks(folder: Path, secrets: Sequence[str] = ()) -> list[str]:
+    """Where something leaked, as `file: line`; empty for a folder that is fit to be published."""
+    files = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    return [f"{file.relative_to(folder)}: {found}" for file in files for found in _in_file(file, secrets)]
+
+
+def _in_file(file: Path, secrets: Sequence[str]) -> list[str]:
+    content = file.read_bytes()
+    found = [f"secret number {number}" for number, secret in enumerate(secrets) if secret.encode() in content]
+    if file.suffix not in PICTURES:
+        text = SCRIPT.sub("", content.decode("utf-8"))
+        # What the suite would have left out of the text, had it seen it.
+        found += [line[:200] for line in text.split("\n") if redact(line, NOTHING_PRIVATE) != line]
+    return found
