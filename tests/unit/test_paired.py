@@ -3,7 +3,6 @@
 import random
 
 import pytest
-from scipy.stats import binom
 
 from fixtures.paired import Paired, pair
 
@@ -30,6 +29,8 @@ def test_the_cost_is_the_difference_of_the_rates() -> None:
 
 
 def test_mcnemars_exact_test_is_binomial_on_the_pairs_that_differ() -> None:
+    from scipy.stats import binom
+
     found = Paired(both=90, control_only=8, quantized_only=2, neither=0)
     assert found.p_value == pytest.approx(2 * float(binom.cdf(2, 10, 0.5)))
     assert Paired(both=100, control_only=0, quantized_only=0, neither=0).p_value == 1.0
