@@ -23,10 +23,11 @@ from fixtures.homework import AWQ, GEOMETRY_AWQ, REHEARSAL_AWQ, AwqArguments
 from fixtures.quantization import QuantizedCheckpoint, arguments_for, cache_key, quantize, served_name
 from fixtures.settings import resolve
 from tests.unit.tiny_checkpoint import write_checkpoint
+from tests.unit.waiting import PROGRAMS, ROOT
 
-PROGRAM = Program((sys.executable, "-m", "tests.unit.programs.auto_awq"))
+PROGRAM = Program((sys.executable, "-S", str(PROGRAMS / "auto_awq.py")))
+W4A16 = {"quant_method": "awq", "bits": 4, "group_size": 128}
 LOCAL = Calibration(dataset="ptb", description="own text", identity="local:1", texts=("一", "two"))
-ROOT = Path(__file__).parents[2]
 
 Quantize = Callable[..., QuantizedCheckpoint]
 
@@ -36,7 +37,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How often the program ran to its end."""
     file = tmp_path / "runs"
     monkeypatch.setenv("RUNS", str(file))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("RESULT", str(write_checkpoint(tmp_path / "w4a16", shards=0, quantization_config=W4A16)))
     return lambda: len(file.read_text().splitlines()) if file.exists() else 0
 
 

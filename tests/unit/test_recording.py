@@ -230,7 +230,7 @@ def test_a_killed_run_leaves_a_report_that_says_so(inner: Inner) -> None:
 
 
 def test_a_timeout_of_the_thread_method_leaves_a_report_that_says_so(inner: Inner) -> None:
-    inner.run(suite({"tools.add": "time.sleep(20)"}), "--timeout", "1", "--timeout-method", "thread")
+    inner.run(suite({"tools.add": "time.sleep(20)"}), "--timeout", "0.7", "--timeout-method", "thread")
     assert inner.codes[0] == "killed"
     assert "未完成" in inner.page
 
