@@ -265,6 +265,14 @@ def test_an_untouched_folder(sealed: Path) -> None:
     assert check.run.verdict.accepted
 
 
+PUBLISHED = sorted(path.parent for path in (Path(__file__).parents[2] / "docs" / "reports").glob(f"*/{SEAL_FILE}"))
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
+def test_published_reports_still_follow_from_their_events(folder: Path) -> None:
+    assert verify(folder).problems == ()
+
+
 def test_a_moved_folder_is_untouched(sealed: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(sealed, tmp_path / "elsewhere")
     assert verify(moved).problems == ()

@@ -80,6 +80,7 @@ REAL = CheckpointIdentified(
     fingerprint="sha256:9f2c41d07ab3e55810c6",
     bytes=3_778_000_000,
     parameters=1_889_110_016,
+    code=["configuration_internlm2.py", "modeling_internlm2.py"],
 )
 STANDIN = replace(
     REAL, name="internlm2_5-standin-chat", origin="standin", geometry="standin", bytes=7_300_000, parameters=3_670_000

@@ -53,6 +53,8 @@ def test_the_evidence_is_on_the_page(run: RunSummary, language: str) -> None:
         synthetic.STORY.partition("\n")[0],
         "lmdeploy lite auto_awq internlm2_5-1_8b-chat",
         "--quant-policy 4",
+        "configuration_internlm2.py",
+        "modeling_internlm2.py",
         "add(a=3, b=5)",
         "mul(a=8, b=2)",
         "(3+5)*2 的结果是 16。",
