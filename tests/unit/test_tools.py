@@ -5,15 +5,29 @@ from typing import Any
 
 import pytest
 
-from fixtures.tools import ADD, BadCall, Call, execute, read_call, result_text
+from fixtures.tools import ADD, LONGEST, MUL, BadCall, Call, execute, read_call, result_text, tool
 
 
 def call(name: Any = "add", arguments: Any = '{"a": 3, "b": 5}') -> dict[str, Any]:
     return {"id": "call-1", "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
+OPERAND = {"type": "integer", "description": "A number"}
+
+
+@pytest.mark.parametrize(
+    ("offered", "name", "description"),
+    [(ADD, "add", "Compute the sum of two numbers"), (MUL, "mul", "Calculate the product of two numbers")],
+)
+def test_the_tools_are_those_of_the_documented_example(offered: object, name: str, description: str) -> None:
+    parameters = {"type": "object", "properties": {"a": OPERAND, "b": OPERAND}, "required": ["a", "b"]}
+    expected = {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+    assert offered == tool(name, description) == expected
+
+
 def test_a_right_call_is_read() -> None:
     assert read_call(call()) == Call(id="call-1", name="add", arguments={"a": 3, "b": 5})
+    assert read_call({"function": call()["function"]}).id == ""
 
 
 @pytest.mark.parametrize(
@@ -58,6 +72,13 @@ def test_a_tool_that_was_not_offered_this_time_is_refused() -> None:
 def test_add_and_mul_compute() -> None:
     assert execute(Call("1", "add", {"a": 3, "b": 5})) == 8
     assert execute(Call("2", "mul", {"a": -8, "b": 2})) == -16
+
+
+def test_arguments_as_long_as_allowed_are_read() -> None:
+    text = '{"a": 3, "b": 5}'.ljust(LONGEST)
+    assert read_call(call(arguments=text)).arguments == {"a": 3, "b": 5}
+    with pytest.raises(BadCall, match="are 1001 characters long"):
+        read_call(call(arguments=text + " "))
 
 
 @pytest.mark.parametrize("factor", [10, -10])
