@@ -1,9 +1,25 @@
 """The table of versions: what the server's contract is, version by version."""
 
+import importlib.metadata
+from unittest.mock import Mock
+
 import pytest
 
-from fixtures.capabilities import NEWEST_TRIED, TABLE, capabilities
+from fixtures.capabilities import NEWEST_TRIED, TABLE, capabilities, installed_version
 from fixtures.errors import LmdeployError
+
+
+def test_the_installed_version_is_read_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"lmdeploy": "0.18.0"}
+    monkeypatch.setattr(importlib.metadata, "version", versions.__getitem__)
+    assert installed_version() == "0.18.0"
+
+
+def test_a_missing_lmdeploy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = Mock(side_effect=importlib.metadata.PackageNotFoundError)
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    with pytest.raises(LmdeployError, match="lmdeploy is not installed in this Python environment"):
+        installed_version()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fixtures.chat_claims import (
+    LONGEST_TOKEN,
     chinese_fault,
     cut_fault,
     difference,
@@ -92,6 +93,10 @@ def test_another_ending_is_told(bad: Answer, words: str) -> None:
 
 def test_a_stop_string_ends_where_it_first_occurs() -> None:
     assert stop_fault("狐狸来了。西瓜熟了。", answer("狐狸来了"), "。") == ""
+    long = "狐狸和西瓜的故事从一个晴朗的早晨开始"
+    assert stop_fault(f"{long}。完", answer(long), "。") == ""
+    assert stop_fault(f"{long}。完", answer(long[:-LONGEST_TOKEN]), "。") == ""
+    assert "the reply is" in stop_fault(f"{long}。完", answer(long[: -LONGEST_TOKEN - 1]), "。")
 
 
 @pytest.mark.parametrize(
@@ -143,3 +148,4 @@ def test_tools_must_make_the_prompt_longer() -> None:
     assert "chat template does not show the tools" in said
     assert "chat_template.jinja" in said
     assert prompt_growth_fault(prompt(20), answer("x", usage=None))
+    assert "0 tokens with tools and 0 without" in prompt_growth_fault(*[answer("x", usage=None)] * 2)

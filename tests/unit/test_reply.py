@@ -69,4 +69,7 @@ def test_prose_is_no_loop(text: str) -> None:
 
 def test_an_excerpt_keeps_both_ends() -> None:
     assert excerpt("短") == "短"
+    whole = "头" * 100 + "尾" * 100
+    assert excerpt(whole) == whole
+    assert excerpt(f"{whole}。") == f"{'头' * 100} [...] {'尾' * 99}。"
     assert excerpt("头" * 500 + "尾" * 500) == "头" * 100 + " [...] " + "尾" * 100
