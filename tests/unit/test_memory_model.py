@@ -207,7 +207,21 @@ def test_geometry_is_read_from_config_json() -> None:
         Geometry.of({"num_hidden_layers": 24, "num_attention_heads": 16, "num_key_value_heads": 8, "hidden_size": 2048})
         == GEOMETRY_1_8B
     )
-    assert Geometry.of({"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 512}).kv_heads == 4
+    plain = Geometry.of({"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 512})
+    assert plain.kv_heads == 4
+    assert type(plain.head_dim) is int
+    told = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 512, "head_dim": 64}
+    assert Geometry.of(told).head_dim == 64
+
+
+def test_the_limits_are_still_within_the_limits() -> None:
+    expectation = expected(H100, W4A16_BYTES, GEOMETRY_1_8B, PROMISED)
+    low, high = expectation.ready_floor_mib, expectation.ready_limit_mib
+    assert [why_not_ready_as_expected(expectation, mib) for mib in (low, high)] == ["", ""]
+    assert "at least expected" in why_not_ready_as_expected(expectation, low - 0.1)
+    reason = why_not_ready_as_expected(expectation, high + 1)
+    assert "at most expected" in reason
+    assert f": {high + 1 - expectation.ready_mib:.0f} MiB more than the model" in reason
 
 
 @pytest.mark.parametrize(
