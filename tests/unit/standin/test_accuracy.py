@@ -1,20 +1,26 @@
 """The accuracy measurement: what counts as a right answer."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from openai.types.chat import ChatCompletion
 
 from fixtures.standin.accuracy import SAMPLINGS, gpu, play, updated
 from fixtures.standin.problemset import Problem, problem_set
 from tests.unit.answers import answer, tool_call
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
 
 (PROBLEM,) = problem_set("chain", 1)
 
 
 def client(*answers: Any) -> Any:
     """An OpenAI client that answers from a list."""
+    from openai.types.chat import ChatCompletion
+
     waiting = [
         ChatCompletion.model_validate(
             {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "usage": None}
