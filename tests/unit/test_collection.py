@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.waiting import ROOT
 
-HEAVY: Final = frozenset({"lmdeploy", "torch", "transformers", "numpy", "scipy", "openai", "playwright", "jsonschema"})
+HEAVY: Final = frozenset({"lmdeploy", "torch", "transformers", "scipy", "openai", "playwright", "jsonschema"})
 
 CPU_SECONDS: Final = 10.0
 """Meant is one, on an idle machine. Where bytecode is not kept, every assertion is rewritten anew, for several."""
