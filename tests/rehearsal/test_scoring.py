@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,8 @@ TEXT = "从前，森林边上住着一只狐狸，它最喜欢的水果就是西
 
 
 @pytest.fixture
-def scoring(server: Server) -> Iterator[ScoringEndpoint]:
-    with ScoringEndpoint(server.url, timeout=60) as opened:
-        yield opened
+def scoring(server: Server) -> ScoringEndpoint:
+    return ScoringEndpoint(server.url, timeout=60)
 
 
 def logits(folder: Path, ids: list[int], kv_bits: int) -> torch.Tensor:

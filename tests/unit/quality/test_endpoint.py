@@ -20,11 +20,13 @@ class Answering:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {}
         self.asked: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 outer.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                outer.keys.append(self.headers["Authorization"])
                 status, body = outer.answers.get(self.path, (404, {"detail": "Not Found"}))
                 content = json.dumps(body).encode()
                 self.send_response(status)
@@ -50,15 +52,21 @@ def answering() -> Iterator[Answering]:
 
 
 @pytest.fixture
-def scoring(answering: Answering) -> Iterator[ScoringEndpoint]:
-    with ScoringEndpoint(answering.url, 10) as opened:
-        yield opened
+def scoring(answering: Answering) -> ScoringEndpoint:
+    return ScoringEndpoint(answering.url, 10, "sk-of-this-run")
 
 
 def test_texts_become_token_ids(answering: Answering, scoring: ScoringEndpoint) -> None:
     answering.answers["/v1/encode"] = (200, {"input_ids": [[1, 5], [1, 6, 7]], "length": [2, 3]})
     assert scoring.encode(["a", "bc"], bos=True) == [[1, 5], [1, 6, 7]]
     assert answering.asked == [{"input": ["a", "bc"], "add_bos": True}]
+
+
+def test_every_request_carries_the_key(answering: Answering, scoring: ScoringEndpoint) -> None:
+    answering.answers["/get_ppl"] = (200, {"ppl": 2.5})
+    scoring.loss([1, 5, 6])
+    ScoringEndpoint(answering.url, 10).loss([1, 5, 6])
+    assert answering.keys == ["Bearer sk-of-this-run", None]
 
 
 def test_a_loss_is_taken_as_it_is(answering: Answering, scoring: ScoringEndpoint) -> None:
@@ -108,5 +116,5 @@ def test_what_is_no_answer_is_an_error_that_names_the_route(
 
 
 def test_no_server_is_an_error() -> None:
-    with ScoringEndpoint("http://127.0.0.1:9", 2) as scoring, pytest.raises(RequestError, match="no answer"):
-        scoring.loss([1, 2])
+    with pytest.raises(RequestError, match="no answer"):
+        ScoringEndpoint("http://127.0.0.1:9", 2).loss([1, 2])
