@@ -14,6 +14,8 @@ pytest_plugins = [
     "fixtures.progress",
     "fixtures.gpu",
     "fixtures.environment",
+    "fixtures.contract",
+    "fixtures.contract_record",
     "fixtures.checkpoint",
     "fixtures.quantization",
     "fixtures.artefact.running",

@@ -46,10 +46,8 @@ def streamed_story(client: Client) -> Streamed:
 
 
 @pytest.mark.claim("tools.streamed")
-def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials, contract: Capabilities) -> None:
+def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials) -> None:
     """The name in one delta, and arguments that join to the same JSON."""
-    if not contract.streams_tools:
-        pytest.skip(f"not measured: lmdeploy {contract.since} does not stream tool calls")
 
     def attempt(client: Client, number: int) -> Judged:
         return ask_both_ways(client, CHAIN, number, calls=1)
@@ -59,10 +57,8 @@ def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials, contract: 
 
 
 @pytest.mark.claim("tools.two_calls_streamed")
-def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials, contract: Capabilities) -> None:
+def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials) -> None:
     """Each call has its index, its id and its own arguments."""
-    if not (contract.streams_tools and contract.two_calls_in_one_turn):
-        pytest.skip(f"not measured: lmdeploy {contract.since} does not stream two calls of an answer")
 
     def attempt(client: Client, number: int) -> Judged:
         return ask_both_ways(client, AT_ONCE, number, calls=2)
@@ -72,13 +68,13 @@ def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials, contra
 
 
 @pytest.mark.claim("chat.streams_the_same")
-def test_a_streamed_answer_is_the_unstreamed_one(client: Client, measure: Measure) -> None:
-    """At temperature 0, to the last character, and the last chunk counts the tokens."""
+def test_a_streamed_answer_is_the_unstreamed_one(client: Client, contract: Capabilities, measure: Measure) -> None:
+    """At temperature 0, to the last character, and the tokens are counted where the version promises it."""
     messages = [{"role": "user", "content": DETERMINATE}]
     whole = client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
     streamed = client.stream(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
     measure("chunks with text", len(streamed.pieces), limit="> 1")
-    fault = same_text_fault(whole.text, streamed)
+    fault = same_text_fault(whole.text, streamed, contract.stream_usage)
     assert not fault, fault
 
 

@@ -5,12 +5,11 @@ Under `--profile homework` one right try of five holds a claim; under `--profile
 
 import pytest
 
-from fixtures.capabilities import Capabilities
 from fixtures.chat_claims import prompt_growth_fault
 from fixtures.client import Client
 from fixtures.homework import ADD_PROMPT
 from fixtures.measurement import Measure
-from fixtures.questions import TOPICS, TWO_CALLS, Topic
+from fixtures.questions import TOPICS, Topic
 from fixtures.tool_calls import AskTopic
 from fixtures.tools import TOOLS
 
@@ -32,11 +31,7 @@ def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
 @pytest.mark.parametrize(
     "topic", [pytest.param(topic, id=topic.claim, marks=pytest.mark.claim(topic.claim)) for topic in TOPICS]
 )
-def test_calls_are_exact(topic: Topic, ask_topic: AskTopic, contract: Capabilities) -> None:
+def test_calls_are_exact(topic: Topic, ask_topic: AskTopic) -> None:
     """Names, values, types, order and number of the calls, and what the last reply says; or no call where none fits."""
-    if topic.result_role == "tool" and contract.result_role != "tool":
-        pytest.skip(f"not measured: lmdeploy {contract.since} answers 500 to a result of role tool")
-    if topic.claim == TWO_CALLS and not contract.two_calls_in_one_turn:
-        pytest.skip(f"not measured: lmdeploy {contract.since} keeps one call of an answer")
     outcome = ask_topic(topic)
     assert outcome.holds, str(outcome)

@@ -39,8 +39,6 @@ def test_none_forbids_calls(run_trials: RunTrials) -> None:
 def test_required_forces_a_call(run_trials: RunTrials, contract: Capabilities, measure: Measure) -> None:
     """A call comes even where the model would rather tell a story, and it satisfies the schema."""
     measure("enforced by a grammar", "yes" if contract.enforces_required else "no")
-    if not contract.enforces_required:
-        pytest.skip(f"not measured: lmdeploy {contract.since} reads tool_choice=required and does not enforce it")
 
     def attempt(client: Client, number: int) -> Judged:
         return ask_once(client, STORY_PROMPT, number, forced_fault, tool_choice="required")

@@ -100,6 +100,22 @@ def test_another_text_is_a_fault(found: Streamed, words: str) -> None:
     assert words in same_text_fault("狐狸", found)
 
 
+def test_usage_in_every_chunk_is_no_fault_where_it_is_promised() -> None:
+    each = [{**chunk, "usage": USAGE["usage"]} for chunk in TEXT[:3]]
+    found = join(each)
+    assert (found.faults, found.usage_in) == ((), "every chunk")
+    assert same_text_fault("狐狸", found, "every chunk") == ""
+    assert same_text_fault("狐狸", found) == "usage came in every chunk, promised is last chunk"
+    assert "promised is every chunk" in same_text_fault("狐狸", join(TEXT), "every chunk")
+
+
+def test_no_usage_is_no_fault_where_none_is_promised() -> None:
+    found = join(TEXT[:3])
+    assert found.usage_in == "none"
+    assert same_text_fault("狐狸", found, "none") == ""
+    assert "without usage" in same_text_fault("狐狸", found)
+
+
 def test_other_calls_are_a_fault() -> None:
     assert "no call to compare" in same_calls_fault([], join(CALL))
     other = [{"function": {"name": "add", "arguments": '{"a":3,"b":5}'}}]

@@ -302,8 +302,8 @@ def test_reasons_come_in_order_and_failures_before_what_was_left_out() -> None:
 
 
 def test_every_reason_has_its_text() -> None:
-    states = ("failed", "rerun", "skipped", "xfailed", "xpassed", "unfinished", "not_measured", "deselected",
-              "not_collected")  # fmt: skip
+    states = ("failed", "rerun", "skipped", "not_offered", "xfailed", "xpassed", "unfinished", "not_measured",
+              "deselected", "not_collected")  # fmt: skip
     others = ("beyond_failed", "no_start", "killed", "after_end", "interrupted", "exit_status", "tests_missing",
               "no_rung", "no_server", "other_deployment", "server_ended", "model_random",
               "model_other", "model_unknown")  # fmt: skip

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from fixtures.capabilities import adaptations
 from fixtures.claims import HOMEWORK
 from fixtures.events import (
+    Adapted,
     ArtefactVerified,
     CheckpointIdentified,
     ClaimsSelected,
@@ -203,6 +205,7 @@ def events(
             python="3.12.3", platform="Linux-6.8-x86_64", gpu="" if rehearsal else "NVIDIA GeForce RTX 4090",
             gpu_total_mib=0 if rehearsal else 24_564, driver="" if rehearsal else "580.159.04",
             cuda="" if rehearsal else "13.0")),
+        (1.1, Adapted(lmdeploy="0.18.0", adaptations=[asdict(one) for one in adaptations("0.18.0")])),
         (2.0, checkpoint),
         (15.5, CommandFinished(name="lmdeploy lite auto_awq", argv=AWQ_ARGV, exit_code=0, seconds=13.1)),
         (15.8, Quantized(

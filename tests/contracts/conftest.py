@@ -1,0 +1,137 @@
+"""The stand-in, quantized and served by the installed lmdeploy on the CPU, by the commands that a GPU run would use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from xprocess import XProcess
+
+from fixtures.api_server import RunningServer, serve
+from fixtures.calibration import choose
+from fixtures.capabilities import Capabilities, capabilities, installed_version
+from fixtures.checkpoint import STANDIN, Checkpoint, identify
+from fixtures.client import Client
+from fixtures.commands import lmdeploy_program, serve_command
+from fixtures.contract_record import MARK, MEASURED
+from fixtures.events import Exchanged
+from fixtures.homework import MODEL_NAME, REHEARSAL_AWQ
+from fixtures.port import free_port
+from fixtures.quantization import QuantizedCheckpoint, quantize
+from fixtures.settings import Settings
+from fixtures.standin.calibration import calibration_texts
+
+START_TIMEOUT: Final = 240.0
+"""Seconds; measured are 12 to 15 of processor time, nearly all of it imports, and machines without a GPU are slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(MARK)
+
+
+@pytest.fixture(scope="session")
+def contract() -> Capabilities:
+    """What the table says of the installed version: what these tests hold against its code."""
+    return capabilities(installed_version())
+
+
+@pytest.fixture(scope="session")
+def sampler() -> None:
+    """There is no GPU whose memory could be watched."""
+
+
+@pytest.fixture
+def measure(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Figures go into contract.json: these runs leave no evidence of a deployment."""
+
+    def record(name: str, value: Any, unit: str = "", limit: str = "") -> None:
+        request.node.user_properties.append((MEASURED, {"name": name, "value": value, "unit": unit, "limit": limit}))
+
+    return record
+
+
+@pytest.fixture(scope="session")
+def on_the_cpu(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The homework's settings with an engine on the CPU, and a work directory that nothing was cached in."""
+    return replace(
+        settings, rehearse=True, work_dir=tmp_path_factory.mktemp("work"), start_timeout=START_TIMEOUT, base_url=None
+    )
+
+
+@pytest.fixture(scope="session")
+def standin(on_the_cpu: Settings) -> Checkpoint:
+    """The checkpoint that every version is held against."""
+    return identify(STANDIN, "standin", on_the_cpu.work_dir / "fingerprints")
+
+
+@pytest.fixture(scope="session")
+def quantized(standin: Checkpoint, on_the_cpu: Settings, contract: Capabilities) -> QuantizedCheckpoint:
+    """What this version's auto_awq made of it."""
+    return quantize(
+        standin,
+        choose("local", contract.calib_dataset, calibration_texts()),
+        on_the_cpu,
+        contract,
+        lmdeploy_program(rehearse=True),
+        {"lmdeploy": installed_version()},
+        lambda _: None,
+        REHEARSAL_AWQ,
+    )
+
+
+Start = Callable[[Capabilities], Any]
+
+
+@pytest.fixture(scope="session")
+def start(quantized: QuantizedCheckpoint, on_the_cpu: Settings, xprocess: XProcess) -> Start:
+    """`start(row)`: a server with the command line that follows from the row, for the length of a `with` block."""
+
+    @contextmanager
+    def started(row: Capabilities) -> Iterator[RunningServer]:
+        command = serve_command(
+            lmdeploy_program(rehearse=True),
+            quantized.folder,
+            MODEL_NAME,
+            "awq",
+            free_port(on_the_cpu.server_name),
+            on_the_cpu,
+            row,
+        )
+        with serve(
+            xprocess,
+            command,
+            run_id=f"contract-{row.since}",
+            start_timeout=on_the_cpu.start_timeout,
+            stop_timeout=on_the_cpu.stop_timeout,
+        ) as running:
+            yield running
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def server(start: Start, contract: Capabilities) -> Iterator[RunningServer]:
+    """The homework's server."""
+    with start(contract) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def exchanges() -> list[Exchanged]:
+    """Everything that was asked and answered, oldest first."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def client(server: RunningServer, exchanges: list[Exchanged], on_the_cpu: Settings) -> Iterator[Client]:
+    """A client of the homework's server."""
+    opened = Client(server, on_the_cpu.request_timeout, exchanges.append)
+    yield opened
+    opened.close()

@@ -1,0 +1,67 @@
+"""The version's own auto_awq on the CPU: what it wrote is W4A16, and is the model that went in."""
+
+import json
+
+import pytest
+import torch
+
+from fixtures.capabilities import Capabilities
+from fixtures.checkpoint import Checkpoint
+from fixtures.measurement import Measure
+from fixtures.quantization import QuantizedCheckpoint
+from fixtures.rehearsal.awq import PARTS, dequantize, read_tensors
+
+UNSMOOTHED = "attention.wo"
+"""AWQ scales the inputs of the other layers before it rounds them; of this one only the rounding shows."""
+
+LARGEST_ERROR = 1.0
+"""Steps. Rounding costs half a step; the zero point is rounded as well, which can clip a group's extremes by as much.
+A wrong order of the codes, or another group size, is off by many."""
+
+
+@pytest.mark.claim("awq.made")
+def test_auto_awq_quantizes(quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure) -> None:
+    """By the suite's command line, to a folder that the suite verifies; the weights take less room than before."""
+    measure("size", quantized.bytes, "bytes", f"< {standin.bytes} bytes")
+    assert quantized.bytes < standin.bytes
+
+
+@pytest.mark.claim("awq.format")
+def test_the_weights_are_in_the_promised_format(
+    quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
+) -> None:
+    """`pytorch_model.bin` or `model.safetensors`."""
+    found = {file.suffix.lstrip(".") for file in quantized.folder.iterdir()} & {"bin", "safetensors"}
+    measure("format", ", ".join(sorted(found)), limit=contract.weights_format)
+    assert found == {contract.weights_format}
+
+
+@pytest.mark.claim("awq.dtype")
+def test_the_weights_have_the_promised_dtype(
+    quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
+) -> None:
+    """What `--dtype auto` makes of a bfloat16 checkpoint."""
+    config = json.loads((quantized.folder / "config.json").read_text(encoding="utf-8"))
+    declared = config.get("torch_dtype") or config.get("dtype")
+    norm = read_tensors(quantized.folder)["model.norm.weight"].dtype
+    measure("dtype", str(norm).removeprefix("torch."), limit=str(declared))
+    wanted = torch.bfloat16 if contract.keeps_bfloat16 else torch.float16
+    assert (norm, declared) == (wanted, str(wanted).removeprefix("torch."))
+
+
+@pytest.mark.claim("awq.reads_back")
+def test_the_weights_are_the_originals_rounded_to_four_bits(
+    quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure
+) -> None:
+    """Every code read back differs from its weight by a step at most, in groups of 128."""
+    written, original = read_tensors(quantized.folder), read_tensors(standin.folder)
+    layers = [name.removesuffix(".qweight") for name in written if name.endswith(f"{UNSMOOTHED}.qweight")]
+    worst = 0.0
+    for layer in layers:
+        codes, zeros, scales = (written[f"{layer}.{part}"] for part in PARTS)
+        steps = scales.float().t().repeat_interleave(128, dim=1)
+        error = (dequantize(codes, zeros, scales.float()) - original[f"{layer}.weight"].float()).abs() / steps
+        worst = max(worst, error.max().item())
+    measure("largest error", round(worst, 3), "steps", f"<= {LARGEST_ERROR}")
+    assert layers, f"no {UNSMOOTHED} is quantized"
+    assert worst <= LARGEST_ERROR

@@ -1,0 +1,157 @@
+"""Every command line that the suite would run, and those of the homework that it does not, before lmdeploy's parser."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from fixtures.capabilities import Capabilities
+from fixtures.commands import Program, awq_command, serve_command
+from fixtures.homework import AWQ, MODEL_NAME, REHEARSAL_AWQ, AwqArguments
+from fixtures.ladder import RUNGS
+from fixtures.measurement import Measure
+from fixtures.own_parser import Parsed, parse
+from fixtures.settings import Settings
+
+MODEL = Path("internlm2_5-1_8b-chat")
+QUANTIZED = Path("internlm2_5-1_8b-chat-w4a16-4bit")
+NOTHING = Program(())
+
+LITE, SERVE = ("lite", "auto_awq", "model"), ("serve", "api_server", "model")
+SEARCH_SCALE = ("lite", "auto_awq", "model", "--search-scale", "False")
+CHAT = (("chat", str(MODEL)), ("chat", str(MODEL), "--cache-max-entry-count", "0.4"))
+API_CLIENT = ("serve", "api_client", "http://localhost:23333")
+GRADIO = ("serve", "gradio", "http://localhost:23333", "--server-name", "0.0.0.0", "--server-port", "6006")
+
+Line = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The command lines that follow from the table; `flags` with what the table says of each."""
+
+    awq: tuple[Line, ...]
+    served: tuple[Line, ...]
+    flags: dict[Line, bool]
+
+
+@pytest.fixture(scope="module")
+def lines(settings: Settings, contract: Capabilities) -> Lines:
+    """As the homework's settings make them, whatever this run was started with."""
+    plain = replace(
+        settings, session_len=None, tp=1, backend="turbomind", quant_policy=4, cache_max_entry_count=0.4, rehearse=False
+    )
+
+    def awq(arguments: AwqArguments) -> Line:
+        return awq_command(NOTHING, MODEL, QUANTIZED, arguments, contract, {}).argv
+
+    def served(chosen: Settings, model_format: str = "awq") -> Line:
+        return serve_command(NOTHING, QUANTIZED, MODEL_NAME, model_format, 23333, chosen, contract).argv
+
+    return Lines(
+        awq=(awq(AWQ), (*awq(REHEARSAL_AWQ), "--device", "cpu")),
+        served=(
+            served(plain),
+            served(replace(plain, quant_policy=0), "hf"),
+            *(served(replace(plain, quant_policy=rung.quant_policy), rung.model_format) for rung in RUNGS),
+            served(replace(plain, session_len=4096)),
+            served(replace(plain, tp=2)),
+            served(replace(plain, backend="pytorch")),
+        ),
+        flags={
+            (*LITE, "--trust-remote-code"): contract.trust_remote_code,
+            (*SERVE, "--trust-remote-code"): contract.trust_remote_code,
+            (*SERVE, "--api-keys", "key"): True,
+            (*LITE, "--dtype", "float16"): contract.dtype_flag,
+            (*SERVE, "--dtype", "float16"): contract.dtype_flag,
+            (*SERVE, "--tool-call-parser", "internlm"): contract.tool_call_parser is not None,
+            (*SERVE, "--enable-metrics"): contract.metrics == "--enable-metrics",
+            (*LITE, "--calib-dataset", "ptb"): contract.calib_dataset == "ptb",
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def says(lines: Lines) -> dict[Line, Parsed]:
+    """What the parser makes of each line, asked once: importing lmdeploy is what takes the time."""
+    asked = (*lines.awq, *lines.served, *lines.flags, SEARCH_SCALE, *CHAT, API_CLIENT, GRADIO)
+    return {parsed.line: parsed for parsed in parse(asked)}
+
+
+def refused(found: Iterable[Parsed]) -> str:
+    """The refusals, a line each."""
+    return "\n".join(fault for parsed in found if (fault := parsed.fault()))
+
+
+@pytest.mark.claim("cli.auto_awq")
+def test_auto_awq_takes_the_homeworks_arguments(lines: Lines, says: dict[Line, Parsed], contract: Capabilities) -> None:
+    """As on a GPU and as in a rehearsal; the scale search is off."""
+    homework, rehearsal = (says[line] for line in lines.awq)
+    meant = {"calib_dataset": contract.calib_dataset, "w_bits": 4, "w_group_size": 128, "search_scale": False}
+    fault = homework.fault(**meant, calib_samples=128, calib_seqlen=2048, batch_size=1)
+    assert not fault, fault
+    fault = rehearsal.fault(**meant, device="cpu")
+    assert not fault, fault
+
+
+@pytest.mark.claim("cli.api_server")
+def test_api_server_takes_every_deployment_of_the_suite(lines: Lines, says: dict[Line, Parsed]) -> None:
+    """The homework's, the control's, the ladder's, and each setting that reaches the command line."""
+    homework, *others = (says[line] for line in lines.served)
+    fault = homework.fault(
+        model_format="awq", quant_policy=4, cache_max_entry_count=0.4, model_name=MODEL_NAME, server_port=23333, tp=1
+    )
+    assert not fault, fault
+    assert not refused(others), refused(others)
+
+
+@pytest.mark.claim("cli.flags")
+def test_flags_exist_where_the_table_says(lines: Lines, says: dict[Line, Parsed], measure: Measure) -> None:
+    """Those that came with a version: a flag that the table denies must be refused."""
+    found = [says[line] for line in lines.flags]
+    measure("flags", ", ".join(" ".join(parsed.line[3:]) for parsed in found if parsed.accepted))
+    wrong = [parsed for parsed in found if parsed.accepted != lines.flags[parsed.line]]
+    assert not wrong, "; ".join(
+        f"`lmdeploy {' '.join(parsed.line)}` is {'accepted' if parsed.accepted else 'refused'}, "
+        f"the table says otherwise: {parsed.refusal}"
+        for parsed in wrong
+    )
+
+
+@pytest.mark.claim("cli.homework_words")
+def test_search_scale_false_is_what_the_table_says(
+    says: dict[Line, Parsed], contract: Capabilities, measure: Measure
+) -> None:
+    """`--search-scale False` as the homework types it."""
+    found = says[SEARCH_SCALE]
+    meaning = f"means {found.values.get('search_scale')}" if found.accepted else "error"
+    measure("--search-scale False", meaning)
+    assert meaning == contract.search_scale
+
+
+@pytest.mark.claim("cli.chat")
+def test_chat_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
+    """Sections 2.3 and 3.2.1."""
+    found = [says[line] for line in CHAT]
+    assert not refused(found), refused(found)
+
+
+@pytest.mark.claim("cli.api_client")
+def test_api_client_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
+    """Section 3.1.2."""
+    fault = says[API_CLIENT].fault()
+    assert not fault, fault
+
+
+@pytest.mark.claim("cli.gradio")
+def test_gradio_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
+    """Section 3.1.3."""
+    fault = says[GRADIO].fault(server_port=6006)
+    assert not fault, fault
+
+
+def test_what_is_not_offered_is_refused(says: dict[Line, Parsed], contract: Capabilities) -> None:
+    """A version that has the command after all would be skipped for nothing."""
+    there = {" ".join(line[:2]): says[line].accepted for line in (API_CLIENT, GRADIO)}
+    assert there == {name: name in contract.subcommands for name in there}

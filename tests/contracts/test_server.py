@@ -1,0 +1,220 @@
+"""The version's own routes, template and tool parser around an engine on the CPU: what the table promises of them."""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from fixtures.api_server import RunningServer
+from fixtures.capabilities import Capabilities
+from fixtures.chat_claims import prompt_growth_fault, story_fault
+from fixtures.client import Answer, Client
+from fixtures.conversation import Expected, ToolConversation, converse, judge
+from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CHAIN_RESULT, MODEL_NAME, STORY_PROMPT, SYSTEM_PROMPT
+from fixtures.measurement import Measure
+from fixtures.quantization import QuantizedCheckpoint
+from fixtures.questions import GREEDY
+from fixtures.readiness import ask, model_names
+from fixtures.streaming import join, same_calls_fault, same_text_fault
+from fixtures.tool_choice import right_call_fault
+from fixtures.tools import TOOLS
+from tests.contracts.conftest import Start
+
+TIMEOUT = 120.0
+"""Seconds for one answer of the engine on a busy processor."""
+
+TOKENS = 256
+STORY = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": STORY_PROMPT}]
+SUM = [{"role": "user", "content": ADD_PROMPT}]
+CHAIN = Expected(calls=(("add", 3, 5), ("mul", 8, 2)), final=CHAIN_RESULT)
+
+
+def post(server: RunningServer, **body: Any) -> tuple[int, str, str]:
+    """Status, content type and text of the answer to a chat completion, whatever it is."""
+    request = urllib.request.Request(
+        f"{server.base_url}/chat/completions",
+        json.dumps({"model": MODEL_NAME, "max_tokens": TOKENS, "temperature": 0.0, **body}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+            return answer.status, answer.headers.get_content_type(), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers.get_content_type(), error.read().decode()
+
+
+def chunks_of(text: str) -> list[dict[str, Any]]:
+    """The events of a stream, parsed."""
+    lines = (line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: "))
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+def conversation(client: Client, role: str, contract: Capabilities) -> ToolConversation:
+    """The homework's chain at temperature 0, its results given in `role`."""
+    return converse(client, CHAIN_PROMPT, GREEDY, role, unique_ids=contract.unique_call_ids)
+
+
+@pytest.mark.claim("server.health")
+def test_health_answers(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
+    """200 when ready; where it could also say 503, it says more than the status."""
+    answer = ask(server.host, server.port, "/health")
+    measure("status", answer.status, limit="200")
+    assert answer.status == 200
+    says = json.loads(answer.body or b"null")
+    assert isinstance(says, dict) == contract.health_tells_failure, f"the body is {answer.body[:200]!r}"
+
+
+@pytest.mark.claim("server.names_model")
+def test_the_server_names_the_model_it_was_told(server: RunningServer) -> None:
+    """`--model-name` is what `/v1/models` lists."""
+    assert model_names(ask(server.host, server.port, "/v1/models")) == [MODEL_NAME]
+
+
+@pytest.mark.claim("server.unknown_model")
+def test_another_model_is_an_error(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
+    """By its status, or up to 0.5 by the body alone."""
+    status, _, text = post(server, messages=STORY, model="another")
+    measure("status", status, limit=str(contract.unknown_model_status))
+    assert status == contract.unknown_model_status
+    assert "error" in text
+    assert "choices" not in text
+
+
+@pytest.mark.claim("server.chat")
+def test_the_story_is_told(client: Client) -> None:
+    """In Chinese, to its end, without special tokens, and its tokens are counted."""
+    fault = story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY)))
+    assert not fault, fault
+
+
+@pytest.mark.claim("server.too_long_input")
+def test_input_beyond_the_context_ends_as_the_table_says(
+    server: RunningServer, quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
+) -> None:
+    """An empty answer, an error in the text, or a 4xx that says so. Every character makes a token at least."""
+    beyond = "狐" * (int(quantized.source.config["max_position_embeddings"]) + 1)
+    status, _, text = post(server, messages=[{"role": "user", "content": beyond}], max_tokens=16)
+    came = too_long(status, text)
+    measure("beyond the context", came, limit=contract.too_long_input)
+    assert came == contract.too_long_input, text[:500]
+
+
+def too_long(status: int, text: str) -> str:
+    """`refused`, `empty answer`, `error in the text`, or what else came."""
+    if 400 <= status < 500:
+        return "refused"
+    answer = Answer(json.loads(text), 0.0) if status == 200 else None
+    if answer is None:
+        return f"HTTP {status}"
+    return "error in the text" if "error" in answer.text else answer.text[:80] or "empty answer"
+
+
+@pytest.mark.claim("server.stream_usage")
+def test_a_stream_counts_its_tokens_where_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
+    """And its text is the unstreamed one."""
+    whole = client.ask(STORY, max_tokens=TOKENS, **asdict(GREEDY))
+    streamed = client.stream(STORY, max_tokens=TOKENS, **asdict(GREEDY))
+    measure("usage in", streamed.usage_in, limit=contract.stream_usage)
+    fault = same_text_fault(whole.text, streamed, contract.stream_usage)
+    assert not fault, fault
+    assert streamed.usage_in == contract.stream_usage
+
+
+@pytest.mark.claim("server.tools_in_prompt")
+def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
+    """Through the built-in template, or the one that the suite installed."""
+    plain, offered = (client.ask(SUM, temperature=0, max_tokens=1, **extra) for extra in ({}, {"tools": list(TOOLS)}))
+    measure("prompt with tools", offered.body["usage"]["prompt_tokens"], "tokens")
+    fault = prompt_growth_fault(plain, offered)
+    assert not fault, fault
+
+
+@pytest.mark.claim("server.call")
+def test_a_call_is_parsed(client: Client) -> None:
+    """`add(3, 5)`, typed and alone, with finish_reason `tool_calls` and no trace of it in the text."""
+    fault = right_call_fault(client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY)))
+    assert not fault, fault
+
+
+@pytest.mark.claim("server.call_ids")
+def test_call_ids_are_as_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
+    """Of two answers: different, or both `0`."""
+    ids = [
+        call["id"]
+        for _ in range(2)
+        for call in client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY)).tool_calls
+    ]
+    measure("ids", ", ".join(ids))
+    assert len(ids) == 2
+    assert len(set(ids)) == (2 if contract.unique_call_ids else 1)
+
+
+@pytest.mark.claim("server.result_as_tool")
+def test_results_are_taken_as_tool(client: Client, contract: Capabilities) -> None:
+    """The homework's chain, to its final sentence."""
+    fault = judge(conversation(client, "tool", contract), CHAIN)
+    assert not fault, fault
+
+
+@pytest.mark.claim("server.result_as_environment")
+def test_results_are_taken_as_environment(client: Client, contract: Capabilities) -> None:
+    """The chain in the words of 2024."""
+    fault = judge(conversation(client, "environment", contract), CHAIN)
+    assert not fault, fault
+
+
+@pytest.mark.claim("server.streamed_call")
+def test_a_streamed_call_comes_as_the_table_says(
+    client: Client, server: RunningServer, contract: Capabilities, measure: Measure
+) -> None:
+    """As deltas, as text in the content, or with no stream at all."""
+    status, kind, text = post(server, messages=SUM, tools=list(TOOLS), stream=True)
+    assert status == 200, text[:500]
+    came = "in one answer"
+    if kind == "text/event-stream":
+        whole = client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY))
+        fault = same_calls_fault(whole.tool_calls, join(chunks_of(text)))
+        came = f"broken: {fault}" if fault else "as deltas"
+    measure("streamed call", came, limit=contract.tools_streamed)
+    assert came.partition(":")[0] == contract.tools_streamed, came
+
+
+@pytest.mark.claim("server.required")
+def test_required_is_enforced_where_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
+    """A call instead of the story that was asked for."""
+    answer = client.ask(STORY, tools=list(TOOLS), tool_choice="required", max_tokens=600, seed=3, temperature=0.8)
+    measure("calls", len(answer.tool_calls))
+    assert bool(answer.tool_calls) == contract.enforces_required, answer.text[:200]
+
+
+@pytest.mark.claim("server.metrics")
+def test_metrics_are_served(server: RunningServer) -> None:
+    """Where they are on by default."""
+    answer = ask(server.host, server.port, "/metrics/")
+    assert answer.status == 200
+    assert b"lmdeploy:" in answer.body
+
+
+@pytest.mark.claim("server.without_parser")
+def test_tools_without_a_parser(start: Start, contract: Capabilities, measure: Measure) -> None:
+    """What a server says that was started without `--tool-call-parser`, as the homework starts it."""
+    with start(replace(contract, tool_call_parser=None)) as bare:
+        status, _, text = post(bare, messages=SUM, tools=list(TOOLS))
+    came = without_parser(status, text)
+    measure("without a parser", came, limit=contract.tools_without_parser)
+    assert came == contract.tools_without_parser, text[:500]
+
+
+def without_parser(status: int, text: str) -> str:
+    """`parsed`, `raw text`, `refused`, or the answer that is none of these."""
+    if status == 400:
+        return "refused"
+    if status != 200:
+        return f"HTTP {status}"
+    answer = Answer(json.loads(text), 0.0)
+    if answer.tool_calls:
+        return "parsed"
+    return "raw text" if '"name"' in answer.text or "'name'" in answer.text else f"no call: {answer.text[:80]!r}"
