@@ -1,0 +1,144 @@
+"""Two regressions planted into copies: the contract must turn the right cells red, with the right words."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+from fixtures.capabilities import capabilities, installed_version
+from fixtures.commands import ROOT
+from fixtures.matrix import Matrix, collect
+from fixtures.report.catalogue import Texts
+from fixtures.report.matrix_page import matrix_page
+
+TIMEOUT = 280.0
+"""Seconds: a quantization, a server and two dozen questions on a busy processor."""
+
+COPIED = ("fixtures", "tests/contracts", "tests/__init__.py", "conftest.py", "pytest.ini")
+
+BLIND = """
+
+def _blind(kind):
+    shown = kind.messages2prompt
+
+    def without_tools(self, messages, sequence_start=True, tools=None, **others):
+        return shown(self, messages, sequence_start, **others)
+
+    kind.messages2prompt = without_tools
+
+
+_blind(InternLM2Chat7B)
+"""
+"""Put at the end of `lmdeploy/model.py`: the built-in template of InternLM2 without its branch for tools."""
+
+
+def copy_of_lmdeploy(folder: Path, changed: str) -> Path:
+    """lmdeploy as links, but for one file (a path in the package), which may be changed; put it on PYTHONPATH."""
+    spec = util.find_spec("lmdeploy")
+    assert spec is not None
+    assert spec.origin is not None
+    source, target = Path(spec.origin).parent, folder / "lmdeploy"
+    target.mkdir(parents=True)
+    *inner, name = Path(changed).parts
+    for part in (*inner, name):
+        for entry in source.iterdir():
+            if entry.name != part and entry.name != "__pycache__":
+                (target / entry.name).symlink_to(entry)
+        if part != name:
+            source, target = source / part, target / part
+            target.mkdir()
+    shutil.copyfile(source / name, target / name)
+    return target / name
+
+
+def copy_of_the_suite(folder: Path) -> Path:
+    """What the contract tests need of this project."""
+    for name in COPIED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, target)
+    return folder
+
+
+def contract_of(root: Path, folder: Path, library: Path | None, *arguments: str) -> Matrix:
+    """The matrix after a contract run of the suite in `root`, with the copy of lmdeploy in `library`."""
+    path = os.pathsep.join(str(one) for one in (library, root) if one)
+    command = [sys.executable, "-m", "pytest", "-m", "contract", "-q", "-p", "no:cacheprovider"]
+    finished = subprocess.run(
+        [*command, "--contract-dir", str(folder / f"contract-{installed_version()}"), *arguments],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": path, "HF_HOME": str(folder / "hub")},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert finished.returncode == 1, finished.stdout[-3000:] + finished.stderr[-1000:]
+    return collect(folder)
+
+
+def cells(matrix: Matrix) -> dict[str, Any]:
+    """The installed version's cells by claim."""
+    (column,) = (one for one in matrix.columns if one.version == installed_version())
+    return {claim: column.cell(claim) for claim in matrix.contract}
+
+
+def states(found: dict[str, Any], state: str) -> set[str]:
+    return {claim for claim, cell in found.items() if cell.state == state}
+
+
+def test_a_renamed_flag_turns_the_servers_command_line_red(tmp_path: Path) -> None:
+    """`--quant-policy` under another name in lmdeploy's own parser: refused, in the parser's words."""
+    copied = copy_of_lmdeploy(tmp_path / "lib", "cli/utils.py")
+    source = copied.read_text(encoding="utf-8")
+    assert "'--quant-policy'" in source
+    copied.write_text(source.replace("'--quant-policy'", "'--kv-cache-bits'"), encoding="utf-8")
+    matrix = contract_of(
+        copy_of_the_suite(tmp_path / "suite"),
+        tmp_path / "reports",
+        tmp_path / "lib",
+        "tests/contracts/test_command_lines.py",
+    )
+    found = cells(matrix)
+    assert states(found, "failed") == {"cli.api_server"}
+    words = "unrecognized arguments: --quant-policy 4"
+    assert words in found["cli.api_server"].cause
+    assert words in matrix_page(matrix, Texts("zh"))
+    assert {"cli.auto_awq", "cli.chat", "cli.flags"} <= states(found, "held")
+
+
+def test_a_template_without_tools_turns_what_needs_them_red(tmp_path: Path) -> None:
+    """The tools dropped where this version's prompts come from: the suite's template, or lmdeploy's built-in one."""
+    suite, library = copy_of_the_suite(tmp_path / "suite"), None
+    if capabilities(installed_version()).template_from_tokenizer:
+        hide_tools(suite / "fixtures" / "standin")
+    else:
+        copied = copy_of_lmdeploy(tmp_path / "lib", "model.py")
+        copied.write_text(copied.read_text(encoding="utf-8") + BLIND, encoding="utf-8")
+        library = tmp_path / "lib"
+    chosen = "tools_reach_the_prompt or call_is_parsed or story_is_told or health_answers"
+    matrix = contract_of(suite, tmp_path / "reports", library, "tests/contracts/test_server.py", "-k", chosen)
+    found = cells(matrix)
+    assert states(found, "failed") == {"server.tools_in_prompt", "server.call"}
+    assert states(found, "held") == {"server.chat", "server.health"}
+    words = "the chat template does not show the tools to the model"
+    assert words in found["server.tools_in_prompt"].cause
+    assert words in matrix_page(matrix, Texts("en"))
+
+
+def hide_tools(folder: Path) -> None:
+    """A template that takes the tools and shows none, in the suite and in its stand-in."""
+    template = (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    blind = "{% set tools = none %}" + template
+    (folder / "chat_template.jinja").write_text(blind, encoding="utf-8")
+    config_file = folder / "internlm2_5-standin-chat" / "tokenizer_config.json"
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    config["chat_template"] = blind
+    config_file.write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
