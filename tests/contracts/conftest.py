@@ -90,8 +90,9 @@ Start = Callable[[Capabilities], Any]
 
 
 @pytest.fixture(scope="session")
-def start(quantized: QuantizedCheckpoint, on_the_cpu: Settings, xprocess: XProcess) -> Start:
-    """`start(row)`: a server with the command line that follows from the row, for the length of a `with` block."""
+def start(quantized: QuantizedCheckpoint, on_the_cpu: Settings, api_key: str, xprocess: XProcess) -> Start:
+    """`start(row)`: a server with the command line that follows from the row and this run's key, for the length of a
+    `with` block."""
 
     @contextmanager
     def started(row: Capabilities) -> Iterator[RunningServer]:
@@ -103,6 +104,7 @@ def start(quantized: QuantizedCheckpoint, on_the_cpu: Settings, xprocess: XProce
             free_port(on_the_cpu.server_name),
             on_the_cpu,
             row,
+            api_key,
         )
         with serve(
             xprocess,

@@ -37,7 +37,7 @@ def post(server: RunningServer, **body: Any) -> tuple[int, str, str]:
     request = urllib.request.Request(
         f"{server.base_url}/chat/completions",
         json.dumps({"model": MODEL_NAME, "max_tokens": TOKENS, "temperature": 0.0, **body}).encode(),
-        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"},
     )
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
@@ -70,7 +70,8 @@ def test_health_answers(server: RunningServer, contract: Capabilities, measure: 
 @pytest.mark.claim("server.names_model")
 def test_the_server_names_the_model_it_was_told(server: RunningServer) -> None:
     """`--model-name` is what `/v1/models` lists."""
-    assert model_names(ask(server.host, server.port, "/v1/models")) == [MODEL_NAME]
+    answer = ask(server.host, server.port, "/v1/models", api_key=server.api_key)
+    assert model_names(answer) == [MODEL_NAME]
 
 
 @pytest.mark.claim("server.unknown_model")

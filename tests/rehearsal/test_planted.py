@@ -70,7 +70,7 @@ def copy_of_the_suite(folder: Path) -> Path:
 def contract_of(root: Path, folder: Path, library: Path | None, *arguments: str) -> Matrix:
     """The matrix after a contract run of the suite in `root`, with the copy of lmdeploy in `library`."""
     path = os.pathsep.join(str(one) for one in (library, root) if one)
-    command = [sys.executable, "-m", "pytest", "-m", "contract", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-m", "contract", "-q", "-o", f"cache_dir={folder / 'cache'}"]
     finished = subprocess.run(
         [*command, "--contract-dir", str(folder / f"contract-{installed_version()}"), *arguments],
         cwd=root,
