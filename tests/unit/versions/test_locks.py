@@ -64,6 +64,7 @@ def test_a_lock_holds_this_lmdeploy_and_what_the_suite_imports(kind: str, versio
     assert found["lmdeploy"] == [version]
     assert {"pytest", "pytest-html", "pytest-xprocess", "nvidia-ml-py", "jsonschema", "scipy"} <= found.keys()
     assert all(all(one) for one in found.values()), "a requirement without a version"
+    assert "pyairports" not in found, "that name belongs to a stranger now"
 
 
 @pytest.mark.parametrize("version", tried())

@@ -58,6 +58,10 @@ options:
   --tp TP               GPU number. Default: 2. Type: int
   --tool-call-parser NAME
                         The parser
+
+TurboMind engine arguments:
+  --tp TP               GPU number. Default:
+                        2. Type: int
 """
 
 
@@ -75,6 +79,13 @@ def test_new_gone_and_changed_options_are_told_and_other_line_breaks_are_not() -
     assert server.changed == [
         ("--tp TP GPU number. Default: 1. Type: int", "--tp TP GPU number. Default: 2. Type: int")
     ]
+
+
+def test_an_option_that_two_engines_list_is_told_once_where_they_agree() -> None:
+    listed = "$ lmdeploy --help\n\nA:\n  --tp TP  `one`\nB:\n  --tp TP  two\nC:\n  --tp TP  `one`\n"
+    assert entries(listed) == {"lmdeploy --help": {"--tp": "--tp TP `one` / --tp TP two"}}
+    change = compared("$ lmdeploy --help\n", listed)
+    assert "- new: `--tp TP 'one' / --tp TP two`" in told([News("2.0", "1.0", change)])
 
 
 def test_equal_help_is_no_change() -> None:
