@@ -116,7 +116,7 @@ def test_an_older_install_is_replaced_and_others_stay(root: Path) -> None:
     save(record, "contract-0.5.3", done)
     save(record, "contract-0.18.0", done)
     versions = read(record)["versions"]
-    assert list(versions) == ["0.18.0", "0.5.3"]
+    assert list(versions) == ["0.5.3", "0.18.0"]
     assert len(versions["0.18.0"]["environments"]) == 1
 
 
