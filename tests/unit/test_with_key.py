@@ -51,6 +51,18 @@ def test_a_program_gets_the_key_as_its_last_argument(how: str, tmp_path: Path) -
     assert "fixtures" not in str(found["profile"])
 
 
+def test_a_wrapper_in_another_language_gets_the_key_as_an_argument(tmp_path: Path) -> None:
+    """Nothing else would reach the lmdeploy behind it."""
+    program = tmp_path / "served_program.py"
+    program.write_text(PROGRAM)
+    wrapper = tmp_path / "lmdeploy"
+    wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{program}" "$@"\n')
+    wrapper.chmod(0o755)
+    found = told(str(wrapper), "serve", folder=tmp_path)
+    assert found["argv"] == [str(program), "serve", "--api-keys", KEY]
+    assert VARIABLE not in str(found["child"])
+
+
 def test_a_missing_key_is_an_error(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, WITH_KEY, "nothing.py"], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
