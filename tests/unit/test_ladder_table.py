@@ -24,9 +24,9 @@ def test_the_committed_page_has_the_committed_records_figures() -> None:
     assert main([str(RECORD), "--check"]) == 0
 
 
-def test_a_figure_changed_by_hand_is_noticed(tmp_path: Path) -> None:
-    page = tmp_path / "vram.md"
-    page.write_text(PAGE.read_text(encoding="utf-8").replace("| 66543 |", "| 66544 |"), encoding="utf-8")
+def test_a_figure_changed_by_hand_is_noticed(record: dict[str, Any], tmp_path: Path) -> None:
+    page, ready = tmp_path / "vram.md", record["rows"][0]["ready_mib"]
+    page.write_text(PAGE.read_text(encoding="utf-8").replace(f"| {ready} |", f"| {ready + 1} |"), encoding="utf-8")
     assert main([str(RECORD), "--page", str(page), "--check"]) == 1
     assert main([str(RECORD), "--page", str(page)]) == 0
     assert page.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
