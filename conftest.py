@@ -28,4 +28,6 @@ pytest_plugins = [
     "fixtures.tool_calls",
     "fixtures.control",
     "fixtures.quality.run",
+    "fixtures.doors.opening",
+    "fixtures.doctor.plugin",
 ]

@@ -1,0 +1,211 @@
+"""The doctor names what will go wrong and how to mend it, and its exit code says whether anything will."""
+
+import io
+import re
+import socket
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.config import Config
+
+from fixtures.doctor import checks
+from fixtures.doctor.finding import Finding, bad, good, note
+from fixtures.doctor.known_breaks import BREAKS, DISTRIBUTIONS, found
+from fixtures.doctor.plugin import tell
+from fixtures.doctor.texts import FINDINGS
+from fixtures.memory_model import MIB
+from fixtures.options import OPTIONS
+from fixtures.report.console import columns, folded
+from fixtures.settings import Settings, resolve
+from tests.unit.tiny_checkpoint import write_checkpoint
+
+HEALTHY = {
+    "lmdeploy": "0.18.0", "transformers": "4.57.6", "huggingface_hub": "0.36.0", "datasets": "3.6.0",
+    "numpy": "2.3.1", "pyarrow": "26.0", "httpx": "0.28.1", "openai": "3.54.0", "torch": "2.10.0",
+}  # fmt: skip
+
+
+def settings_of(tmp_path: Path, **values: str) -> Settings:
+    given = {"work_dir": str(tmp_path / "work"), **values}
+    assert set(given) <= {option.name for option in OPTIONS}
+    return resolve(given.get, lambda _: None, {}, tmp_path)
+
+
+def ids(findings: Iterator[Finding] | list[Finding]) -> list[tuple[str, str]]:
+    return [(finding.id, finding.grade) for finding in findings]
+
+
+def test_the_pinned_set_is_not_known_to_break() -> None:
+    assert found(HEALTHY) == []
+    assert ids(checks.pins(HEALTHY)) == [("pins", "good")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "wanted"),
+    [
+        ({"transformers": "5.23.0"}, {"transformers_5"}),
+        ({"huggingface_hub": "1.0.0"}, {"huggingface_hub_1"}),
+        ({"lmdeploy": "0.11.1", "datasets": "4.0.0"}, {"datasets_4"}),
+        ({"lmdeploy": "0.9.2.post1"}, {"numpy_2"}),
+        ({"lmdeploy": "0.9.2.post1", "numpy": "1.26.4"}, {"pyarrow_26"}),
+        ({"openai": "1.40.3"}, {"httpx_28"}),
+        ({"lmdeploy": "0.9.2.post1", "numpy": "1.26.4", "pyarrow": "25.0", "gradio": "6.0.0"}, {"gradio_5"}),
+        ({"torch": "2.1.2"}, {"torch_1"}),
+    ],
+)
+def test_each_row_is_found_by_its_versions(changed: dict[str, str], wanted: set[str]) -> None:
+    assert {row.id for row in found({**HEALTHY, **changed})} == wanted
+
+
+def test_every_row_is_tried_above_and_asks_about_what_is_looked_up() -> None:
+    assert {row.distribution for row in BREAKS} <= set(DISTRIBUTIONS)
+    assert {row.id for row in BREAKS} <= set(FINDINGS)
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted"),
+    [(None, "no_lmdeploy"), ("0.5.2", "old_lmdeploy"), ("0.18.0", "lmdeploy"), ("99.0", "new_lmdeploy")],
+)
+def test_lmdeploy_is_one_that_was_tried(version: str | None, wanted: str) -> None:
+    versions = {} if version is None else {"lmdeploy": version}
+    assert [finding.id for finding in checks.lmdeploy_version(versions)] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("__version__ = '2.10.0'\ncuda: Optional[str] = '12.8'\nhip = None\n", "12.8"),
+        ("cuda: Optional[str] = None\n", ""),
+        ("cuda = '11.8'\n", "11.8"),
+    ],
+)
+def test_the_wheels_cuda_is_read_without_importing_torch(text: str, wanted: str) -> None:
+    assert checks.cuda_of(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("wheel", "driver", "wanted"),
+    [("13.0", "12.8", "driver_old"), ("12.8", "12.2", "driver_minor"), ("12.8", "12.8", "driver"),
+     ("12.8", "13.0", "driver")],
+)  # fmt: skip
+def test_a_driver_runs_its_own_major_version_of_cuda_and_older_ones(wheel: str, driver: str, wanted: str) -> None:
+    assert checks.driver_finding(wheel, driver).id == wanted
+
+
+def test_memory_in_use_is_told_with_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = checks.whole(write_checkpoint(tmp_path / "internlm2_5-1_8b-chat"))
+    for used, wanted in ((100, "vram"), (4_000, "vram_busy"), (23_500, "vram_short")):
+        settings = settings_of(tmp_path, vram_command=f"echo {used}MiB / 24576MiB")
+        assert [finding.id for finding in checks.gpu(settings, {}, content, "12.8")][-1] == wanted
+    monkeypatch.setenv("PATH", "")
+    assert ids(checks.gpu(settings_of(tmp_path, vram_command="no-such-command"), {}, content, ""))[:2] == [
+        ("cpu_torch", "bad"),
+        ("gpu_wrong", "bad"),
+    ]
+
+
+def test_a_missing_and_a_broken_checkpoint_are_told_with_their_remedy(tmp_path: Path) -> None:
+    content, missing = checks.checkpoint(settings_of(tmp_path, checkpoint=str(tmp_path / "nothing")))
+    assert content is None
+    assert ids(missing) == [("checkpoint_wrong", "bad")]
+    folder = write_checkpoint(tmp_path / "model")
+    content, whole = checks.checkpoint(settings_of(tmp_path, checkpoint=str(folder)))
+    assert content is not None
+    assert ids(whole) == [("checkpoint", "good")]
+    (folder / "model-00001-of-00002.safetensors").unlink()
+    _, cut = checks.checkpoint(settings_of(tmp_path, checkpoint=str(folder)))
+    assert "shards are missing" in cut[0].values["what"]
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = checks.whole(write_checkpoint(tmp_path / "model"))
+    assert ids(checks.disk(tmp_path / "not" / "there", content)) == [("disk", "good")]
+    monkeypatch.setattr(checks, "SPARE_BYTES", 2**60 * MIB)
+    assert ids(checks.disk(tmp_path, content)) == [("disk_short", "bad")]
+
+
+def test_a_taken_port_is_told_with_who_holds_it(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = str(taken.getsockname()[1])
+        finding = next(checks.port(settings_of(tmp_path, server_port=number)))
+    assert finding.id == "port_taken"
+    assert "process" in finding.values["who"]
+    assert list(checks.port(settings_of(tmp_path))) == [], "nothing to say where the port is chosen later"
+
+
+def test_a_hub_that_does_not_answer_matters_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        environment = {"HF_ENDPOINT": f"http://127.0.0.1:{closed.getsockname()[1]}"}
+        assert ids(checks.hub(settings_of(tmp_path), environment)) == [("hub_away", "note")]
+        assert ids(checks.hub(settings_of(tmp_path, calibration="hub"), environment)) == [("hub_away", "bad")]
+    assert ids(checks.hub(settings_of(tmp_path, calibration="local"), {})) == []
+    assert ids(checks.hub(settings_of(tmp_path), {"HF_HUB_OFFLINE": "1"})) == [("hub_away", "note")]
+
+
+@pytest.mark.parametrize(
+    ("environment", "missing"),
+    [
+        ({}, None),
+        ({"http_proxy": "http://proxy:1"}, "127.0.0.1,0.0.0.0"),
+        ({"http_proxy": "http://proxy:1", "no_proxy": "localhost, 127.0.0.1"}, "0.0.0.0"),
+        ({"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "127.0.0.1,0.0.0.0"}, None),
+        ({"http_proxy": "http://proxy:1", "no_proxy": "*"}, None),
+    ],
+)
+def test_a_proxy_without_an_exception_for_this_machine_is_told(environment: dict[str, str], missing: str) -> None:
+    assert [finding.values["missing"] for finding in checks.proxies(environment)] == ([missing] if missing else [])
+
+
+class Writer:
+    fullwidth = 50
+
+    def __init__(self) -> None:
+        self.text = io.StringIO()
+
+    def line(self, text: str, **_markup: Any) -> None:
+        self.text.write(text + "\n")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_is_said_fits_the_terminal_and_decides_the_exit_code(language: str) -> None:
+    writer = Writer()
+    values = {"version": "5.23.0", "lmdeploy": "0.18.0", "pip": "transformers==4.57.6"}
+    assert tell([good("python", version="3.11.7"), note("no_pictures")], language, writer) == 0
+    assert tell([bad("transformers_5", **values)], language, writer) == 1
+    assert "transformers==4.57.6" in writer.text.getvalue()
+    assert all(columns(line) < Writer.fullwidth for line in writer.text.getvalue().splitlines())
+
+
+def test_a_long_command_is_not_broken() -> None:
+    assert folded("run pip-install-a-very-long-name now", 12, indent=2) == [
+        "run",
+        "  pip-install-a-very-long-name",
+        "  now",
+    ]
+
+
+def test_every_finding_has_its_text_with_the_same_places_in_both_languages() -> None:
+    sources = "".join(file.read_text(encoding="utf-8") for file in Path(checks.__file__).parent.glob("*.py"))
+    for id_, (chinese, english) in FINDINGS.items():
+        assert id_ in {row.id for row in BREAKS} or f'"{id_}"' in sources.replace("FINDINGS", ""), id_
+        assert bool(chinese[1]) == bool(english[1]), id_
+        extra = {name for _, name, _, _ in string.Formatter().parse("".join(chinese + english)) if name}
+        assert extra <= set(re.findall(r"\w+", sources)), id_
+
+
+def test_the_command_ends_before_anything_is_written(pytester: pytest.Pytester, request: pytest.FixtureRequest) -> None:
+    root: Config = request.config
+    result = pytester.runpytest_subprocess(
+        "--rootdir", str(root.rootpath), "-c", str(root.rootpath / "pytest.ini"), "-m", "gpu", "--doctor",
+        "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en", "--rehearse",
+        "--evidence-dir", str(pytester.path / "evidence"), str(root.rootpath / "tests" / "acceptance"),
+    )  # fmt: skip
+    result.stdout.fnmatch_lines(["* checkpoint internlm2_5-standin-chat is whole*"])
+    assert result.ret in (0, 1)
+    assert not (pytester.path / "evidence").exists()
