@@ -1,14 +1,14 @@
-"""其他入口 / The homework's other doors: web page, own script, ssh tunnel, terminal client, Gradio, terminal chat."""
+"""其他入口 / The homework's other doors: terminal chat, web page, own script, ssh tunnel, terminal client, Gradio."""
 
 import time
 from pathlib import Path
 
 import pytest
 
+from fixtures.api_server import RunningServer
 from fixtures.capabilities import Capabilities
 from fixtures.chat_claims import HEROES, chinese_fault, heroes_fault, leak_fault
 from fixtures.commands import api_client_command, lmdeploy_program
-from fixtures.deployment import Deployment
 from fixtures.doors import pages
 from fixtures.doors import tunnel as ssh
 from fixtures.doors.client_script import SCRIPT, run_script
@@ -21,7 +21,7 @@ from fixtures.report.pictures import browser
 from fixtures.settings import Settings
 from fixtures.vram import Sampler
 
-pytestmark = [pytest.mark.gpu, pytest.mark.doors]
+pytestmark = [pytest.mark.gpu, pytest.mark.doors, pytest.mark.alone]
 
 
 def story_fault(text: str) -> str:
@@ -29,14 +29,47 @@ def story_fault(text: str) -> str:
     return heroes_fault(text) or chinese_fault(text) or leak_fault(text)
 
 
+def told(said: Said, measure: Measure, keep: Keep) -> None:
+    """The story was told in the terminal, and `exit` ended the program well."""
+    keep(said.command, said.answer, said.seconds, f"prompt after {said.started_seconds} s", said.vram_mib)
+    measure("length", len(said.answer), "characters")
+    measure("exit code", said.exit_code, limit="0")
+    assert not story_fault(said.answer), story_fault(said.answer)
+    assert said.exit_code == 0
+
+
+@pytest.mark.claim("doors.chat_source")
+def test_the_checkpoint_chats_in_a_terminal(source_chat: Said, measure: Measure, keep: Keep) -> None:
+    """Section 2.3: a question, two times Enter, an answer, `exit`."""
+    told(source_chat, measure, keep)
+
+
+@pytest.mark.claim("doors.chat_smaller_cache")
+def test_half_the_cache_share_frees_memory(
+    vram: Sampler, source_chat: Said, smaller_cache_chat: Said, measure: Measure, keep: Keep
+) -> None:
+    """Section 3.2.1: `--cache-max-entry-count 0.4` against lmdeploy's own 0.8."""
+    baseline = vram.phase_mib("idle")
+    whole, half = (float(said.vram_mib or 0) - baseline for said in (source_chat, smaller_cache_chat))
+    measure("VRAM", f"{whole:.0f}, {half:.0f}", "MiB", "the second is smaller")
+    told(smaller_cache_chat, measure, keep)
+    assert 0 < half < whole
+
+
+@pytest.mark.claim("doors.chat_quantized")
+def test_the_quantized_checkpoint_chats_in_a_terminal(quantized_chat: Said, measure: Measure, keep: Keep) -> None:
+    """The W4A16 checkpoint, with the homework's share for the KV cache."""
+    told(quantized_chat, measure, keep)
+
+
 @pytest.mark.claim("doors.web_page")
 def test_the_web_page_lists_the_chat_route_and_tries_it_out(
-    deployment: Deployment, settings: Settings, measure: Measure, keep: Keep
+    homework_server: RunningServer, settings: Settings, measure: Measure, keep: Keep
 ) -> None:
     """Section 3.1.1: http://127.0.0.1:23333 in a browser."""
     if reason := pages.why_not():
         pytest.skip(reason)
-    server = deployment.server
+    server = homework_server
     url = f"http://{server.host}:{server.port}"
     body = {
         "model": server.model_name,
@@ -59,22 +92,22 @@ def test_the_web_page_lists_the_chat_route_and_tries_it_out(
 
 @pytest.mark.claim("doors.client_script")
 def test_the_homeworks_own_script_tells_the_story(
-    deployment: Deployment, settings: Settings, tmp_path: Path, measure: Measure, keep: Keep
+    homework_server: RunningServer, settings: Settings, tmp_path: Path, measure: Measure, keep: Keep
 ) -> None:
     """Section 4.1: `python internlm2_5.py`, unchanged but for the port."""
     began = time.monotonic()
-    printed = run_script(deployment.server.port, tmp_path, settings.request_timeout)
+    printed = run_script(homework_server.port, tmp_path, settings.request_timeout)
     keep(f"python {SCRIPT.name}", printed, time.monotonic() - began)
     measure("length", len(printed), "characters")
     assert not story_fault(printed), story_fault(printed)
 
 
 @pytest.mark.claim("doors.tunnel")
-def test_the_server_answers_through_an_ssh_tunnel(deployment: Deployment, measure: Measure, keep: Keep) -> None:
+def test_the_server_answers_through_an_ssh_tunnel(homework_server: RunningServer, measure: Measure, keep: Keep) -> None:
     """Section 3.1.1: `ssh -CNg -L`, with a local sshd in the place of the remote machine."""
     if reason := ssh.why_not():
         pytest.skip(reason)
-    server = deployment.server
+    server = homework_server
     began = time.monotonic()
     with ssh.tunnel(server.port) as local:
         names = model_names(ask(ssh.HOST, local, "/v1/models"))
@@ -85,25 +118,25 @@ def test_the_server_answers_through_an_ssh_tunnel(deployment: Deployment, measur
 
 @pytest.mark.claim("doors.api_client")
 def test_the_terminal_client_talks_to_the_server(
-    deployment: Deployment, lmdeploy_table: Capabilities, settings: Settings, measure: Measure, keep: Keep
+    homework_server: RunningServer, lmdeploy_table: Capabilities, settings: Settings, measure: Measure, keep: Keep
 ) -> None:
     """Section 3.1.2: `lmdeploy serve api_client`."""
     require(lmdeploy_table, "serve api_client")
-    url = f"http://{deployment.server.host}:{deployment.server.port}"
+    url = f"http://{homework_server.host}:{homework_server.port}"
     said = converse(api_client_command(lmdeploy_program(settings.rehearse), url), settings)
     told(said, measure, keep)
 
 
 @pytest.mark.claim("doors.gradio")
 def test_gradios_page_talks_to_the_server(
-    deployment: Deployment, lmdeploy_table: Capabilities, settings: Settings, tmp_path: Path, measure: Measure,
+    homework_server: RunningServer, lmdeploy_table: Capabilities, settings: Settings, tmp_path: Path, measure: Measure,
     keep: Keep,
 ) -> None:  # fmt: skip
     """Section 3.1.3: `lmdeploy serve gradio`, in a browser."""
     require(lmdeploy_table, "serve gradio")
     if reason := pages.why_not():
         pytest.skip(reason)
-    url = f"http://{deployment.server.host}:{deployment.server.port}"
+    url = f"http://{homework_server.host}:{homework_server.port}"
     began = time.monotonic()
     with (
         gradio(lmdeploy_program(settings.rehearse), url, tmp_path, settings.start_timeout) as (address, command),
@@ -113,39 +146,3 @@ def test_gradios_page_talks_to_the_server(
     keep(command, shown, time.monotonic() - began, picture=picture)
     measure("length", len(shown), "characters")
     assert not heroes_fault(shown), heroes_fault(shown)
-
-
-@pytest.mark.alone
-@pytest.mark.claim("doors.chat_source")
-def test_the_checkpoint_chats_in_a_terminal(source_chat: Said, measure: Measure, keep: Keep) -> None:
-    """Section 2.3: a question, two times Enter, an answer, `exit`."""
-    told(source_chat, measure, keep)
-
-
-@pytest.mark.alone
-@pytest.mark.claim("doors.chat_smaller_cache")
-def test_half_the_cache_share_frees_memory(
-    vram: Sampler, source_chat: Said, smaller_cache_chat: Said, measure: Measure, keep: Keep
-) -> None:
-    """Section 3.2.1: `--cache-max-entry-count 0.4` against lmdeploy's own 0.8."""
-    baseline = vram.phase_mib("idle")
-    whole, half = (float(said.vram_mib or 0) - baseline for said in (source_chat, smaller_cache_chat))
-    measure("VRAM", f"{whole:.0f}, {half:.0f}", "MiB", "the second is smaller")
-    told(smaller_cache_chat, measure, keep)
-    assert 0 < half < whole
-
-
-@pytest.mark.alone
-@pytest.mark.claim("doors.chat_quantized")
-def test_the_quantized_checkpoint_chats_in_a_terminal(quantized_chat: Said, measure: Measure, keep: Keep) -> None:
-    """The W4A16 checkpoint, with the homework's share for the KV cache."""
-    told(quantized_chat, measure, keep)
-
-
-def told(said: Said, measure: Measure, keep: Keep) -> None:
-    """The story was told in the terminal, and `exit` ended the program well."""
-    keep(said.command, said.answer, said.seconds, f"prompt after {said.started_seconds} s", said.vram_mib)
-    measure("length", len(said.answer), "characters")
-    measure("exit code", said.exit_code, limit="0")
-    assert not story_fault(said.answer), story_fault(said.answer)
-    assert said.exit_code == 0
