@@ -1,5 +1,6 @@
 """A terminal is driven as a person drives it; the script differs in its port alone; pictures of nothing else get in."""
 
+import base64
 import shutil
 import sys
 import time
@@ -16,11 +17,12 @@ from fixtures.doors.terminal import answer_of, terminal
 from fixtures.doors.terminal import why_not as no_terminal
 from fixtures.errors import RequestError, ServerError
 from fixtures.events import DoorTried, Entry
+from fixtures.evidence import Evidence, read
 from fixtures.guard import process
 from fixtures.homework import API_KEY, STORY_PROMPT, SYSTEM_PROMPT
 from fixtures.readiness import ask
 from fixtures.report.catalogue import Texts
-from fixtures.report.doors_section import doors_section
+from fixtures.report.doors_section import JPEG, doors_section
 from fixtures.report.summary import summarize
 from tests.unit.report import synthetic
 
@@ -124,11 +126,21 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Chromium" in pages.why_not() or "playwright" in pages.why_not()
 
 
+def test_a_picture_survives_the_evidence(tmp_path: Path) -> None:
+    picture = base64.b32encode(JPEG + bytes(range(256)) * 400).decode()
+    evidence = Evidence(tmp_path)
+    evidence.append(DoorTried("doors.web_page", "http://127.0.0.1:1", "{}", 2.0, picture=picture))
+    evidence.close()
+    assert read(tmp_path)[0].event == DoorTried("doors.web_page", "http://127.0.0.1:1", "{}", 2.0, picture=picture)
+
+
 def test_the_report_shows_what_was_seen_and_no_other_picture() -> None:
     started = synthetic.entries()[0]
+    # Base64 of these bytes has slashes.
+    jpeg = JPEG + bytes(range(256)) * 40
     tried = [
         DoorTried("doors.tunnel", "ssh -CNg -L 1:127.0.0.1:1", "<b>seen</b>", 1.5, vram_mib=34735),
-        DoorTried("doors.web_page", "http://127.0.0.1:1", "{}", 2.0, picture="data:image/jpeg;base64,QUJD"),
+        DoorTried("doors.web_page", "http://127.0.0.1:1", "{}", 2.0, picture=base64.b32encode(jpeg).decode()),
         DoorTried("doors.gradio", "x", "y", 2.0, picture='data:image/svg+xml,<svg onload="alert(1)">'),
     ]
     entries = [started, *(Entry(t=1.0, at=started.at, event=event) for event in tried)]
@@ -136,4 +148,5 @@ def test_the_report_shows_what_was_seen_and_no_other_picture() -> None:
     assert "&lt;b&gt;seen&lt;/b&gt;" in shown
     assert "34,735 MiB" in shown
     assert shown.count("<img") == 1
+    assert base64.b64encode(jpeg).decode() in shown
     assert doors_section(summarize([started]), Texts("en")) is None
