@@ -249,12 +249,12 @@ def test_never_ready(
     seen: str,
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(ServerNotReady) as caught, started(*switches, start_timeout=0.8):
+    with pytest.raises(ServerNotReady) as caught, started(*switches, start_timeout=2.0):
         pass
-    assert time.monotonic() - began < 3 + SLACK
-    assert re.search(rf"not ready after [12] s; last seen: {seen}", caught.value.what)
+    assert time.monotonic() - began < 4 + SLACK
+    assert re.search(rf"not ready after [23] s; last seen: {seen}", caught.value.what)
     written = next(log_of_events.folder.glob("*.log")).read_text()
-    assert written.count("GET /health") <= 4  # three times a second
+    assert written.count("GET /health") <= 9  # three times a second
     assert "loading" in caught.value.detail
     nothing_left()
 
