@@ -208,6 +208,21 @@ def test_a_hung_driver_hangs_neither_queries_nor_the_stop(
     go_on.set()
 
 
+def test_a_hung_driver_is_waited_for_once_and_not_at_every_mark(
+    probe: NvmlProbe, device: FakeDevice, evidence: Evidence
+) -> None:
+    go_on = threading.Event()
+    sampler = Sampler(probe, evidence, stale_s=0.5)
+    sampler.start()
+    device.on_query = lambda: go_on.wait(30)  # type: ignore[assignment, return-value]
+    started = time.monotonic()
+    for number in range(40):
+        sampler.mark(f"test {number}")
+    sampler.stop()
+    assert time.monotonic() - started < 40 * 0.5 / 2
+    go_on.set()
+
+
 def test_a_sampler_that_cannot_log_is_not_believed(probe: NvmlProbe, evidence: Evidence) -> None:
     """A full disk: the thread must not go on as if the report could show what it saw."""
 
