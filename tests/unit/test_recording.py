@@ -19,6 +19,7 @@ from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinishe
 from fixtures.evidence import read
 from fixtures.evidence.seal import verify
 from fixtures.recording import git_state, new_run_id, selects, subject_of
+from fixtures.report.plugin import put_aside
 from tests.unit.report.inner import Inner, inner, suite
 
 __all__ = ["inner"]
@@ -327,3 +328,41 @@ def test_continuous_integration_leaves_no_variable_in_the_report(inner: Inner, m
     assert "not-to-be-seen" not in everything
     assert "alert(1)" not in inner.page.partition('id="verdict"')[0]
     assert os.environ["HF_TOKEN"] == "not-to-be-seen"
+
+
+def test_a_report_that_the_disk_refuses_is_told_and_leaves_an_unfinished_page(inner: Inner) -> None:
+    full = """
+from pathlib import Path
+(page,) = Path("evidence").glob("*/report.html")
+page.unlink()
+page.symlink_to("/dev/full")
+"""
+    result = inner.run(suite({"vram.released": f"exec({full!r})"}), "--report-lang", "en")
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.stdout.fnmatch_lines(["*the report could not be written: *No space left*unfinished run*"])
+    assert "</html>" in inner.page
+    for shown in (inner.page, result.stdout.str()):
+        assert "All 15 claims of the homework were run" not in shown
+
+
+def test_a_log_that_the_disk_refuses_ends_the_run(inner: Inner) -> None:
+    full = """
+import resource
+from pathlib import Path
+(log,) = Path("evidence").glob("*/events.jsonl")
+room = log.stat().st_size + 300
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+"""
+    result = inner.run(suite({"tools.add": f"exec({full!r})"}), "--report-lang", "en")
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.stdout.fnmatch_lines(["*the folder of --evidence-dir cannot be written*", "*what to do: free some space*"])
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert "killed" in inner.codes
+    assert "</html>" in inner.page
+
+
+def test_a_device_is_nobodys_old_report(tmp_path: Path) -> None:
+    pipe = tmp_path / "report.html"
+    os.mkfifo(pipe)
+    put_aside(pipe)
+    assert pipe.exists()
