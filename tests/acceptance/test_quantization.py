@@ -20,7 +20,10 @@ def test_the_quantized_checkpoint_is_smaller(
 ) -> None:
     """The homework's `du -sh`: the weights take less room than before."""
     measure("size", round(quantized.bytes / MIB, 1), "MiB", f"< {checkpoint.bytes / MIB:.1f} MiB")
-    assert quantized.bytes < checkpoint.bytes
+    assert quantized.bytes < checkpoint.bytes, (
+        f"the weights have {quantized.bytes} bytes after the quantization and had {checkpoint.bytes} before: "
+        "nothing was quantized"
+    )
 
 
 @pytest.mark.claim("quantization.config")
