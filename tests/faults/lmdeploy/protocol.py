@@ -1,0 +1,189 @@
+"""The bodies of 0.18.0's answers, and faults in them: a function for each fault, which changes a healthy body."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from tests.faults.lmdeploy.model import Say, pieces, raw
+
+Body = dict[str, Any]
+Change = Callable[[Body], None]
+
+CREATED: Final = 1795371213
+_numbers: Final = itertools.count(1)
+
+
+def usage(prompt: int, completion: int) -> Body:
+    """Token counts."""
+    return {
+        "prompt_tokens": prompt,
+        "total_tokens": prompt + completion,
+        "completion_tokens": completion,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": None,
+    }
+
+
+def completion(model: str, turns: list[Say], prompt: int, logprobs: bool = False) -> Body:
+    """A whole answer, with a choice for each turn."""
+    choices = [
+        {
+            "index": index,
+            "message": {
+                "role": "assistant",
+                "content": turn.text or None if turn.calls else turn.text,
+                "reasoning_content": None,
+                "tool_calls": [_call(name, json.dumps(arguments)) for name, arguments in turn.calls] or None,
+            },
+            "logprobs": {"content": [_logprob(piece) for piece in pieces(turn.text)]} if logprobs else None,
+            "output_token_logprobs": None,
+            "finish_reason": reason(turn),
+            "output_ids": None,
+            "routed_experts": None,
+        }
+        for index, turn in enumerate(turns)
+    ]
+    return {
+        "id": f"chatcmpl-{next(_numbers):022}",
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": model,
+        "choices": choices,
+        "usage": usage(prompt, sum(len(pieces(raw(turn))) + 1 for turn in turns)),
+        "service_tier": None,
+    }
+
+
+def reason(turn: Say) -> str:
+    """The finish reason."""
+    return "tool_calls" if turn.calls else "length" if turn.cut else "stop"
+
+
+def chunks(model: str, turn: Say, prompt: int, include_usage: bool) -> Iterator[Body]:
+    """A streamed answer: a name alone, arguments in pieces, the reason in a chunk of its own, usage last."""
+    head = {
+        "id": f"chatcmpl-{next(_numbers):022}",
+        "object": "chat.completion.chunk",
+        "created": CREATED,
+        "model": model,
+    }
+    tail: Body = {"usage": None} if include_usage else {}
+
+    def chunk(delta: Body, **choice: Any) -> Body:
+        return {**head, "choices": [{"index": 0, "delta": {"role": "assistant", **delta}, **choice}], **tail}
+
+    for piece in pieces(turn.text):
+        yield chunk({"content": piece})
+    for index, (name, arguments) in enumerate(turn.calls):
+        call = _call(name, "")
+        yield chunk({"tool_calls": [{**call, "index": index, "function": {"name": name}}]})
+        for piece in pieces(json.dumps(arguments)):
+            yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+    yield chunk({"content": ""}, finish_reason=reason(turn))
+    if include_usage:
+        counts = usage(prompt, len(pieces(raw(turn))) + 1)
+        del counts["completion_tokens_details"]
+        yield {**head, "choices": [], "usage": counts}
+
+
+def models(name: str) -> Body:
+    """The list of models."""
+    permission = {
+        "id": "modelperm-49jerQq5T3kTLTxnmcEMHg", "object": "model_permission", "created": CREATED,
+        "allow_create_engine": False, "allow_sampling": True, "allow_logprobs": True, "allow_search_indices": True,
+        "allow_view": True, "allow_fine_tuning": False, "organization": "*", "group": None, "is_blocking": False,
+    }  # fmt: skip
+    model = {
+        "id": name, "object": "model", "created": CREATED, "owned_by": "lmdeploy", "root": name, "parent": None,
+        "permission": [permission],
+    }  # fmt: skip
+    return {"object": "list", "data": [model]}
+
+
+def refusal(status: int, message: str, kind: str = "invalid_request_error") -> Body:
+    """An error's body."""
+    return {"message": message, "type": kind, "code": status, "param": None, "object": "error"}
+
+
+def _call(name: str, arguments: str) -> Body:
+    id_ = f"chatcmpl-tool-{next(_numbers):022}"
+    return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _logprob(piece: str) -> Body:
+    return {"token": piece, "bytes": list(piece.encode()), "logprob": 0.0, "top_logprobs": []}
+
+
+def _message(body: Body) -> Body:
+    message: Body = body["choices"][0]["message"]
+    return message
+
+
+def _each_call(change: Callable[[Body], None]) -> Change:
+    def changed(body: Body) -> None:
+        for call in _message(body)["tool_calls"] or []:
+            change(call)
+
+    return changed
+
+
+def _finish(reason_: str | None, where: str) -> Change:
+    def changed(body: Body) -> None:
+        if body["choices"][0]["finish_reason"] == where:
+            body["choices"][0]["finish_reason"] = reason_
+
+    return changed
+
+
+def _left_in_content(body: Body) -> None:
+    message = _message(body)
+    for call in message["tool_calls"] or []:
+        function = call["function"]
+        parameters = json.loads(function["arguments"])
+        text = json.dumps({"name": function["name"], "parameters": parameters})
+        message["content"] = f"<|action_start|><|plugin|>\n{text}<|action_end|>"
+        body["choices"][0]["finish_reason"] = "stop"
+    message["tool_calls"] = None
+
+
+def _call_lost(body: Body) -> None:
+    if _message(body)["tool_calls"]:
+        _message(body).update(content="", tool_calls=None)
+        body["choices"][0]["finish_reason"] = "stop"
+
+
+def _token_beside_call(body: Body) -> None:
+    if _message(body)["tool_calls"]:
+        _message(body)["content"] = "<|action_end|>"
+
+
+def _call_twice(body: Body) -> None:
+    calls = _message(body)["tool_calls"]
+    if calls:
+        calls.append(dict(calls[0]))
+
+
+PROTOCOL: Final[dict[str, Change]] = {
+    "usage-missing": lambda body: body.pop("usage"),
+    "usage-of-zero": lambda body: body.update(usage=usage(0, 0)),
+    "usage-does-not-add-up": lambda body: body["usage"].update(total_tokens=1),
+    "finish-reason-stop-beside-a-call": _finish("stop", "tool_calls"),
+    "finish-reason-null": _finish(None, "stop"),
+    "finish-reason-missing": lambda body: body["choices"][0].pop("finish_reason"),
+    "call-left-in-content": _left_in_content,
+    "call-lost": _call_lost,
+    "call-twice-with-one-id": _call_twice,
+    "call-without-id": _each_call(lambda call: call.pop("id")),
+    "special-token-beside-a-call": _token_beside_call,
+    "arguments-not-json": _each_call(lambda call: call["function"].update(arguments='{"a": 3, "b": ')),
+    "arguments-are-a-list": _each_call(lambda call: call["function"].update(arguments="[3, 5]")),
+    "arguments-are-an-object": _each_call(
+        lambda call: call["function"].update(arguments=json.loads(call["function"]["arguments"]))
+    ),
+    "no-choices": lambda body: body.update(choices=[]),
+    "content-null": lambda body: None if _message(body)["tool_calls"] else _message(body).update(content=None),
+    "message-missing": lambda body: body["choices"][0].pop("message"),
+}

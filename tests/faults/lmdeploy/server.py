@@ -1,0 +1,488 @@
+"""`lmdeploy serve api_server`: the HTTP side of 0.18.0 around a model that is arithmetic.
+
+Faults of starting and of answering are functions here; those of what is answered are in `behaviour` and `protocol`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from tests.faults.lmdeploy import model, protocol
+from tests.faults.lmdeploy.behaviour import BEHAVIOUR
+from tests.faults.lmdeploy.memory import Gpu
+from tests.faults.lmdeploy.moment import note
+from tests.faults.lmdeploy.protocol import PROTOCOL, refusal
+
+CHAT: Final = "/v1/chat/completions"
+LOAD_S: Final = 0.1
+"""Seconds of loading: enough for a server to be seen while it does not listen yet."""
+
+FOREVER: Final = 3600.0
+
+
+def arguments_of(argv: list[str]) -> argparse.Namespace:
+    """Those of 0.18.0 that the suite may pass; any other is refused as argparse does."""
+    parser = argparse.ArgumentParser(prog="lmdeploy serve api_server", allow_abbrev=False)
+    parser.add_argument("model_path", type=Path)
+    parser.add_argument("--model-format", choices=("hf", "awq"), default="hf")
+    parser.add_argument("--quant-policy", type=int, choices=(0, 4, 8), default=0)
+    parser.add_argument("--cache-max-entry-count", type=float, default=0.8)
+    parser.add_argument("--server-name", default="0.0.0.0")
+    parser.add_argument("--server-port", type=int, default=23333)
+    parser.add_argument("--tp", type=int, default=1)
+    parser.add_argument("--model-name")
+    parser.add_argument("--backend", default="turbomind")
+    parser.add_argument("--session-len", type=int)
+    parser.add_argument("--tool-call-parser")
+    parser.add_argument("--api-keys", nargs="*")
+    parser.add_argument("--log-level", default="ERROR")
+    parser.add_argument("--trust-remote-code", action="store_true")
+    return parser.parse_args(argv)
+
+
+class ApiServer:
+    """The application and what it remembers: how many questions it was asked."""
+
+    def __init__(self, arguments: argparse.Namespace, fault: str, gpu: Gpu) -> None:
+        self.arguments = arguments
+        self.fault = fault
+        self.gpu = gpu
+        self.asked = 0
+        self.name: str = arguments.model_name or str(arguments.model_path)
+        config = json.loads((arguments.model_path / "config.json").read_text(encoding="utf-8"))
+        self.session_len = arguments.session_len or config.get("max_position_embeddings", 4096)
+        self.app = Starlette(
+            routes=[
+                Route("/health", self.health),
+                Route("/v1/models", self.models),
+                Route(CHAT, self.chat, methods=["POST"]),
+            ],
+            exception_handlers={404: lambda *_: JSONResponse({"detail": "Not Found"}, 404)},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """With `--api-keys`, refuse whoever has none of them, as lmdeploy's middleware does below `/v1`."""
+        if (
+            scope["type"] == "http"
+            and self.arguments.api_keys
+            and self.fault != "key-not-asked-for"
+            and scope["path"].startswith("/v1")
+        ):
+            given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+            if given not in [f"Bearer {key}" for key in self.arguments.api_keys]:
+                await JSONResponse({"error": "Unauthorized"}, 401)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    async def health(self, _: Request) -> Response:
+        if self.fault == "health-never-200":
+            return JSONResponse({"status": "unhealthy", "message": "TurboMind engine is starting."}, 503)
+        if self.fault == "health-without-answer":
+            note()
+            await asyncio.sleep(FOREVER)
+        return JSONResponse({"status": "healthy", "message": "TurboMind engine is healthy."})
+
+    async def models(self, _: Request) -> Response:
+        if self.fault == "model-list-not-json":
+            return PlainTextResponse("<html>It works!</html>")
+        listed = protocol.models(MODEL_NAMES.get(self.fault, self.name))
+        if self.fault == "model-list-empty":
+            listed["data"] = []
+        if self.fault == "two-models":
+            listed["data"] += protocol.models("internlm2-chat-7b")["data"]
+        return JSONResponse(listed)
+
+    async def chat(self, request: Request) -> Response:
+        text = (await request.body()).decode("utf-8", "replace")
+        self.asked += 1
+        if self.fault in TRANSPORT:
+            answer = await TRANSPORT[self.fault](self)
+            if answer is not None:
+                return answer
+        try:
+            wish = json.loads(text)
+        except ValueError:
+            return _refused(400, "1: JSON decode error")
+        problem = self._problem(wish)
+        if problem is not None:
+            return problem
+        return self._answer(wish)
+
+    def _problem(self, wish: dict[str, Any]) -> Response | None:
+        """What 0.18.0 refuses, in its words."""
+        if "model" not in wish:
+            return _refused(400, "model: Field required")
+        if wish["model"] != self.name:
+            return _refused(404, f"The model {wish['model']!r} does not exist.", "not_found_error")
+        if not wish.get("messages"):
+            return _refused(400, "messages must not be empty unless input_ids is set.")
+        limits = (
+            (0 <= wish.get("temperature", 0.7) <= 2, f"The temperature {wish.get('temperature')} must be in [0, 2]"),
+            (0 < wish.get("top_p", 1.0) <= 1, f"The top_p {wish.get('top_p')} must be in (0, 1]."),
+            (wish.get("max_tokens", 1) != 0, "The max_tokens 0 must be a positive integer."),
+            (wish.get("n", 1) > 0, f"The n {wish.get('n')} must be a positive int."),
+        )
+        wrong = next((message for holds, message in limits if not holds), "")
+        if wrong:
+            return _refused(400, wrong)
+        length = _prompt_tokens(wish)
+        if length >= self.session_len:
+            limit = f"must be smaller than the model context length ({self.session_len})."
+            return _refused(400, f"Input length ({length}) {limit}")
+        if wish.get("tools") and not self.arguments.tool_call_parser:
+            return _refused(400, "Please launch the api_server with --tool-call-parser if you want to use tools.")
+        if wish.get("tool_choice") == "required" and '"type": "int"' in json.dumps(wish["tools"]):
+            return _refused(400, 'Unsupported response format: Unsupported type "int"\n')
+        return None
+
+    def _turn(self, wish: dict[str, Any], number: int) -> model.Say:
+        rng = Random(f"{os.environ.get('FAULT_SEED', '')} {number} {wish.get('seed', self.asked)}")
+        if not wish.get("temperature", 0.7):
+            rng = Random(json.dumps(wish["messages"]))
+        offered = [tool["function"]["name"] for tool in wish.get("tools") or []]
+        choice = wish.get("tool_choice", "auto")
+        if isinstance(choice, dict):  # 0.18.0 does not force it: it takes the other tools out of the prompt
+            offered = [name for name in offered if name == choice["function"]["name"]]
+        asked = model.read(wish["messages"], offered, rng)
+        turn = model.say(asked)
+        if self.fault in BEHAVIOUR:
+            turn = BEHAVIOUR[self.fault](asked, turn)
+        if choice == "required" and not turn.calls and offered:
+            turn = model.Say(calls=((offered[0], {"a": 0, "b": 0}),))
+        if choice == "none" and turn.calls:
+            turn = model.Say(model.raw(turn))
+        return _limited(turn, wish)
+
+    def _answer(self, wish: dict[str, Any]) -> Response:
+        turns = [self._turn(wish, number) for number in range(wish.get("n", 1))]
+        prompt = _prompt_tokens(wish)
+        self.gpu.answered()
+        if wish.get("stream"):
+            include_usage = bool((wish.get("stream_options") or {}).get("include_usage"))
+            return StreamingResponse(self._events(turns[0], prompt, include_usage), media_type="text/event-stream")
+        body = protocol.completion(self.name, turns, prompt, bool(wish.get("logprobs")))
+        if self.fault in PROTOCOL:
+            PROTOCOL[self.fault](body)
+        return JSONResponse(body)
+
+    async def _events(self, turn: model.Say, prompt: int, include_usage: bool) -> AsyncIterator[bytes]:
+        lines = [
+            f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
+            for chunk in protocol.chunks(self.name, turn, prompt, include_usage)
+        ]
+        for line in STREAM.get(self.fault, lambda healthy: healthy)(lines):
+            yield line
+        if self.fault == "stream-never-ends":
+            note()
+            while True:
+                await asyncio.sleep(0.2)
+                yield lines[0]
+        yield b"data: [DONE]\n\n"
+
+
+MODEL_NAMES: Final = {"another-model-named": "internlm2-chat-7b", "no-model-named": ""}
+"""Faults: the name in the list of models."""
+
+
+OTHERS: Final = (
+    "health-never-200", "health-without-answer", "model-list-empty", "model-list-not-json", "two-models",
+    "stream-never-ends", "key-not-asked-for",
+)  # fmt: skip
+"""Faults that are made where they happen, in the handlers."""
+
+
+def _cut_character(lines: list[bytes]) -> list[bytes]:
+    """A token's bytes passed on before the character was whole: what a decoder shows as U+FFFD, twice."""
+    return [line.replace("狐".encode(), "\ufffd\ufffd".encode()) for line in lines]
+
+
+def _in_one_piece(lines: list[bytes]) -> list[bytes]:
+    text = "".join(choice["delta"].get("content", "") for line in lines for choice in _parsed(line)["choices"])
+    first = _parsed(lines[0])
+    first["choices"][0]["delta"]["content"] = text
+    rest = [line for line in lines if _has_reason(line) or not _parsed(line)["choices"]]
+    return [f"data: {json.dumps(first)}\n\n".encode(), *rest]
+
+
+def _name_in_parts(lines: list[bytes]) -> list[bytes]:
+    changed = []
+    for line in lines:
+        if b'"name": "add"' in line:
+            changed.append(line.replace(b'"name": "add"', b'"name": "ad"'))
+            line = line.replace(b'"name": "add"', b'"name": "d"')
+        changed.append(line)
+    return changed
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    chunk: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+    return chunk
+
+
+def _has_reason(line: bytes) -> bool:
+    return any(choice.get("finish_reason") for choice in _parsed(line)["choices"])
+
+
+STREAM: Final[dict[str, Callable[[list[bytes]], list[bytes]]]] = {
+    "stream-splits-a-character": _cut_character,
+    "stream-in-one-piece": _in_one_piece,
+    "stream-loses-a-piece": lambda lines: lines[:1] + lines[2:],
+    "stream-without-usage": lambda lines: [line for line in lines if _parsed(line)["choices"]],
+    "stream-without-finish-reason": lambda lines: [line for line in lines if not _has_reason(line)],
+    "stream-goes-on-after-the-reason": lambda lines: [*lines[:-1], lines[0], lines[-1]],
+    "stream-of-a-name-in-parts": _name_in_parts,
+    "stream-breaks-off": lambda lines: [*lines[:3], b'data: {"id": '],
+}
+"""Faults in a stream: healthy lines to broken ones."""
+
+
+class Endless(Response):
+    """Headers now, and a body that never ends: silent, or a blank every now and then."""
+
+    def __init__(self, blank_every: float | None) -> None:
+        super().__init__()
+        self._every = blank_every
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b" ", "more_body": True})
+        while True:
+            await asyncio.sleep(self._every or FOREVER)
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+
+
+class Cut(Response):
+    """A body that stops in its middle, and a connection that is closed."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"id": "chatcmpl-', "more_body": True})
+        raise ConnectionResetError
+
+
+async def _status_500(_: ApiServer) -> Response:
+    return _refused(500, "Internal Server Error", "internal_error")
+
+
+async def _every_third_500(server: ApiServer) -> Response | None:
+    return await _status_500(server) if server.asked % 3 == 0 else None
+
+
+async def _every_tenth_500(server: ApiServer) -> Response | None:
+    """The fifth, the fifteenth and so on: a run of the homework asks eight times."""
+    return await _status_500(server) if server.asked % 10 == 5 else None
+
+
+async def _hang(_: ApiServer) -> Response:
+    note()
+    await asyncio.sleep(FOREVER)
+    return Response()
+
+
+async def _hang_after_headers(_: ApiServer) -> Response:
+    note()
+    return Endless(None)
+
+
+async def _drip(_: ApiServer) -> Response:
+    note()
+    return Endless(0.2)
+
+
+async def _cut(_: ApiServer) -> Response:
+    return Cut()
+
+
+async def _html(_: ApiServer) -> Response:
+    return PlainTextResponse("<html><body>502 Bad Gateway</body></html>", media_type="text/html")
+
+
+async def _unauthorized(_: ApiServer) -> Response:
+    return JSONResponse({"error": "Unauthorized"}, 401)
+
+
+async def _overloaded(_: ApiServer) -> Response:
+    return _refused(503, "engine is sleeping", "service_unavailable_error")
+
+
+async def _dies(_: ApiServer) -> Response | None:
+    """In the middle of an answer, as a kernel's fault does it: in the third test, which is the first to ask."""
+    print("RuntimeError: CUDA error: misaligned address", flush=True)
+    note()
+    os.kill(os.getpid(), signal.SIGABRT)
+    return None
+
+
+async def _dies_later(server: ApiServer) -> Response | None:
+    return await _dies(server) if server.asked == 3 else None
+
+
+async def _killed(_: ApiServer) -> Response | None:
+    note()
+    os.kill(os.getpid(), signal.SIGKILL)
+    return None
+
+
+TRANSPORT: Final[dict[str, Callable[[ApiServer], Awaitable[Response | None]]]] = {
+    "engine-dead-health-200": _status_500,
+    "every-third-request-500": _every_third_500,
+    "every-tenth-request-500": _every_tenth_500,
+    "hangs-before-the-headers": _hang,
+    "hangs-after-the-headers": _hang_after_headers,
+    "body-never-ends": _drip,
+    "body-cut-short": _cut,
+    "html-in-place-of-json": _html,
+    "key-refused": _unauthorized,
+    "engine-asleep": _overloaded,
+    "dies-at-the-first-question": _dies,
+    "dies-in-the-third-answer": _dies_later,
+    "killed-in-mid-request": _killed,
+}
+"""Faults of answering: what is sent in place of an answer, or None for a healthy one."""
+
+
+def _refused(status: int, message: str, kind: str = "invalid_request_error") -> Response:
+    return JSONResponse(refusal(status, message, kind), status)
+
+
+def _prompt_tokens(wish: dict[str, Any]) -> int:
+    texts = [str(message.get("content") or "") for message in wish["messages"]]
+    tools = json.dumps(wish["tools"]) if wish.get("tools") else ""
+    return 10 * len(texts) + sum(map(len, texts)) + len(tools)
+
+
+def _limited(turn: model.Say, wish: dict[str, Any]) -> model.Say:
+    """Cut at a stop string or at max_tokens."""
+    stops = wish.get("stop") or []
+    for stop in [stops] if isinstance(stops, str) else stops:
+        turn = replace(turn, text=turn.text.partition(stop)[0])
+    tokens = model.pieces(turn.text)
+    limit = wish.get("max_tokens") or wish.get("max_completion_tokens")
+    if limit and len(tokens) > limit and not turn.calls:
+        turn = replace(turn, text="".join(tokens[:limit]), cut=True)
+    return turn
+
+
+def _dies_at_start(_: argparse.Namespace) -> None:
+    note()
+    raise RuntimeError("engine could not be built: no kernel image is available for execution on the device")
+
+
+def _killed_while_loading(_: argparse.Namespace) -> None:
+    note()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _crashes_while_loading(_: argparse.Namespace) -> None:
+    print("terminate called after throwing an instance of 'std::runtime_error'", flush=True)
+    note()
+    os.kill(os.getpid(), signal.SIGABRT)
+
+
+def _ends_at_once(_: argparse.Namespace) -> None:
+    print("Nothing to serve.", flush=True)
+    note()
+    sys.exit(0)
+
+
+def _loads_for_ever(_: argparse.Namespace) -> None:
+    print("Loading:  42%", flush=True)
+    note()
+    time.sleep(FOREVER)
+
+
+def _asks_a_question(_: argparse.Namespace) -> None:
+    note()
+    input("The repository contains custom code which must be executed. Do you wish to run it? [y/N] ")
+
+
+def _old_arguments(_: argparse.Namespace) -> None:
+    note()
+    argparse.ArgumentParser(prog="lmdeploy").error("unrecognized arguments: --quant-policy 4")
+
+
+def _another_port(arguments: argparse.Namespace) -> None:
+    with socket.socket() as probe:
+        probe.bind((arguments.server_name, 0))
+        arguments.server_port = probe.getsockname()[1]
+
+
+def _without_parser(arguments: argparse.Namespace) -> None:
+    arguments.tool_call_parser = None
+
+
+def _forks_workers(_: argparse.Namespace) -> None:
+    """A worker in a session of its own, which outlives a parent that does not stop it."""
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(FOREVER)
+        os._exit(0)
+
+
+def _ignores_signals(_: argparse.Namespace) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+START: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
+    "dies-at-start": _dies_at_start,
+    "killed-while-loading": _killed_while_loading,
+    "crashes-while-loading": _crashes_while_loading,
+    "ends-at-once": _ends_at_once,
+    "loads-for-ever": _loads_for_ever,
+    "asks-a-question-at-start": _asks_a_question,
+    "argument-unknown": _old_arguments,
+    "listens-on-another-port": _another_port,
+    "tool-parser-not-started": _without_parser,
+    "worker-left-behind": _forks_workers,
+    "ignores-the-stop-signal": _ignores_signals,
+}
+"""Faults of starting."""
+
+
+def main(argv: list[str], fault: str) -> None:
+    """Load, listen, answer until a signal."""
+    arguments = arguments_of(argv)
+    if not arguments.trust_remote_code:
+        raise ValueError(f"loading {arguments.model_path.name} requires trust_remote_code=True")
+    if fault in START:
+        START[fault](arguments)
+    gpu = Gpu(fault)
+    server = ApiServer(arguments, fault, gpu)
+    gpu.load(arguments.model_path, arguments.model_format, arguments.cache_max_entry_count)
+    time.sleep(LOAD_S)
+    config = uvicorn.Config(server, host=arguments.server_name, port=arguments.server_port, log_level="info")
+    serving = uvicorn.Server(config)
+    if fault == "ignores-the-stop-signal":
+        serving.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        serving.capture_signals = _nothing  # type: ignore[method-assign]
+    serving.run()
+
+
+class _nothing:
+    """uvicorn's context manager for signals, without the signals."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...

@@ -1,0 +1,78 @@
+"""Each fault of the catalogue, put into a real run of the suite: caught, for its own reason, and nothing is left."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixtures.evidence.seal import verify
+from tests.faults.acts import ACTS, depth
+from tests.faults.catalogue import ACCEPTED, FAULTS, FULL, INTERRUPTED, KILLED, REFUSED, SEALED, Fault
+from tests.faults.environment import Environment
+from tests.faults.lmdeploy.awq import AFTER, BEFORE, CORRUPTIONS, UNQUANTIZED
+from tests.faults.stage import Outcome, Stage, is_claim, perform, with_cache
+
+pytestmark = pytest.mark.faults
+
+QUANTIZER = {
+    *BEFORE, *AFTER, *CORRUPTIONS, UNQUANTIZED, "calibration-text-too-short", "tokenizer-knows-no-chinese",
+    "no-space-for-the-result", "file-size-limited", "pytest-interrupted-while-quantizing",
+}  # fmt: skip
+"""Faults in the quantization: a cached result would hide them."""
+
+EXIT_CODES = {ACCEPTED: 0, FULL: 3, INTERRUPTED: 2, KILLED: -signal.SIGKILL, REFUSED: 4}
+"""By what stands in place of a claim; a claim that fails makes it 1."""
+
+BEYOND_THE_CLAIM = {"claim-deselected": 0, "another-kv-cache": 0}
+"""All tests that ran have passed, and yet the verdict is no."""
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
+def test_the_fault_is_caught(
+    fault: Fault, environment: Environment, cache: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    stage = Stage(tmp_path, environment, fault.id)
+    if fault.id not in QUANTIZER:
+        with_cache(stage, cache)
+    if fault.id.startswith("stream-"):
+        depth(stage)
+    outcome = perform(stage, ACTS.get(fault.id))
+    record_property("fault", fault.id)
+    record_property("seconds", outcome.told_after(fault.claim))
+    record_property("message", message(fault, outcome))
+    record_property("leftovers", list(outcome.leftovers))
+    judge(fault, outcome)
+    shutil.rmtree(tmp_path)
+
+
+def message(fault: Fault, outcome: Outcome) -> str:
+    """What whoever reads the run is told about the fault."""
+    if fault.claim == SEALED:
+        return "\n".join(verify(outcome.folder).problems) if outcome.folder else ""
+    if fault.claim in (REFUSED, FULL):
+        return outcome.said(fault.words)
+    return outcome.message(fault.claim)
+
+
+def judge(fault: Fault, outcome: Outcome) -> None:
+    """Assert everything that the catalogue says about the fault."""
+    if fault.claim in (REFUSED, FULL):
+        assert not [words for words in ("验收通过", "替身模型通过") if words in outcome.page]
+    elif fault.layer == "protocol" and not is_claim(fault.claim):  # decided in depth, beyond the homework
+        assert outcome.failures(fault.claim), outcome.console[-3000:]
+    elif fault.claim != SEALED:
+        first = outcome.first_reason()
+        assert first == fault.claim, f"the first reason is {first}\n{outcome.message(first)}\n{outcome.console[-3000:]}"
+    said = message(fault, outcome)
+    missing = [word for word in fault.words if word not in said]
+    assert not missing, f"not in the message: {missing}\n{said}\n{outcome.console[-3000:]}"
+    expected = BEYOND_THE_CLAIM.get(fault.id, EXIT_CODES.get(fault.claim, 1))
+    assert outcome.exit_code == expected, outcome.console[-3000:]
+    assert outcome.told_after(fault.claim) <= fault.within
+    assert not outcome.leftovers
+    if fault.claim != REFUSED:
+        assert "</html>" in outcome.page

@@ -1,0 +1,80 @@
+"""The stand-in is worth its name: it answers as lmdeploy did on a GPU. The catalogue has no dead switches."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from fixtures.checkpoint import STANDIN
+from fixtures.homework import MODEL_NAME
+from fixtures.port import free_port
+from fixtures.protocol.cases import CASES, Case
+from fixtures.protocol.recording import ask
+from fixtures.protocol.shape import differences, shape
+from fixtures.readiness import ask as get
+from tests.faults.acts import ACTS
+from tests.faults.catalogue import FAULTS
+from tests.faults.environment import ROOT, Environment
+from tests.faults.lmdeploy import awq, memory, server
+from tests.faults.lmdeploy.behaviour import BEHAVIOUR
+from tests.faults.lmdeploy.protocol import PROTOCOL
+
+pytestmark = pytest.mark.faults
+
+RECORDING = json.loads((ROOT / "docs" / "records" / "protocol-0.18.0-h100.json").read_text(encoding="utf-8"))
+RECORDED = {answer["name"]: answer for answer in RECORDING["answers"]}
+
+CALIBRATION = ("calibration-text-too-short", "tokenizer-knows-no-chinese")
+"""Switches of the stand-ins in `lmdeploy/packages`."""
+
+SWITCHES = (
+    BEHAVIOUR, PROTOCOL, awq.BEFORE, awq.AFTER, {awq.UNQUANTIZED}, CALIBRATION, memory.SHARE, memory.GROWTH_MIB,
+    memory.LEFT_MIB, memory.UNQUANTIZED_MIB, server.START, server.TRANSPORT, server.STREAM, server.MODEL_NAMES,
+    server.OTHERS,
+)  # fmt: skip
+"""Everything that makes a fault in the stand-in, by the fault's id."""
+
+
+@pytest.fixture(scope="module")
+def port(environment: Environment) -> Iterator[int]:
+    chosen = free_port("127.0.0.1")
+    command = [
+        str(environment.program), "serve", "api_server", str(STANDIN), "--server-port", str(chosen),
+        "--server-name", "127.0.0.1", "--model-name", MODEL_NAME, "--tool-call-parser", "internlm",
+        "--trust-remote-code",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={})
+    try:
+        deadline = time.monotonic() + 30
+        while get("127.0.0.1", chosen, "/health").status != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield chosen
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_the_stand_in_answers_as_a_gpu_did(case: Case, port: int) -> None:
+    ours, theirs = ask("127.0.0.1", port, case), RECORDED[case.name]
+    assert (ours.status, ours.content_type) == (theirs["status"], theirs["content_type"])
+    assert differences(shape(ours.body), shape(theirs["body"])) == []
+
+
+def test_every_fault_is_made_somewhere_and_every_switch_is_of_a_fault() -> None:
+    ids = [fault.id for fault in FAULTS]
+    assert len(set(ids)) == len(ids)
+    switches = {name for switch in SWITCHES for name in switch} | set(ACTS)
+    assert set(ids) - set(awq.CORRUPTIONS) == switches - set(awq.CORRUPTIONS)
+
+
+def test_what_is_asked_of_the_catalogue() -> None:
+    """The layers of the catalogue are all there, and no message is taken on trust."""
+    assert len(FAULTS) >= 60
+    assert len({fault.layer for fault in FAULTS}) == 10
+    assert all(word for fault in FAULTS for word in fault.words)
