@@ -11,12 +11,10 @@ import pytest
 
 from fixtures.evidence.seal import verify
 from tests.faults.acts import ACTS, depth
-from tests.faults.catalogue import ACCEPTED, FAULTS, FULL, INTERRUPTED, KILLED, REFUSED, SEALED, Fault
+from tests.faults.catalogue import ACCEPTED, AT_NIGHT, FAULTS, FULL, INTERRUPTED, KILLED, REFUSED, SEALED, Fault
 from tests.faults.environment import Environment
 from tests.faults.lmdeploy.awq import AFTER, BEFORE, CORRUPTIONS, UNQUANTIZED
 from tests.faults.stage import Outcome, Stage, is_claim, perform, with_cache
-
-pytestmark = pytest.mark.faults
 
 QUANTIZER = {
     *BEFORE, *AFTER, *CORRUPTIONS, UNQUANTIZED, "calibration-text-too-short", "tokenizer-knows-no-chinese",
@@ -31,7 +29,13 @@ BEYOND_THE_CLAIM = {"claim-deselected": 0, "another-kv-cache": 0}
 """All tests that ran have passed, and yet the verdict is no."""
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, id=fault.id, marks=pytest.mark.nightly if fault.id in AT_NIGHT else pytest.mark.faults)
+        for fault in FAULTS
+    ],
+)
 def test_the_fault_is_caught(
     fault: Fault, environment: Environment, cache: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

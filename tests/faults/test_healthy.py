@@ -11,7 +11,7 @@ from tests.faults.environment import Environment
 from tests.faults.stage import Outcome, Stage, perform, with_cache
 
 RUNS = 50
-IN_CI = 8
+IN_CI = 4
 """The others run at night: `-m nightly`."""
 
 

@@ -17,7 +17,7 @@ from fixtures.protocol.recording import ask
 from fixtures.protocol.shape import differences, shape
 from fixtures.readiness import ask as get
 from tests.faults.acts import ACTS
-from tests.faults.catalogue import FAULTS
+from tests.faults.catalogue import AT_NIGHT, FAULTS
 from tests.faults.environment import ROOT, Environment
 from tests.faults.lmdeploy import awq, memory, server
 from tests.faults.lmdeploy.behaviour import BEHAVIOUR
@@ -78,3 +78,4 @@ def test_what_is_asked_of_the_catalogue() -> None:
     assert len(FAULTS) >= 60
     assert len({fault.layer for fault in FAULTS}) == 10
     assert all(word for fault in FAULTS for word in fault.words)
+    assert {fault.id for fault in FAULTS} >= AT_NIGHT
