@@ -1,10 +1,15 @@
 """The suite's own tests must not depend on the settings of whoever runs them."""
 
 import os
+import signal
 
 import pytest
 
 from fixtures.options import ENVIRONMENT_PREFIX
+
+# A shell ignores Ctrl-C for what it starts in the background, and a program's children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -77,7 +77,8 @@ def test_a_contract_environment_is_installed_measured_tested_and_removed(root: P
     done = installs.install("contract-0.18.0", "", install_only=False, keep=False)
     assert done.install_exit == 0
     assert done.install_mib == 2
-    assert 0 < done.install_processor_seconds < done.install_seconds * done.processors
+    # A test's install takes less processor time than the record's last digit shows, now and then.
+    assert 0 <= done.install_processor_seconds <= done.install_seconds * done.processors
     assert done.python == ".".join(map(str, sys.version_info[:3]))
     assert done.distributions > 5
     assert done.command == f"python -m fixtures.versions record contract-0.18.0 --python python3.{sys.version_info[1]}"
