@@ -10,6 +10,7 @@ from fixtures.options import ENVIRONMENT_PREFIX
 # A shell ignores Ctrl-C for what it starts in the background, and a program's children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
