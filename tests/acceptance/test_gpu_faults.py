@@ -13,16 +13,15 @@ import pytest
 from fixtures import environment
 from fixtures.evidence.seal import verify
 from fixtures.gpu import NO_GPU
-from fixtures.gpu_faults import FAULTS, Fault, Place, Suffered, record, suffer, write
+from fixtures.gpu_faults import FAULTS, Fault, Place, Suffered, record, suffer
 from fixtures.progress import Progress
 from fixtures.recording import new_run_id
+from fixtures.records import RECORDS, gpu_slug, write
 from fixtures.report.catalogue import Texts
-from fixtures.settings import Settings
+from fixtures.settings import Settings, shown_command
 from fixtures.vram_probe import Probe
 
 pytestmark = pytest.mark.gpu_faults
-
-RECORDS = Path("docs") / "records"
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +38,9 @@ def trials(request: pytest.FixtureRequest, place: Place) -> Iterator[list[Suffer
     tried: list[Suffered] = []
     yield tried
     if place.probe is not None and len(tried) == len(FAULTS):
-        command = shlex.join(["pytest", *map(str, request.config.invocation_params.args)])
+        command = shlex.join(shown_command(request.config.invocation_params.args))
         machine = environment.record(place.probe)
-        name = f"faults-{environment.in_file_names(machine.gpu)}.json"
+        name = f"faults-{gpu_slug(machine.gpu)}.json"
         write(place.root / RECORDS / name, record(tried, machine, command, datetime.now().astimezone()))
 
 

@@ -6,15 +6,9 @@ from fixtures.deployment import Deployment
 from fixtures.gpu import CONTROL_PHASE, mark
 from fixtures.measurement import Measure
 from fixtures.memory_model import MemoryExpectation, why_not_ready_as_expected
-from fixtures.vram import Sampler, wait_released
+from fixtures.vram import RELEASE_DEADLINE_S, Sampler, wait_released
 
 pytestmark = pytest.mark.gpu
-
-RELEASE_SLACK_MIB = 64
-"""Above the idle baseline: a driver rounds, and another program's window may have moved."""
-
-RELEASE_DEADLINE_S = 15.0
-"""Seconds after the last process is gone; measured is one second."""
 
 GIB = 1024
 
@@ -50,7 +44,7 @@ def test_vram_is_released_after_stop(vram: Sampler, deployment: Deployment, meas
     """The last claim: the server is stopped, and the card is as it was."""
     deployment.stop()
     mark(vram, "stopped")
-    release = wait_released(vram.last_mib, vram.phase_mib("idle"), RELEASE_SLACK_MIB, RELEASE_DEADLINE_S)
+    release = wait_released(vram.last_mib, vram.phase_mib("idle"))
     measure("VRAM after stop", round(release.used_mib / GIB, 2), "GiB", f"<= {release.limit_mib / GIB:.2f} GiB")
     measure("released after", round(release.seconds, 1), "s", f"<= {RELEASE_DEADLINE_S:g} s")
     assert release.complete, f"{release.used_mib:.0f} MiB are still in use {release.seconds:.0f} s after the stop"

@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 from xprocess import XProcess
@@ -46,13 +45,13 @@ from fixtures.memory_model import (
 )
 from fixtures.progress import Progress
 from fixtures.quantization import QuantizedCheckpoint
-from fixtures.settings import Settings
+from fixtures.records import RECORDS
+from fixtures.settings import Settings, shown_command
 from fixtures.vram import Sampler
 from fixtures.vram_probe import Probe
 
 pytestmark = [pytest.mark.gpu, pytest.mark.ladder]
 
-RECORDS = Path("docs") / "records"
 
 SAME_MIB = 200.0
 """Two servers that should take the same memory: the driver rounds, and a kernel more or less is loaded."""
@@ -96,7 +95,7 @@ def ladder(request: pytest.FixtureRequest, environment: EnvironmentRecorded, evi
     measured = Ladder()
     yield measured
     if measured.rungs:
-        command = shlex.join(["pytest", *map(str, request.config.invocation_params.args)])
+        command = shlex.join(shown_command(request.config.invocation_params.args))
         rungs = list(measured.rungs.values())
         made = record(rungs, measured.failed, environment, command, datetime.now().astimezone())
         write(evidence.folder, made, rungs)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from fixtures.ladder import FAILING, HOMEWORK, SMALL_CARDS, Climbed, Rung
 from fixtures.ladder_run import Ground, climb, fail_to_start, file_stem, record, write
 from fixtures.memory_model import MIB, OVERHEAD, Geometry
 from fixtures.settings import Settings, resolve
-from fixtures.vram import Sampler
+from fixtures.vram import Sampler, wait_released
 from tests.acceptance import test_vram_ladder as acceptance
 from tests.unit.waiting import PROGRAMS, ROOT
 
@@ -88,7 +89,7 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ladder_run, "SETTLING_REQUESTS", 5)
     monkeypatch.setattr(load, "STALL_S", 0.5)
     monkeypatch.setattr(load, "POLL_S", 0.05)
-    monkeypatch.setattr(ladder_run, "RELEASE_DEADLINE_S", 0.5)
+    monkeypatch.setattr(ladder_run, "wait_released", partial(wait_released, deadline_s=0.5))
 
     @contextmanager
     def ballast(mib: int) -> Iterator[None]:
@@ -204,13 +205,13 @@ def test_another_cache_precision_is_caught(course: Course, monkeypatch: pytest.M
 
 def test_a_leak_and_memory_that_stays_are_caught(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAK_MIB", "1")
-    find = ladder_run._pid
+    find = ladder_run._listening
 
     def find_and_leave_memory(server: Any) -> int:
         (course.ledger / "left-behind").write_text("2000")
         return find(server)
 
-    monkeypatch.setattr(ladder_run, "_pid", find_and_leave_memory)
+    monkeypatch.setattr(ladder_run, "_listening", find_and_leave_memory)
     failed = verdicts(course.climb(replace(HOMEWORK, killed=True)), course.ground)
     assert set(failed) == {"test_two_hundred_requests_leak_nothing", "test_memory_comes_back"}
     assert "2100 MiB still in use" in failed["test_memory_comes_back"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from fixtures.port import bind_error, free_port, listeners, owner, reachable_at, sockets
+from fixtures.port import bind_error, free_port, listener, listeners, owner, reachable_at, sockets
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,11 @@ def test_bind_error() -> None:
 )
 def test_a_wildcard_address_is_reached_on_loopback(host: str, reached: str) -> None:
     assert reachable_at(host) == reached
+
+
+def test_only_a_process_that_listens_is_named_among_many() -> None:
+    with subprocess.Popen(["sleep", "60"]) as other, socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert listener("127.0.0.1", port, [other.pid, os.getpid()]) == os.getpid()
+        assert listener("127.0.0.1", port, [other.pid]) is None
+        other.kill()

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.errors import SettingsError
 from fixtures.options import OPTIONS
-from fixtures.settings import Settings, resolve, shown_arguments
+from fixtures.settings import Settings, resolve, shown_command
 
 ROOT = Path("/somewhere")
 
@@ -127,9 +127,9 @@ def test_a_key_is_never_shown() -> None:
 
 @pytest.mark.parametrize("given", [["--api-key", "sk-secret"], ["--api-key=sk-secret"], ["--api-key=sk-\nsecret"]])
 def test_a_key_on_the_command_line_is_not_shown(given: list[str]) -> None:
-    shown = shown_arguments(["-m", "gpu", *given, "--tp", "1"])
+    shown = shown_command(["-m", "gpu", *given, "--tp", "1"])
     assert "secret" not in " ".join(shown)
-    assert shown[:2] == ["-m", "gpu"]
+    assert shown[:3] == ["pytest", "-m", "gpu"]
     assert shown[-2:] == ["--tp", "1"]
 
 

@@ -10,8 +10,9 @@ from fixtures.events import EnvironmentRecorded
 from fixtures.evidence.redaction import NOTHING_PRIVATE
 from fixtures.evidence.seal import TRIALS_FILE
 from fixtures.paired import Paired
+from fixtures.records import RECORDS
 from fixtures.settings import Settings, resolve
-from fixtures.trial_record import EVERY_RUN_HAS, RECORDS, Row, TrialRecord, served, short_gpu
+from fixtures.trial_record import EVERY_RUN_HAS, Row, TrialRecord, served
 
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=timezone.utc)
 
@@ -71,25 +72,12 @@ def test_whole_strict_runs_on_a_gpu_are_among_the_projects_records(
     record.write(run, tmp_path, NOTHING_PRIVATE)
     assert json.loads((run / TRIALS_FILE).read_text(encoding="utf-8"))["claims"][0]["k"] == 1
     assert "someone" not in (run / TRIALS_FILE).read_text(encoding="utf-8")
-    assert (tmp_path / RECORDS / "trials-standin-h100.json").exists() is kept
+    assert (tmp_path / RECORDS / "trials-standin-h100-80gb-hbm3.json").exists() is kept
 
 
 def test_a_run_without_trials_writes_nothing(tmp_path: Path) -> None:
     TrialRecord(settings(**STRICT), []).write(tmp_path, tmp_path, NOTHING_PRIVATE)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "short"),
-    [
-        ("NVIDIA H100 80GB HBM3", "h100"),
-        ("NVIDIA A100-SXM4-80GB", "a100-sxm4-80gb"),
-        ("NVIDIA GeForce RTX 4090", "4090"),
-        ("Some Card", "some-card"),
-    ],
-)
-def test_a_card_has_a_short_name(name: str, short: str) -> None:
-    assert short_gpu(name) == short
 
 
 def test_how_the_model_is_served() -> None:

@@ -18,6 +18,8 @@ DAMAGE = {
     "rows": [{"name": "2 bits", "accepted": False, "parts": {"stories": PART, "dialogues": {"agreement": 0.8}}}],
 }
 
+NAME = "quality-h100-80gb-hbm3"
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -28,7 +30,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def put(root: Path, record: dict[str, Any]) -> None:
-    (root / "docs" / "records" / "quality-h100.json").write_text(json.dumps(record))
+    (root / "docs" / "records" / f"{NAME}.json").write_text(json.dumps(record))
 
 
 def test_without_a_run_on_a_gpu_the_page_says_so(root: Path) -> None:
@@ -51,7 +53,10 @@ def test_a_record_becomes_tables_and_pictures(root: Path) -> None:
     assert "| standin W4A16 | 1.743 | 1.0202 [1.0202, 1.0202] | 96.0 % | 40 / 40 | 34,700 | 330,000 |" in text
     assert "$" not in text
     pictures = [file for file in written if file.suffix == ".svg"]
-    assert [file.name for file in pictures] == ["quality-h100-standin-zh.svg", "quality-h100-standin-en.svg"]
+    assert [file.name for file in pictures] == [
+        "quality-h100-80gb-hbm3-standin-zh.svg",
+        "quality-h100-80gb-hbm3-standin-en.svg",
+    ]
     for picture in pictures:
         assert picture.name in text or "-en" in picture.name
         assert ElementTree.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
@@ -59,8 +64,8 @@ def test_a_record_becomes_tables_and_pictures(root: Path) -> None:
 
 def test_the_corruptions_are_named_once_they_are_known() -> None:
     record = made("standin")
-    assert "artefact.json" not in section("quality-h100.json", record)
-    assert "15 / 16" in section("quality-h100.json", {**record, "corruptions_caught": 15, "corruptions": 16})
+    assert "artefact.json" not in section(f"{NAME}.json", record)
+    assert "15 / 16" in section(f"{NAME}.json", {**record, "corruptions_caught": 15, "corruptions": 16})
 
 
 def test_the_committed_page_is_that_of_the_committed_records(tmp_path: Path) -> None:

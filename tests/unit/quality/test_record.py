@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.errors import SettingsError
 from fixtures.events import EnvironmentRecorded
-from fixtures.quality.record import join_file, joined, merged, of_run, write
+from fixtures.quality.record import join_file, joined, keep, merged, of_run
 from tests.unit.quality.answers import quality, with_memory
 
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=timezone.utc)
@@ -68,7 +68,7 @@ def test_rows_that_cannot_be_compared_go(other: str) -> None:
 
 
 def test_the_corruptions_are_taken_over_and_kept(tmp_path: Path) -> None:
-    file = tmp_path / "quality-h100.json"
+    file = tmp_path / "quality-h100-80gb-hbm3.json"
     file.write_text(json.dumps(made("standin")))
     join_file(file)
     assert json.loads(file.read_text())["corruptions"] is None, "there is no record of artefact verification"
@@ -96,12 +96,12 @@ def test_runs_on_a_gpu_are_among_the_projects_records(tmp_path: Path, gpu: str, 
     settings: Any = SimpleNamespace(rehearse=rehearse)
     folder = tmp_path / "evidence"
     folder.mkdir()
-    write(config, settings, folder, "standin", MEASURED, environment(gpu))
+    keep(config, settings, folder, "standin", MEASURED, environment(gpu))
     beside = json.loads((folder / "quality.json").read_text())
     assert beside["command"] == "pytest -m quality --api-key given"
-    record = tmp_path / "docs" / "records" / "quality-h100.json"
+    record = tmp_path / "docs" / "records" / "quality-h100-80gb-hbm3.json"
     assert record.exists() is kept
     if kept:
         assert json.loads(record.read_text()) == beside
-        write(config, settings, folder, "geometry", MEASURED, environment(gpu))
+        keep(config, settings, folder, "geometry", MEASURED, environment(gpu))
         assert len(json.loads(record.read_text())["rows"]) == 6

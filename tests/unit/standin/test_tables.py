@@ -31,7 +31,7 @@ def test_a_row_says_what_its_record_says(tmp_path: Path) -> None:
     record = {**ORIGIN, "claims": [ROW], "control": [{**COMPARED, "lower": -0.01, "upper": 0.036, "mcnemar_p": 0.5}]}
     assert trials(record).endswith("| `tools.add` | 0.8 | 199 of 200 | 97.2 to 99.9 % |")
     assert control(record).endswith("| `control.add` | 200 of 200 | 198 of 200 | 1.0 [-1.0, 3.6] | 0.5 |")
-    (tmp_path / "trials-standin-h100.json").write_text(json.dumps(record), encoding="utf-8")
+    (tmp_path / "trials-standin-h100-80gb-hbm3.json").write_text(json.dumps(record), encoding="utf-8")
     text = "by hand\n<!-- trials: from x -->\nold\n<!-- end -->\nby hand\n"
     made = rendered(text, tmp_path)
     assert "old" not in made
