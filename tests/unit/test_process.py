@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.process import CommandTimedOut, run_logged
+from fixtures.errors import ServerError
+from fixtures.guard import process
+from fixtures.process import CommandTimedOut, run_logged, running
 from tests.unit.waiting import PROGRAMS, alive, noted
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
@@ -97,3 +99,45 @@ def test_a_terminals_ctrl_c_does_not_reach_its_guard(tmp_path: Path) -> None:
     script = "import os; print(os.getsid(os.getppid()))"
     run_logged((*PYTHON, script), log=log, cwd=tmp_path, env=None, timeout=10, on_line=None)
     assert int(log.read_text()) != os.getsid(0)
+
+
+def _refused(how: str, end: str) -> ServerError:
+    return ServerError(f"no program: {how}", detail=end)
+
+
+def test_a_program_runs_from_ready_to_the_end_of_the_block(tmp_path: Path) -> None:
+    program = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    pid = tmp_path / "pid"
+    log = tmp_path / "log"
+    with running(
+        [sys.executable, "-c", program],
+        log=log,
+        ready=lambda: pid.exists() and bool(pid.read_text()),
+        timeout=20,
+        not_ready=_refused,
+    ):
+        found = process(int(pid.read_text()))
+        assert found is not None
+        assert alive([found])
+    assert not alive([found])
+
+
+@pytest.mark.parametrize(
+    ("program", "said", "shown"),
+    [
+        ("raise SystemExit('no such option')", "it ended", "no such option"),
+        ("import time; time.sleep(60)", "not within 0.5 s", ""),
+    ],
+)
+def test_a_program_that_is_never_ready_says_why(tmp_path: Path, program: str, said: str, shown: str) -> None:
+    began = time.monotonic()
+    log = tmp_path / "log"
+    argv = [sys.executable, "-c", program]
+    timeout = 20.0 if said == "it ended" else 0.5
+    with (
+        pytest.raises(ServerError, match=said) as refused,
+        running(argv, log=log, ready=lambda: False, timeout=timeout, not_ready=_refused),
+    ):
+        pytest.fail("it was never ready")
+    assert time.monotonic() - began < 10
+    assert refused.value.detail == shown

@@ -20,6 +20,7 @@ from fixtures.events import DoorTried, Entry
 from fixtures.evidence import Evidence, read
 from fixtures.guard import process
 from fixtures.homework import API_KEY, STORY_PROMPT, SYSTEM_PROMPT
+from fixtures.port import bind_error
 from fixtures.readiness import ask
 from fixtures.report.catalogue import Texts
 from fixtures.report.doors_section import JPEG, doors_section
@@ -116,7 +117,7 @@ def test_a_tunnel_leads_to_the_port_and_is_gone_afterwards(tmp_path: Path) -> No
         with tunnel.tunnel(server.server_address[1]) as local:
             assert ask("127.0.0.1", local, "/no-such-file").status == 404
         server.shutdown()
-    assert not tunnel._answers(local)
+    assert bind_error("127.0.0.1", local) is None
     assert list(tmp_path.iterdir()) == []
 
 
