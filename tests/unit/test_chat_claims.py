@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from fixtures.chat_claims import (
+    LEAST_CHARACTERS,
+    LEAST_CHINESE,
     LONGEST_TOKEN,
     chinese_fault,
     cut_fault,
@@ -61,6 +63,15 @@ def test_each_claim_of_the_story_has_its_own_fault() -> None:
     assert "repeats '" in loop_fault(answer(STORY + "它吃了又吃。" * 10))
 
 
+def test_the_least_share_and_the_least_length_are_enough() -> None:
+    letters = LEAST_CHARACTERS
+    chinese = round(LEAST_CHINESE * letters)
+    assert chinese / letters == LEAST_CHINESE
+    assert chinese_fault("狐" * chinese + "x" * (letters - chinese)) == ""
+    assert "no story" in chinese_fault("狐" * (LEAST_CHARACTERS - 1))
+    assert chinese_fault(" \n") == "the reply is empty"
+
+
 def test_random_words_hold_none_of_them() -> None:
     noise = " w25721 w67485 狐狸 w4912 西瓜"
     faults = [ended_fault(answer(noise)), leak_fault(noise), loop_fault(answer(noise))]
@@ -84,6 +95,8 @@ def test_the_demanded_ending(text: str) -> None:
     [
         (answer("喵，是北京。"), "does not end in 喵"),
         (answer("喵。"), "nothing but 喵"),
+        (answer("。喵"), "nothing but 喵"),
+        (answer("狐狸" * 40), repr("狐狸" * 20)),
         (answer("北京喵", reason="length"), "'length'"),
     ],
 )

@@ -63,11 +63,20 @@ def test_a_number_with_thousands_commas_counts() -> None:
 
 
 def test_trying_stops_at_the_first_right_one() -> None:
-    seen: list[tuple[int, str]] = []
-    verdicts = iter(["wrong", "", "never"])
-    reasons = first_right(conversation, lambda _: next(verdicts), 5, lambda n, _, reason: seen.append((n, reason)))
+    seen: list[tuple[int, ToolConversation, str]] = []
+    attempts = iter([conversation(reply="no"), conversation(reply="16"), conversation(reply="never asked for")])
+    tried: list[ToolConversation] = []
+
+    def attempt() -> ToolConversation:
+        tried.append(next(attempts))
+        return tried[-1]
+
+    reasons = first_right(
+        attempt, lambda made: "" if made.reply == "16" else "wrong", 5, lambda *told: seen.append(told)
+    )
     assert reasons == ["wrong", ""]
-    assert seen == [(1, "wrong"), (2, "")]
+    assert [made.reply for made in tried] == ["no", "16"]
+    assert seen == [(1, tried[0], "wrong"), (2, tried[1], "")]
 
 
 def test_trying_gives_up_after_the_tries() -> None:
@@ -234,15 +243,24 @@ def test_token_counts_that_cannot_be_are_told(usage: Any, words: str) -> None:
 
 
 def test_an_earlier_question_is_replayed_with_its_calls_and_results() -> None:
-    user, asked, result, reply = solved("3+5?", [("add", 3, 5)], "8", "environment")
-    assert (user["content"], reply["content"]) == ("3+5?", "8")
-    assert asked["tool_calls"][0]["function"] == {"name": "add", "arguments": '{"a": 3, "b": 5}'}
-    assert result == {"role": "environment", "name": "plugin", "content": "3+5=8"}
+    function = {"name": "add", "arguments": '{"a": 3, "b": 5}'}
+    asked = {"id": "earlier-0-add-3-5", "type": "function", "function": function}
+    assert solved("3+5?", [("add", 3, 5)], "8", "environment") == [
+        {"role": "user", "content": "3+5?"},
+        {"role": "assistant", "content": "", "tool_calls": [asked]},
+        {"role": "environment", "name": "plugin", "content": "3+5=8"},
+        {"role": "assistant", "content": "8"},
+    ]
+    ids = [message.get("tool_call_id") for message in solved("?", [("add", 3, 5), ("add", 3, 5)], "8", "tool")]
+    assert ids == [None, None, "earlier-0-add-3-5", None, "earlier-1-add-3-5", None]
 
 
 def test_a_lost_call_is_told_from_none() -> None:
     assert "the parser dropped it" in explain_no_call('<|action_start|><|plugin|>\n{"name": "sub"}')
-    assert "no call was written" in explain_no_call("I cannot do that.")
+    assert (
+        explain_no_call("I cannot do that.")
+        == "without the parser the text is 'I cannot do that.': no call was written"
+    )
 
 
 def test_the_parser_is_got_out_of_the_way_by_the_same_request() -> None:

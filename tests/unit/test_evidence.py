@@ -201,6 +201,31 @@ def test_private_texts_of_this_machine() -> None:
     assert not {"short", "/usr/bin:/bin", "/tmp/.x", "C"} & set(found.literals)
 
 
+def test_a_value_of_eight_characters_is_a_secret_and_a_longer_one_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.node", lambda: "eighteen")
+    found = Private.of_this_machine(
+        {"A_TOKEN": "12345678", "B_TOKEN": "1234567", "C_TOKEN": "12345678-and-more"}, keys=["87654321"]
+    )
+    assert set(found.literals) == {"12345678", "12345678-and-more", "87654321", "eighteen"}
+    assert found.literals[0] == "12345678-and-more"
+    assert without_secrets("12345678-and-more", found) == REDACTED
+
+
+def test_the_environment_and_the_home_folder_are_this_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "of-this-machine")
+    found = Private.of_this_machine()
+    assert "of-this-machine" in found.literals
+    assert found.home == str(Path.home())
+
+
+def test_a_user_without_a_home_folder_has_none_to_hide(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert Private.of_this_machine({}).home == ""
+
+
 def test_keys_are_private_unless_they_are_everyday_words() -> None:
     found = Private.of_this_machine({}, keys=["EMPTY", "key-of-this-run"])
     assert "key-of-this-run" in found.literals

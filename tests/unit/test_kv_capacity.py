@@ -47,6 +47,16 @@ def test_reads_all_that_the_newest_says() -> None:
     )
 
 
+def test_the_line_that_was_read_is_kept() -> None:
+    assert read_log(BLOCKS, GEOMETRY, PROMISED).line.endswith("max_block_count = 966513")
+    assert read_log(BLOCKS_AND_TOKENS, GEOMETRY, PROMISED).line.endswith("max cached tokens: 1216000")
+
+
+def test_a_slab_that_does_not_fit_whole_holds_nothing() -> None:
+    budget = BUDGET.replace("31477.00", "63.90")  # of 32 MiB slabs, one
+    assert read_log(budget + SLABS, GEOMETRY, PROMISED).tokens == 20 * 64
+
+
 def test_a_log_that_does_not_say_it_is_an_error() -> None:
     with pytest.raises(ServerError, match="does not say how large the KV cache is"):
         read_log("[TM][INFO] something new\n", GEOMETRY, PROMISED)
@@ -74,6 +84,8 @@ def test_a_cache_as_promised_is_as_promised() -> None:
         pytest.param(BUDGET + SLABS.replace("1671168", "3244032"), "kept as int8, int4 was", id="int8-blocks"),
         pytest.param(BUDGET.replace("0.400", "0.800"), "took 0.8 of the free memory, 0.4 was", id="share"),
         pytest.param("max_block_count = 5102\n", "holds 326528 tokens, 1264000 were promised", id="tokens"),
+        pytest.param("max_block_count = 5102\n", "16-bit numbers instead of int4", id="what-would-explain-it"),
+        pytest.param(BUDGET + SLABS.replace("1671168", "1"), "kept as something unknown", id="no-known-bits"),
     ],
 )
 def test_a_broken_promise_is_named(log: str, words: str) -> None:

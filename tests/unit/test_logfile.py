@@ -81,6 +81,12 @@ def log(tmp_path: Path) -> Path:
         pytest.param("\n".join(f"line {n}\n" for n in range(30)), "\n".join(f"line {n}" for n in range(10, 30)),
                      id="nothing-like-an-error"),
         pytest.param("", "", id="empty"),
+        pytest.param(f"ERROR: before it\n{TRACEBACK}", "ERROR: before it", id="traceback-cut-off"),
+        pytest.param(
+            "Traceback (most recent call last):\n\tin build\nEngineError: second\n\twith more\nand none of it\n",
+            "EngineError: second\n\twith more",
+            id="indented-by-tabs",
+        ),
     ],
 )  # fmt: skip
 def test_cause(log: Path, content: str, expected: str) -> None:

@@ -187,6 +187,13 @@ def test_the_parts_add_up() -> None:
     assert set(expectation.parts) == {"weights", "kv", "rest"}
 
 
+def test_the_log_has_the_limits_the_parts_and_the_formula() -> None:
+    expectation = expected(Card(24576, 300), W4A16_BYTES, GEOMETRY_1_8B, PROMISED)
+    event = expectation.event()
+    assert (event.baseline_mib, event.parts, event.formula) == (300, expectation.parts, expectation.formula)
+    assert event.ready_limit_mib == expectation.ready_limit_mib < event.peak_limit_mib == expectation.peak_limit_mib
+
+
 def test_the_formula_shows_its_figures() -> None:
     assert expected(Card(24576, 300, 200), W4A16_BYTES, GEOMETRY_1_8B, PROMISED).formula == (
         "300 baseline + 1471 weights + 1338 context + 0.4 x (24576 - 200 reserved - 300 - 1471 - 1338) KV"

@@ -61,6 +61,8 @@ def test_the_interval_holds_the_true_cost_in_about_95_of_100_runs() -> None:
 
 
 def test_the_sentence_for_the_report() -> None:
-    said = str(Paired(both=150, control_only=40, quantized_only=4, neither=6))
+    paired = Paired(both=150, control_only=40, quantized_only=4, neither=6)
+    said, points = str(paired), paired.interval()
+    assert f" [{100 * points.lower:.1f}, {100 * points.upper:.1f}]: " in said
     assert said.startswith("quantization cost 18.0 points [")
     assert "190 of 200 right unquantized, 154 quantized" in said

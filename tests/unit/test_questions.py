@@ -1,12 +1,29 @@
 """Questions beyond the homework's: deterministic, solvable, and such that a wrong answer can be told."""
 
 import re
+from collections.abc import Callable
+from random import Random
+from typing import Any
 
 import pytest
 
 from fixtures import claims
-from fixtures.conversation import Executed, ToolConversation, judge
-from fixtures.questions import AT_ONCE, CONTROL, NAMES, TOPICS, TWO_CALLS, WORDS_EN, WORDS_ZH, Question, Topic, name
+from fixtures.conversation import Executed, Expected, ToolConversation, judge
+from fixtures.questions import (
+    AT_ONCE,
+    CONTROL,
+    NAMES,
+    TOPICS,
+    TWO_CALLS,
+    WORDS_EN,
+    WORDS_ZH,
+    Calls,
+    Question,
+    Topic,
+    _until_open,
+    _words,
+    name,
+)
 from fixtures.standin import problems
 from fixtures.standin.operands import is_held_out
 from fixtures.tools import Call, execute
@@ -14,6 +31,10 @@ from fixtures.tools import Call, execute
 DRAWN = 60
 ALL = {topic.claim: topic for topic in (*TOPICS, *CONTROL)}
 topics = pytest.mark.parametrize("topic", ALL.values(), ids=ALL)
+
+
+def operands(call: tuple[str, int, int]) -> dict[str, Any]:
+    return {"a": call[1], "b": call[2]}
 
 
 def right_answer(question: Question) -> ToolConversation:
@@ -131,3 +152,22 @@ def test_names_are_the_same_every_time_and_many() -> None:
     drawn = [name("chat.remembers", number) for number in range(1, 200)]
     assert drawn == [name("chat.remembers", number) for number in range(1, 200)]
     assert set(drawn) == set(NAMES)
+
+
+@pytest.mark.parametrize("wording", [*WORDS_ZH, *WORDS_EN])
+def test_a_word_problem_asks_for_what_is_computed(wording: tuple[str, Callable[..., Calls]]) -> None:
+    text, steps = wording
+    for seed in range(DRAWN):
+        question = _words((wording,))(Random(seed))
+        numbers = [int(found) for found in re.findall(r"\d+", question.text)]
+        assert all(is_held_out(number) for number in numbers)
+        assert question.text == text.format(**dict(zip("abc", numbers, strict=False)))
+        assert question.expected.calls == steps(*numbers)
+        assert question.expected.final == execute(Call("last", steps(*numbers)[-1][0], operands(steps(*numbers)[-1])))
+
+
+def test_a_question_that_names_its_own_answer_is_drawn_again() -> None:
+    naming, open_ = (Question(text, Expected((("add", 1, 1),), final=2)) for text in ("1+1=2", "1+1"))
+    source: Any = [naming, naming, open_, naming]
+    assert _until_open(lambda rest: rest.pop(0))(source) is open_  # type: ignore[attr-defined]
+    assert source == [naming]

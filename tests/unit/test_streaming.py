@@ -129,3 +129,34 @@ def test_a_character_cut_in_two_is_found() -> None:
         "\ufffd狸",
     ]
     assert broken_pieces(join(TEXT)) == []
+
+
+def test_a_call_without_a_number_is_no_first_call() -> None:
+    unnumbered = {"id": "c1", "function": {"name": "add", "arguments": "{}"}}
+    assert "calls are numbered [-1]" in join([chunk(calls=[unnumbered], reason="tool_calls")]).faults
+
+
+def test_arguments_that_came_too_early_are_not_forgotten_when_the_name_comes() -> None:
+    deltas = [call(id_="c1", arguments="{"), call(name="add"), call(arguments="}")]
+    faults = join([*(chunk(calls=[delta]) for delta in deltas), chunk(reason="tool_calls")]).faults
+    assert faults == ("call 0: arguments came before the name",)
+
+
+def test_a_name_in_pieces_is_put_together_and_a_missing_id_stays_missing() -> None:
+    (found,) = join([chunk(calls=[call(name="ad")]), chunk(calls=[call(name="d")], reason="tool_calls")]).calls
+    assert found == {"id": "", "type": "function", "function": {"name": "add", "arguments": ""}}
+
+
+@pytest.mark.parametrize(
+    ("counted", "found"),
+    [
+        ([False], "none"),
+        ([True], "last chunk"),
+        ([True, True], "every chunk"),
+        ([False, False, True], "last chunk"),
+        ([False, True, False], "some chunks"),
+    ],
+)
+def test_where_the_count_of_tokens_came(counted: list[bool], found: str) -> None:
+    usage = USAGE["usage"]
+    assert join([{**chunk("狐"), "usage": usage if given else None} for given in counted]).usage_in == found

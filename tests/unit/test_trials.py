@@ -87,6 +87,7 @@ def test_stopping_early_never_changes_a_decision() -> None:
 
 def test_pairs_need_every_trial() -> None:
     assert not all_of(200).is_certain(0, 199)
+    assert all_of(200) == Plan(200, 0, stops_when_met=False)
 
 
 @pytest.mark.parametrize(
