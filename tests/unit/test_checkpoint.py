@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.checkpoint import Checkpoint, identify
+from fixtures.checkpoint import STANDIN, Checkpoint, identify, locate
 from fixtures.errors import CheckpointError
+from fixtures.settings import resolve
 from tests.unit.tiny_checkpoint import write_checkpoint, write_safetensors
 
 SHARD = "model-00001-of-00002.safetensors"
@@ -137,3 +138,17 @@ def test_a_file_is_no_checkpoint(tmp_path: Path, look: Callable[[Path], Checkpoi
     (tmp_path / "model.safetensors").write_text("x")
     with pytest.raises(CheckpointError, match="is a file"):
         look(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("asked", "folder", "origin"),
+    [
+        ("standin", STANDIN, "standin"),
+        ("geometry", Path("/work-dir/checkpoints/internlm2_5-1_8b-chat-geometry"), "geometry"),
+        ("~/models/chat", Path.home() / "models" / "chat", "path"),
+        ("models/chat", Path.cwd() / "models" / "chat", "path"),
+    ],
+)
+def test_a_checkpoint_is_one_of_the_suites_or_a_folder(asked: str, folder: Path, origin: str) -> None:
+    values = {"checkpoint": asked, "work_dir": "/work-dir"}
+    assert locate(resolve(values.get, lambda _: None, {}, Path("/suite"))) == (folder, origin)
