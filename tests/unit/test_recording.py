@@ -55,7 +55,12 @@ def test_a_mark_expression_selects_acceptance_tests_or_not(expression: str, sele
         ("gpu", False, "homework"),
         ("gpu and not ladder", False, "homework"),
         ("gpu or depth", False, "homework"),
-        ("quality", False, "homework"),
+        ("quality", False, "quality"),
+        ("quality", True, "quality"),
+        ("gpu and doors", False, "doors"),
+        ("doors", True, "doors"),
+        ("gpu or doors or quality", False, "homework"),
+        ("doors or depth", False, "doors"),
         ("gpu and not quality", False, "homework"),
         ("not gpu", True, "homework"),
         ("not gpu", False, None),
@@ -71,9 +76,18 @@ def test_what_a_run_judges_follows_from_its_mark_expression(
     assert subject_of(*configured(expression, rehearse)) == subject
 
 
-@pytest.mark.parametrize(("expression", "rehearse"), [("gpu or ladder", False), ("ladder", True)])
-def test_the_ladder_and_the_homework_do_not_share_a_run(expression: str, rehearse: bool) -> None:
-    with pytest.raises(pytest.UsageError, match="alone"):
+@pytest.mark.parametrize(
+    ("expression", "rehearse", "advice"),
+    [
+        ("gpu or ladder", False, "run `-m ladder` alone$"),
+        ("ladder", True, "alone, and without --rehearse"),
+        ("gpu or ladder", True, "alone, and without --rehearse"),
+        ("ladder or doors", False, "run `-m doors` alone$"),
+        ("doors or quality", False, "run `-m doors` alone; or add `or gpu`"),
+    ],
+)
+def test_what_cannot_share_a_run_is_refused_with_what_to_do(expression: str, rehearse: bool, advice: str) -> None:
+    with pytest.raises(pytest.UsageError, match=advice):
         subject_of(*configured(expression, rehearse))
 
 

@@ -16,7 +16,8 @@ from fixtures.report import catalogue
 from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.page import standalone
 from fixtures.report.summary import summarize
-from fixtures.verdict import Model, Outcome, State
+from fixtures.subjects import SUBJECTS, Outcome
+from fixtures.verdict import Model, State
 from tests.unit.report import synthetic
 
 SOURCES = sorted(Path(fixtures.report.__file__).parent.glob("*.py"))
@@ -43,6 +44,7 @@ def test_every_claim_state_outcome_and_model_has_a_text() -> None:
     wanted |= {f"outcome.{outcome}" for outcome in Outcome.__args__}  # type: ignore[attr-defined]
     wanted |= {f"explain.{outcome}" for outcome in Outcome.__args__}  # type: ignore[attr-defined]
     wanted |= {f"model.{model}" for model in Model.__args__}  # type: ignore[attr-defined]
+    wanted |= {f"{family}.{subject}" for family in ("heading", "subtitle") for subject in SUBJECTS}
     assert wanted <= set(TEXTS)
     assert {id_ for id_ in TEXTS if id_.startswith("claim.")} <= wanted, "a title of no claim"
 
@@ -73,6 +75,8 @@ def test_every_text_is_used() -> None:
         "picture.",
         "stamp.",
         "adapted.",
+        "subtitle.",
+        "heading.",
         "lacks.",
         "fact.",
         "matrix.cell.",
