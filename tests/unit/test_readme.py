@@ -11,7 +11,7 @@ from fixtures.options import OPTIONS
 ROOT = Path(__file__).parents[2]
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES = [*READMES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-OTHER_OPTIONS = ["--evidence-dir", "--report-lang", "--report-pictures", "--doctor"]
+OTHER_OPTIONS = ["--evidence-dir", "--contract-dir", "--report-lang", "--report-pictures", "--doctor"]
 OF_THE_SUITE = {"browser", "rehearsal", "faults", "nightly"}
 """Marks of the suite's own tests."""
 
