@@ -230,6 +230,24 @@ def test_death_in_use(
     assert "misaligned address" in stopped.cause
 
 
+def test_a_server_killed_in_use_is_told_by_its_signal_alone(
+    started: Serve, log_of_events: evidence.Evidence, pids: Path, nothing_left: Callable[[], None]
+) -> None:
+    with started() as server:
+        child = noted(pids, 2)[0]
+        os.kill(child.pid, signal.SIGKILL)
+        eventually(lambda: not _lives(server), within=5)
+        with pytest.raises(
+            ServerDied, match=r"^the api_server was killed by SIGKILL \(exit code 137\) in use\n"
+        ) as died:
+            server.check_alive()
+        assert "dmesg" in died.value.remedy
+    nothing_left()
+    stopped = events(log_of_events, ServerStopped)[0]
+    assert isinstance(stopped, ServerStopped)
+    assert stopped.cause == "was killed by SIGKILL (exit code 137)"
+
+
 def _lives(server: RunningServer) -> bool:
     with contextlib.suppress(ServerDied):
         server.check_alive()

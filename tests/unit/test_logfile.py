@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.logfile import cause, tail
+from fixtures.logfile import cause, named_cause, tail
+from tests.unit.waiting import ROOT
 
 TRACEBACK = """\
 Traceback (most recent call last):
@@ -92,6 +93,23 @@ def log(tmp_path: Path) -> Path:
 def test_cause(log: Path, content: str, expected: str) -> None:
     log.write_text(content)
     assert cause(log) == expected
+
+
+WARM_UP = "[TM][ERROR][1122.18:34:06.848180][turbomind.cc:486] Warm-up for 9216 tokens failed with status 6"
+
+
+def test_what_a_healthy_server_also_writes_names_no_cause(log: Path) -> None:
+    log.write_text(f"INFO: started\n{WARM_UP}\nINFO: asked\n", encoding="utf-8")
+    assert named_cause(log) == ""
+    assert cause(log).splitlines()[-1] == "INFO: asked"
+    log.write_text(f"[ERROR] NCCL gave up\n{WARM_UP}\n", encoding="utf-8")
+    assert named_cause(log) == cause(log) == "[ERROR] NCCL gave up"
+
+
+def test_the_logs_of_healthy_servers_name_no_cause() -> None:
+    logs = sorted((ROOT / "docs" / "reports").glob("*/api_server-*.log"))
+    assert logs
+    assert [found for found in map(named_cause, logs) if found] == []
 
 
 def test_tail_is_what_a_terminal_would_show(log: Path) -> None:
