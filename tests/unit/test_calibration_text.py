@@ -58,3 +58,13 @@ def test_a_tokenizer_that_cannot_be_loaded_is_told_with_its_reason(
     monkeypatch.setattr(calibration_text.subprocess, "run", run)
     with pytest.raises(QuantizationError, match=r"cannot be tokenized: OSError: no tokenizer\.model"):
         look_at(tmp_path / "nothing", "ptb", AWQ, tmp_path, {})
+
+
+def test_a_tokenizer_that_takes_too_long_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def run(argv: list[str], **_: object) -> None:
+        # Of a program that was ended the output is bytes, also where text was asked for.
+        raise subprocess.TimeoutExpired(argv, 300.0, stderr=b"Generating train split\n")
+
+    monkeypatch.setattr(calibration_text.subprocess, "run", run)
+    with pytest.raises(QuantizationError, match=r"cannot be tokenized: it took longer than 300 s"):
+        look_at(tmp_path / "model", "ptb", AWQ, tmp_path, {})
