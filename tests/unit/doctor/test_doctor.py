@@ -52,7 +52,7 @@ def test_the_pinned_set_is_not_known_to_break() -> None:
         ({"lmdeploy": "0.9.2.post1"}, {"numpy_2"}),
         ({"lmdeploy": "0.9.2.post1", "numpy": "1.26.4"}, {"pyarrow_26"}),
         ({"openai": "1.40.3"}, {"httpx_28"}),
-        ({"lmdeploy": "0.9.2.post1", "numpy": "1.26.4", "pyarrow": "25.0", "gradio": "6.0.0"}, {"gradio_5"}),
+        ({"lmdeploy": "0.9.2.post1", "numpy": "1.26.4", "pyarrow": "25.0", "gradio": "6.0.0"}, {"gradio_6"}),
         ({"torch": "2.1.2"}, {"torch_1"}),
     ],
 )
