@@ -58,7 +58,10 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     pytester.makeconftest(CONFTEST)
     pytester.makeini(INI)
     pytester.makepyfile(test_it=TESTS)
-    pytester.runpytest_inprocess("-m", "contract").assert_outcomes(passed=3, failed=2, errors=1, skipped=1)
+    inside = f"junit_logging={pytester.path}/none"
+    pytester.runpytest_inprocess("-m", "contract", "-o", inside).assert_outcomes(
+        passed=3, failed=2, errors=1, skipped=1
+    )
     document: dict[str, Any] = json.loads((pytester.path / "reports/contract-0.12.3/contract.json").read_text())
     return document
 
@@ -81,7 +84,7 @@ def test_every_claim_of_the_contract_has_its_state_and_cause(run: dict[str, Any]
 
 def test_the_run_is_described(run: dict[str, Any]) -> None:
     assert (run["lmdeploy"], run["outcome"], run["held"], run["exit_status"]) == ("0.12.3", "failed", 1, 1)
-    assert run["command"] == ["pytest", "-m", "contract"]
+    assert run["command"] == ["pytest", "-m", "contract", "-o", "junit_logging=none"]
     assert "calib_dataset" in [adaptation["id"] for adaptation in run["adaptations"]]
 
 
