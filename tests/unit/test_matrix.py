@@ -88,6 +88,25 @@ def test_a_run_on_a_gpu_stands_before_a_newer_rehearsal(tmp_path: Path) -> None:
     assert not column(collect(tmp_path), "0.14.0").rehearsal
 
 
+def test_a_run_that_left_the_homework_out_stands_behind_one_that_judged_it(tmp_path: Path) -> None:
+    put(tmp_path, "a", report("0.14.0", started="2026-11-22", tools__add="failed"))
+    left_out = {claim.id.replace(".", "__"): "deselected" for claim in HOMEWORK}
+    put(tmp_path, "b", report("0.14.0", "not_accepted", "2026-11-23", **left_out))
+    assert column(collect(tmp_path), "0.14.0").folders[0] == "a"
+
+
+def test_why_a_version_was_not_run_on_a_gpu_is_told_where_it_was_not(tmp_path: Path) -> None:
+    record = tmp_path / "versions.json"
+    why = {"run": False, "why": "no code for Hopper <cards>"}
+    record.write_text(json.dumps({"versions": {"0.5.3": {"gpu": why}, "0.14.0": {"gpu": why}, "0.6.5": {}}}))
+    put(tmp_path, "run", report("0.14.0"))
+    put(tmp_path, "rehearsed", report("0.5.3", "rehearsal"))
+    matrix = collect(tmp_path, record)
+    assert {one.version: one.no_gpu_run for one in matrix.columns if one.no_gpu_run} == {"0.5.3": why["why"]}
+    assert "no code for Hopper &lt;cards&gt;" in matrix_page(matrix, Texts("en"))
+    assert "- 0.5.3: no code for Hopper" in matrix_post(matrix, Texts("en"))
+
+
 def test_a_killed_run_is_known_by_its_environments_folder(tmp_path: Path) -> None:
     put(tmp_path, "lmdeploy-0.9.2.post1/run", report(None, "not_accepted", tools__add="unfinished"))
     assert column(collect(tmp_path), "0.9.2.post1").cell("tools.add").state == "failed"
