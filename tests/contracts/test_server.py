@@ -192,11 +192,14 @@ def test_required_is_enforced_where_promised(client: Client, contract: Capabilit
 
 
 @pytest.mark.claim("server.metrics")
-def test_metrics_are_served(server: RunningServer) -> None:
-    """Where they are on by default."""
-    answer = ask(server.host, server.port, "/metrics/")
+def test_metrics_are_served(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
+    """Where they are on by default; to everyone, or to those who have the key."""
+    answer = ask(server.host, server.port, "/metrics/", api_key=server.api_key)
     assert answer.status == 200
     assert b"lmdeploy:" in answer.body
+    without = ask(server.host, server.port, "/metrics/").status
+    measure("status without the key", without, limit="200" if contract.open_metrics else "401")
+    assert without == (200 if contract.open_metrics else 401)
 
 
 @pytest.mark.claim("server.without_parser")
