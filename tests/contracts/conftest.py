@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from fixtures.events import Exchanged
 from fixtures.homework import MODEL_NAME, REHEARSAL_AWQ
 from fixtures.port import free_port
 from fixtures.quantization import QuantizedCheckpoint, quantize
+from fixtures.recording import new_run_id
 from fixtures.settings import Settings
 from fixtures.standin.calibration import calibration_texts
 
@@ -109,7 +111,7 @@ def start(quantized: QuantizedCheckpoint, on_the_cpu: Settings, api_key: str, xp
         with serve(
             xprocess,
             command,
-            run_id=f"contract-{row.since}",
+            run_id=new_run_id(datetime.now(timezone.utc)),
             start_timeout=on_the_cpu.start_timeout,
             stop_timeout=on_the_cpu.stop_timeout,
         ) as running:

@@ -112,6 +112,15 @@ def events(log: evidence.Evidence, kind: type) -> list[object]:
     return [entry.event for entry in evidence.read(log.folder) if isinstance(entry.event, kind)]
 
 
+def test_a_server_of_the_same_name_in_another_run_is_left_alone(started: Serve) -> None:
+    with contextlib.ExitStack() as stack:
+        with started() as server:
+            named = {**os.environ, api_server.MARK: server.log.stem}
+            other = stack.enter_context(subprocess.Popen(["sleep", "60"], env=named))
+            stack.callback(other.kill)
+        assert other.poll() is None
+
+
 def test_ready_used_and_stopped(
     started: Serve,
     log_of_events: evidence.Evidence,
