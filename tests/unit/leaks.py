@@ -10,8 +10,8 @@ from pathlib import Path
 from fixtures.evidence.redaction import NOTHING_PRIVATE, redact
 
 PICTURES = (".png", ".svg")
-# pytest-html's own scripts hold regular expressions, which look like folders.
-SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
+# pytest-html's own scripts hold regular expressions, and pictures base64: both look like folders.
+NO_TEXT = re.compile(r"<script.*?</script>|data:image/jpeg;base64,[A-Za-z0-9+/=]+", re.DOTALL)
 
 
 def leaks(folder: Path, secrets: Sequence[str] = ()) -> list[str]:
@@ -24,7 +24,7 @@ def _in_file(file: Path, secrets: Sequence[str]) -> list[str]:
     content = file.read_bytes()
     found = [f"secret number {number}" for number, secret in enumerate(secrets) if secret.encode() in content]
     if file.suffix not in PICTURES:
-        text = SCRIPT.sub("", content.decode("utf-8"))
+        text = NO_TEXT.sub("", content.decode("utf-8"))
         # What the suite would have left out of the text, had it seen it.
         found += [line[:200] for line in text.split("\n") if redact(line, NOTHING_PRIVATE) != line]
     return found
