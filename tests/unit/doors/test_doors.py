@@ -151,3 +151,29 @@ def test_the_report_shows_what_was_seen_and_no_other_picture() -> None:
     assert shown.count("<img") == 1
     assert base64.b64encode(jpeg).decode() in shown
     assert doors_section(summarize([started]), Texts("en")) is None
+
+
+class Streamed:
+    """A page on which an answer grows with every look, and stays when it is whole."""
+
+    url = "http://127.0.0.1:6006"
+
+    def __init__(self, pieces: list[str]) -> None:
+        self._pieces = pieces
+
+    def inner_text(self) -> str:
+        return self._pieces.pop(0) if len(self._pieces) > 1 else self._pieces[0]
+
+    def wait_for_timeout(self, milliseconds: float) -> None:
+        assert milliseconds == 1000 * pages.STILL
+
+
+def test_a_streamed_answer_is_read_when_it_is_whole() -> None:
+    page = Streamed(["狐狸", "狐狸和", "狐狸和西瓜", "狐狸和西瓜"])
+    assert pages._whole(page, page, 60.0) == "狐狸和西瓜"
+
+
+def test_an_answer_without_end_is_told() -> None:
+    page = Streamed([str(number) for number in range(100_000)])
+    with pytest.raises(RequestError, match=r"does not end within 0\.05 s"):
+        pages._whole(page, page, 0.05)
