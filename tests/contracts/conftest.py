@@ -25,7 +25,7 @@ from fixtures.port import free_port
 from fixtures.quantization import QuantizedCheckpoint, quantize
 from fixtures.recording import new_run_id
 from fixtures.settings import Settings
-from fixtures.standin.calibration import calibration_texts
+from fixtures.standin.calibration import OWN_TEXTS
 
 START_TIMEOUT: Final = 600.0
 """Seconds; 12 to 15 of processor time, nearly all of it imports. A machine with 20 busy processes for two processors
@@ -79,7 +79,7 @@ def quantized(standin: Checkpoint, on_the_cpu: Settings, contract: Capabilities)
     """What this version's auto_awq made of it."""
     return quantize(
         standin,
-        choose("local", contract.calib_dataset, calibration_texts()),
+        choose("local", contract.calib_dataset, OWN_TEXTS),
         on_the_cpu,
         contract,
         lmdeploy_program(rehearse=True),

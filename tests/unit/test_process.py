@@ -87,6 +87,20 @@ def test_any_exception_stops_it(tmp_path: Path, error: type[BaseException]) -> N
     assert alive(noted(pids, 3)) == []
 
 
+def test_who_waits_can_stop_it_though_it_says_nothing(tmp_path: Path) -> None:
+    began = time.monotonic()
+
+    def on_wait() -> None:
+        if time.monotonic() - began > 0.5:
+            raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        run_logged(
+            ("sleep", "30"), log=tmp_path / "log", cwd=tmp_path, env=None, timeout=30, on_line=None, on_wait=on_wait
+        )
+    assert time.monotonic() - began < 10
+
+
 def test_killed_by_a_signal_is_an_exit_code_as_in_a_shell(tmp_path: Path) -> None:
     finished = run_logged(
         ("sh", "-c", "kill -9 $$"), log=tmp_path / "log", cwd=tmp_path, env=dict(os.environ), timeout=10, on_line=None

@@ -1,19 +1,20 @@
 """Quantization: once, whole or not at all, and its failures told in words."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fixtures.calibration import DATASETS, Calibration
+from fixtures.calibration import DATASETS, Calibration, OwnTexts, digest
 from fixtures.calibration_text import CalibrationText
 from fixtures.capabilities import capabilities
 from fixtures.checkpoint import identify
@@ -27,7 +28,8 @@ from tests.unit.waiting import PROGRAMS, ROOT
 
 PROGRAM = Program((sys.executable, "-S", str(PROGRAMS / "auto_awq.py")))
 W4A16 = {"quant_method": "awq", "bits": 4, "group_size": 128}
-LOCAL = Calibration(dataset="ptb", description="own text", identity="local:1", texts=("一", "two"))
+TEXTS = ("一", "two")
+LOCAL = Calibration("ptb", "own text", "local:1", OwnTexts(digest(TEXTS), lambda: TEXTS))
 
 Quantize = Callable[..., QuantizedCheckpoint]
 
@@ -151,21 +153,63 @@ def test_a_byte_that_changed_in_the_cache_is_noticed(run: Quantize) -> None:
         run()
 
 
-@pytest.mark.parametrize(("tokens", "refused"), [(40_000, False), (1_000, True)])
-def test_the_calibration_text_is_looked_at_before_anything_expensive(
-    tokens: int, refused: bool, run: Quantize, runs: Callable[[], int], tmp_path: Path
-) -> None:
-    def look_at(_: Path, dataset: str, arguments: AwqArguments, folder: Path, __: object) -> CalibrationText:
-        assert (folder / DATASETS[dataset].path / "train.jsonl").exists()
-        return CalibrationText(dataset, arguments.calib_samples, arguments.calib_seqlen, 2, 9, tokens, 0.0, "ab")
+class Looked:
+    """A look at a text of so many tokens, done after some time."""
 
-    if refused:
-        with pytest.raises(QuantizationError, match="the calibration is too little"):
-            run(look_at=look_at)
-        assert (runs(), left_in_store(tmp_path)) == (0, [])
-    else:
-        assert run(look_at=look_at).calibration_text["tokens"] == tokens
-        assert run().calibration_text["tokens"] == tokens, "kept with the cached result"
+    def __init__(self, tokens: int, seconds: float = 0.0) -> None:
+        self._tokens = tokens
+        self._done_at = time.monotonic() + seconds
+
+    @property
+    def done(self) -> bool:
+        return time.monotonic() >= self._done_at
+
+    def text(self) -> CalibrationText:
+        time.sleep(max(0.0, self._done_at - time.monotonic()))
+        return CalibrationText("ptb", 128, 2048, 2, 9, self._tokens, 0.0, "ab")
+
+
+def seeing(tokens: int, seconds: float = 0.0) -> Callable[..., Any]:
+    """Stands in for `look_at`."""
+
+    @contextlib.contextmanager
+    def look_at(_: Path, dataset: str, __: AwqArguments, folder: Path, ___: object) -> Iterator[Looked]:
+        assert (folder / DATASETS[dataset].path / "train.jsonl").exists()
+        yield Looked(tokens, seconds)
+
+    return look_at
+
+
+def test_what_was_seen_of_the_calibration_text_is_kept(run: Quantize) -> None:
+    assert run(look_at=seeing(40_000)).calibration_text["tokens"] == 40_000
+    assert run().calibration_text["tokens"] == 40_000, "kept with the cached result"
+
+
+def test_a_text_that_will_not_do_stops_auto_awq(
+    run: Quantize, runs: Callable[[], int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AUTO_AWQ", "hangs")
+    began = time.monotonic()
+    with pytest.raises(QuantizationError, match="the calibration is too little"):
+        run(look_at=seeing(1_000))
+    assert time.monotonic() - began < 10
+    assert (runs(), left_in_store(tmp_path)) == (0, [])
+    assert _running(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("mode", ["", "fails"])
+def test_what_is_wrong_with_the_text_is_told_though_auto_awq_ended_first(
+    mode: str, run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AUTO_AWQ", mode)
+    with pytest.raises(QuantizationError, match="the calibration is too little"):
+        run(look_at=seeing(1_000, seconds=1.0))
+    assert left_in_store(tmp_path) == []
+
+
+def test_a_cached_result_is_not_looked_at_again(run: Quantize) -> None:
+    run(look_at=seeing(40_000))
+    assert run(look_at=seeing(1_000)).cached
 
 
 def test_what_a_killed_run_left_is_never_used(run: Quantize, tmp_path: Path) -> None:
