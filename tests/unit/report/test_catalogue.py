@@ -72,6 +72,7 @@ def test_every_text_is_used() -> None:
         "reasons.",
         "role.",
         "phase.",
+        "stage.",
         "picture.",
         "stamp.",
         "adapted.",

@@ -67,7 +67,7 @@ def test_the_page_shows_picture_figures_formula_and_failed_start(language: str) 
 
 def test_the_picture_keeps_its_style_to_itself() -> None:
     page = standalone(run_of(events()), Texts("zh"))
-    drawn = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    drawn = re.findall(r'<svg class="ladder".*?</svg>', page, flags=re.DOTALL)
     assert len(drawn) == 1
     rules = re.search(r"<style>(.*?)</style>", drawn[0], flags=re.DOTALL)
     assert rules is not None
