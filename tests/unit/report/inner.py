@@ -64,7 +64,7 @@ class Inner:
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
         pytester.makeini(INI)
-        self.deploy("synthetic.events()")
+        self.deploy("synthetic.events(compared=False)")
 
     def deploy(self, events: str) -> None:
         """From now on the made-up deployment does what this expression says."""
@@ -106,9 +106,10 @@ def inner(
     """The small suite, with a deployment in which everything holds."""
     # Only the plugins that matter here: a process for each run is dear enough.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    # Compiled once for all of them, wherever the outer run may write.
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))
+    if sys.dont_write_bytecode:
+        # Compiled once for all of them, wherever the outer run may write.
+        monkeypatch.delenv("PYTHONDONTWRITEBYTECODE")
+        monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
     return Inner(pytester)
 
