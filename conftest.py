@@ -2,6 +2,7 @@
 
 # A module comes after those that it imports: pytest rewrites the assertions of a plugin only on its first import.
 pytest_plugins = [
+    "fixtures.collecting",
     "fixtures.options",
     "fixtures.settings",
     "fixtures.refusals",
