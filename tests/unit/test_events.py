@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from fixtures.events import KINDS, DoorTried, Entry, RunFinished, from_json, to_json
+from fixtures.events import KINDS, DoorTried, Entry, PerformanceMeasured, RunFinished, from_json, to_json
 from tests.unit.report import synthetic, synthetic_ladder
 
 
 def test_every_kind_of_event_comes_back_the_same() -> None:
     door = Entry(1.0, "now", DoorTried("doors.tunnel", "ssh -CNg -L 1:127.0.0.1:1", "seen", 1.5, vram_mib=34735))
-    log = [*synthetic.entries(), *synthetic.entries(synthetic_ladder.events()), door]
+    loaded = Entry(2.0, "now", PerformanceMeasured({"name": "bf16-0.4", "loads": [{"load": "8 at a time"}]}))
+    log = [*synthetic.entries(), *synthetic.entries(synthetic_ladder.events()), door, loaded]
     assert {type(entry.event).__name__ for entry in log} == set(KINDS)
     for entry in log:
         assert from_json(json.loads(json.dumps(to_json(entry)))) == entry
