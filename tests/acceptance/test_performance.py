@@ -18,12 +18,13 @@ from fixtures.gpu import NO_GPU
 from fixtures.ladder import HALF_SHARE, HOMEWORK, INT4_KV, Rung
 from fixtures.measurement import Measure
 from fixtures.memory_model import Geometry
-from fixtures.performance.record import RECORDS, record, samples, write
+from fixtures.performance.record import record, samples, write
 from fixtures.performance.run import SERVED, Ground, Measured
 from fixtures.performance.run import measure as put_under_load
 from fixtures.progress import Progress
 from fixtures.quantization import QuantizedCheckpoint
-from fixtures.settings import Settings, shown_arguments
+from fixtures.records import RECORDS
+from fixtures.settings import Settings, shown_command
 from fixtures.vram_probe import Probe
 
 pytestmark = [pytest.mark.gpu, pytest.mark.performance, pytest.mark.alone]
@@ -50,7 +51,7 @@ def servers(
     found: Servers = {}
     yield found
     if found:
-        command = shlex.join(["pytest", *shown_arguments(list(map(str, request.config.invocation_params.args)))])
+        command = shlex.join(shown_command(request.config.invocation_params.args))
         measured = list(found.values())
         made = record(measured, checkpoint.name, environment, command, datetime.now().astimezone())
         write(evidence.folder, made, samples(measured))

@@ -62,13 +62,16 @@ def said(endpoint: Endpoint) -> dict[str, Any]:
 )
 def test_latencies_come_back(start: Start, load: Load) -> None:
     endpoint = start("--first-ms", "100", "--gap-ms", "10", "--role")
-    found = figures(send(endpoint, load, PROMPTS, TOKENS, timeout_s=30).timings)
-    truth = said(endpoint)
+    timings = send(endpoint, load, PROMPTS, TOKENS, timeout_s=30).timings
+    found, truth = figures(timings), said(endpoint)
     assert (found.requests, found.failed, truth["answers"]) == (load.requests, 0, load.requests)
     assert found.tokens == load.requests * TOKENS
     assert truth["first_ms"] >= 100
-    assert truth["first_ms"] <= found.ttft_ms.median <= truth["first_ms"] + LATE_MS
-    assert found.itl_ms.median == pytest.approx(truth["gap_ms"], abs=2.0)
+    # The quickest: on a busy machine any other may have waited for either side's turn.
+    assert truth["first_ms"] <= 1000 * min(one.ttft for one in timings) <= truth["first_ms"] + LATE_MS
+    length = median(one.pieces[-1] - one.pieces[0] for one in timings)
+    assert 1000 * length == pytest.approx(truth["length_ms"], abs=LATE_MS)
+    assert all(len(one.gaps) == TOKENS - 1 for one in timings)
 
 
 def test_users_ask_one_at_a_time_each(start: Start) -> None:
