@@ -124,6 +124,14 @@ def test_half_an_answer_is_none(lines: list[bytes], error: str) -> None:
     assert error in timing(0.0, 1.0, [(0.5, line) for line in lines], "").error
 
 
+def test_the_generator_knows_how_busy_it_was(start: Start) -> None:
+    load = Load(8, concurrency=8)
+    idle = send(start("--first-ms", "800", "--gap-ms", "1"), load, PROMPTS, 2, timeout_s=30).cpu_share
+    busy = send(start("--first-ms", "1", "--gap-ms", "0"), load, PROMPTS, 4000, timeout_s=30).cpu_share
+    assert 0 < idle < 0.2
+    assert busy > 2 * idle
+
+
 def test_no_prompt_is_asked_twice(start: Start) -> None:
     texts = {PROMPTS.text(number) for number in range(100)}
     assert len({text[:6] for text in texts}) == 100
