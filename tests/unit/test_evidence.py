@@ -17,7 +17,7 @@ from unittest.mock import Mock
 import pytest
 
 from fixtures.events import Exchanged, Measured, PhaseMarked, RunFinished, TryJudged
-from fixtures.evidence import EVENTS_FILE, Evidence, read, redaction
+from fixtures.evidence import EVENTS_FILE, Evidence, Reading, read, redaction
 from fixtures.evidence.redaction import NOTHING_PRIVATE, REDACTED, Private, redact, redact_file, without_secrets
 from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, TRIALS_FILE, derived, seal, verify
 from fixtures.report.summary import summarize
@@ -59,6 +59,28 @@ def test_a_line_cut_short_is_left_out_and_a_bad_one_is_an_error(evidence: Eviden
     file.write_text(whole + "[]\n")
     with pytest.raises(ValueError, match="line 2"):
         read(evidence.folder)
+
+
+def test_a_growing_log_is_read_on_from_where_the_last_look_stopped(evidence: Evidence) -> None:
+    reading = Reading(evidence.folder)
+    assert (reading.grown, reading.entries()) == (False, [])
+    evidence.append(PhaseMarked("idle"))
+    assert reading.grown
+    (first,) = reading.entries()
+    assert not reading.grown
+    file = evidence.folder / EVENTS_FILE
+    whole = file.read_text()
+    with file.open("a") as half:
+        half.write(whole[:20])
+    assert reading.entries() == [first], "half a line is none yet"
+    with file.open("a") as half:
+        half.write(whole[20:])
+    assert reading.entries() == [first, first]
+    assert reading.entries()[0] is first, "parsed once"
+    with file.open("a") as bad:
+        bad.write("[]\n")
+    with pytest.raises(ValueError, match="line 3"):
+        reading.entries()
 
 
 def test_several_threads_may_append(tmp_path: Path) -> None:
