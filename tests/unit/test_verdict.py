@@ -305,7 +305,7 @@ def test_every_reason_has_its_text() -> None:
     states = ("failed", "rerun", "skipped", "not_offered", "xfailed", "xpassed", "unfinished", "not_measured",
               "deselected", "not_collected")  # fmt: skip
     others = ("beyond_failed", "no_start", "killed", "after_end", "interrupted", "exit_status", "tests_missing",
-              "no_rung", "no_answers", "no_door", "no_server", "other_deployment", "server_ended", "model_random",
-              "model_other", "model_unknown")  # fmt: skip
+              "no_rung", "no_answers", "no_door", "no_load", "no_server", "other_deployment", "server_ended",
+              "model_random", "model_other", "model_unknown")  # fmt: skip
     wanted = {f"reason.claim_{state}" for state in states} | {f"reason.{code}" for code in others}
     assert wanted == {id_ for id_ in TEXTS if id_.startswith("reason.")}

@@ -1,4 +1,4 @@
-"""Made-up runs that judge one subject alone, the doors or the quality. Nothing in here was measured.
+"""Made-up runs that judge one subject alone: doors, quality or performance. Nothing in here was measured.
 
 `python -m tests.unit.report.synthetic_subjects doors FOLDER` writes a log, and `python -m fixtures.evidence report
 FOLDER` makes the page from it, to look at.
@@ -19,12 +19,14 @@ from fixtures.events import (
     EnvironmentRecorded,
     Event,
     Measured,
+    PerformanceMeasured,
     RunFinished,
     RunStarted,
     TestFinished,
 )
 from fixtures.report.summary import RunSummary, summarize
-from fixtures.subjects import DOORS, SUBJECTS, Subject
+from fixtures.subjects import DOORS, PERFORMANCE, SUBJECTS, Subject
+from tests.unit.performance.answers import servers
 from tests.unit.quality.answers import quality
 from tests.unit.report import synthetic
 
@@ -36,6 +38,8 @@ ENVIRONMENT = EnvironmentRecorded({"lmdeploy": "0.18.0"}, "3.12.3", "Linux", "NV
 def proof(subject: Subject, claim: str) -> list[Event]:
     if subject is DOORS:
         return [DoorTried(claim, "lmdeploy chat", "狐狸和西瓜", 1.5, vram_mib=34735)]
+    if subject is PERFORMANCE:
+        return [PerformanceMeasured(one.row()) for one in servers().values()] if claim == "performance.answers" else []
     if claim != "quality.measure_repeats":
         return []
     found = quality(w4a16=0.52, int4=0.53, changed=2, right=38)

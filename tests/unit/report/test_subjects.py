@@ -22,7 +22,7 @@ from fixtures.report.console import lines
 from fixtures.report.document import document
 from fixtures.report.figures import OF_SUBJECT, key_figures
 from fixtures.report.page import SECTIONS, standalone
-from fixtures.subjects import DOORS, HOMEWORK, QUALITY, SUBJECTS, Subject
+from fixtures.subjects import DOORS, HOMEWORK, PERFORMANCE, QUALITY, SUBJECTS, Subject
 from tests.unit.report.inner import Inner, inner
 from tests.unit.report.synthetic_subjects import events, run_of
 
@@ -41,7 +41,7 @@ def test_every_subject_has_a_page_and_figures_and_outcomes_of_its_own() -> None:
     assert [subject.id for subject in SUBJECTS.values() if subject.posted] == ["homework"]
 
 
-@pytest.mark.parametrize("subject", [QUALITY, DOORS], ids=lambda subject: subject.id)
+@pytest.mark.parametrize("subject", [QUALITY, DOORS, PERFORMANCE], ids=lambda subject: subject.id)
 def test_a_run_in_which_all_held_is_about_its_subject_alone(subject: Subject) -> None:
     verdict = run_of(events(subject)).verdict
     assert (verdict.outcome, verdict.accepted, verdict.reasons) == (subject.held, False, ())
@@ -77,7 +77,9 @@ def test_a_door_that_this_version_lacks_speaks_against_nothing_and_counts_for_no
     assert "2 more are not in this lmdeploy version" in explanation(verdict, Texts("en"))
 
 
-@pytest.mark.parametrize(("subject", "code"), [(QUALITY, "no_answers"), (DOORS, "no_door")], ids=["quality", "doors"])
+@pytest.mark.parametrize(
+    ("subject", "code"), [(QUALITY, "no_answers"), (DOORS, "no_door"), (PERFORMANCE, "no_load")], ids=str
+)
 def test_without_what_was_seen_nothing_holds(subject: Subject, code: str) -> None:
     assert subject.proof is not None
     rest = [event for event in events(subject) if not isinstance(event, subject.proof)]
@@ -100,7 +102,7 @@ def test_a_log_about_something_unknown_is_judged_as_the_homework() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("subject", [QUALITY, DOORS], ids=lambda subject: subject.id)
+@pytest.mark.parametrize("subject", [QUALITY, DOORS, PERFORMANCE], ids=lambda subject: subject.id)
 def test_page_and_console_are_about_the_subject(subject: Subject, language: str) -> None:
     run, texts = run_of(events(subject)), Texts(language)
     page, number = visible(standalone(run, texts)), LANGUAGES.index(language)
@@ -123,6 +125,11 @@ def test_the_figures_beside_the_verdict_are_the_subjects() -> None:
     assert [figures[label] for label in ("Perplexity", "Same next token", "Two-step chains")] == [
         "× 1.030", "96.0 %", "38 / 40",
     ]  # fmt: skip
+    loads = {
+        figure.label: (figure.value, figure.note) for figure in key_figures(run_of(events(PERFORMANCE)), Texts("en"))
+    }
+    assert loads["Output tokens/s"][1] == "32 at a time"
+    assert loads["Time to the first token, median"] == ("50.0 ms", "1 at a time")
     none = run_of([event for event in events(QUALITY) if not isinstance(event, QualityMeasured)])
     assert "not measured" in {figure.value for figure in key_figures(none, Texts("en"))}
 
