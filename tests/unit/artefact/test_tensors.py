@@ -1,5 +1,6 @@
 """Reading tensors: exact numbers, whole files, shards that agree with their index."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,3 +33,35 @@ def test_an_unknown_dtype_is_named(tmp_path: Path) -> None:
     write_all(tmp_path / "model.safetensors", {"odd": ("F8_E4M3", np.zeros(3, np.uint8))})
     with pytest.raises(CheckpointError, match="odd has the dtype F8_E4M3"):
         TensorFiles(tmp_path)
+
+
+def test_a_tensor_is_read_into_pieces_of_memory_however_many(tmp_path: Path) -> None:
+    write_all(tmp_path / "model.safetensors", {"a": ("I32", np.arange(6000, dtype=np.int32))})
+    values = np.zeros(5000, np.int32)
+    with TensorFiles(tmp_path) as files:
+        files.expect(["a"])
+        files.fill("a", [values[at : at + 2].data.cast("B") for at in range(0, 5000, 2)], 4 * 1000)
+    assert np.array_equal(values, np.arange(1000, 6000))
+
+
+def test_what_is_read_in_part_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal or a network's disk may give fewer bytes than were asked for."""
+    write_all(tmp_path / "model.safetensors", {"a": ("I32", np.arange(100, dtype=np.int32))})
+    whole = os.preadv
+
+    def few(file: int, pieces: list[memoryview], start: int) -> int:
+        return whole(file, [pieces[0][:7]], start)
+
+    monkeypatch.setattr("os.preadv", few)
+    values = np.zeros(100, np.int32)
+    with TensorFiles(tmp_path) as files:
+        files.fill("a", [values[:33].data.cast("B"), values[33:].data.cast("B")], 0)
+    assert np.array_equal(values, np.arange(100))
+
+
+def test_a_file_that_became_shorter_is_named(tmp_path: Path) -> None:
+    write_all(tmp_path / "model.safetensors", {"a": ("I32", np.arange(100, dtype=np.int32))})
+    with TensorFiles(tmp_path) as files:
+        os.truncate(tmp_path / "model.safetensors", 200)
+        with pytest.raises(CheckpointError, match=r"model\.safetensors ended inside a"):
+            files.read("a")

@@ -11,11 +11,12 @@ import pytest
 
 from fixtures.artefact.architecture import LINEAR
 from fixtures.artefact.corruptions import CATALOGUE, Corruption, apply
+from fixtures.artefact.decoders import Stopped
 from fixtures.artefact.quantizer import quantize_folder
 from fixtures.artefact.stored import WEIGHTS, read_all, write_all
-from fixtures.artefact.verification import Stopped, verify
+from fixtures.artefact.verification import verify
 from fixtures.chat_template import TEMPLATE
-from fixtures.errors import CheckpointError
+from fixtures.errors import AcceptanceError, CheckpointError
 
 
 @pytest.mark.parametrize(
@@ -112,3 +113,29 @@ def test_a_folder_that_is_no_checkpoint_is_a_finding(source: Path, tmp_path: Pat
     assert "config.json cannot be read" in finding.what
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": None}))
     assert any("no weights" in finding.what for finding in verify(source, tmp_path).findings)
+
+
+def test_processes_find_what_one_finds(
+    source: Path, honest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (swapped,) = (corruption for corruption in CATALOGUE if corruption.name == "two decoder layers swapped")
+    damaged = apply(swapped, source, honest, tmp_path / "damaged")
+    alone = [verify(source, folder) for folder in (honest, damaged)]
+    monkeypatch.setattr("fixtures.artefact.verification.BIG", 0)
+    shared = [verify(source, folder, processes=2) for folder in (honest, damaged)]
+    assert [result.findings for result in shared] == [result.findings for result in alone]
+    assert [result.layers for result in shared] == [result.layers for result in alone]
+
+
+def test_processes_stop_when_asked(source: Path, honest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fixtures.artefact.verification.BIG", 0)
+    monkeypatch.setattr("fixtures.artefact.shares.ASKED_EVERY", 0.01)
+    with pytest.raises(Stopped):
+        verify(source, honest, stopped=lambda: True, processes=2)
+
+
+def test_a_process_that_dies_is_an_error(source: Path, honest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fixtures.artefact.verification.BIG", 0)
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(AcceptanceError, match="a part of the verification died"):
+        verify(source, honest, processes=2)
