@@ -6,10 +6,7 @@ and compared with the rung that differs in one knob.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 
 import pytest
 from xprocess import XProcess
@@ -35,7 +32,8 @@ from fixtures.ladder import (
     FailedStart,
     Rung,
 )
-from fixtures.ladder_run import FILL_SHARE, Ground, climb, fail_to_start, record, write
+from fixtures.ladder_run import FILL_SHARE, Ground, climb, fail_to_start
+from fixtures.ladder_store import CLIMB_DEADLINE_S, Ladder
 from fixtures.memory_model import (
     PEAK_SLACK_MIB,
     Geometry,
@@ -45,13 +43,12 @@ from fixtures.memory_model import (
 )
 from fixtures.progress import Progress
 from fixtures.quantization import QuantizedCheckpoint
-from fixtures.records import RECORDS
-from fixtures.settings import Settings, shown_command
+from fixtures.settings import Settings
 from fixtures.vram import Sampler
 from fixtures.vram_probe import Probe
+from fixtures.workers import is_worker
 
 pytestmark = [pytest.mark.gpu, pytest.mark.ladder]
-
 
 SAME_MIB = 200.0
 """Two servers that should take the same memory: the driver rounds, and a kernel more or less is loaded."""
@@ -81,26 +78,10 @@ def ground(
     return Ground(gpu, sampler, settings, lmdeploy_table, xprocess, evidence, Geometry.of(checkpoint.config), api_key)
 
 
-@dataclass
-class Ladder:
-    """What was measured so far: the rungs by id, and the start that failed."""
-
-    rungs: dict[str, Climbed] = field(default_factory=dict)
-    failed: FailedStart | None = None
-
-
 @pytest.fixture(scope="session")
-def ladder(request: pytest.FixtureRequest, environment: EnvironmentRecorded, evidence: Evidence) -> Iterator[Ladder]:
-    """What is climbed is recorded beside the report and, with all of RUNGS, in docs, whatever the tests say of it."""
-    measured = Ladder()
-    yield measured
-    if measured.rungs:
-        command = shlex.join(shown_command(request.config.invocation_params.args))
-        rungs = list(measured.rungs.values())
-        made = record(rungs, measured.failed, environment, command, datetime.now().astimezone())
-        write(evidence.folder, made, rungs)
-        if all(rung.id in measured.rungs for rung in RUNGS):
-            write(request.config.rootpath / RECORDS, made, rungs)
+def ladder(evidence: Evidence) -> Ladder:
+    """What was measured so far, by all workers; recorded when the run ends."""
+    return Ladder(evidence.folder)
 
 
 @pytest.fixture(scope="module", params=RUNGS + SMALL_CARDS, ids=lambda rung: rung.id)
@@ -109,6 +90,7 @@ def climbed(
     ground: Ground,
     checkpoint: Checkpoint,
     quantized: QuantizedCheckpoint,
+    environment: EnvironmentRecorded,
     ladder: Ladder,
     progress: Progress,
 ) -> Climbed:
@@ -122,7 +104,7 @@ def climbed(
             checkpoint.folder if is_bf16 else quantized.folder,
             checkpoint.bytes if is_bf16 else quantized.bytes,
         )
-    ladder.rungs[rung.id] = measured
+    ladder.keep(measured, environment)
     return measured
 
 
@@ -130,13 +112,16 @@ def climbed(
 def failed_start(ground: Ground, quantized: QuantizedCheckpoint, ladder: Ladder, progress: Progress) -> FailedStart:
     """A server that finds too little memory for its last allocation, and is gone when the tests look at it."""
     with progress.stage(FAILING.id):
-        ladder.failed = fail_to_start(ground, FAILING, quantized.folder, quantized.bytes)
-    return ladder.failed
+        failed = fail_to_start(ground, FAILING, quantized.folder, quantized.bytes)
+    ladder.keep_failed(failed)
+    return failed
 
 
 @pytest.fixture
-def rungs(ladder: Ladder) -> dict[str, Climbed]:
-    """All rungs, for comparisons: they come last."""
+def rungs(request: pytest.FixtureRequest, ladder: Ladder) -> dict[str, Climbed]:
+    """All rungs, for comparisons: they come last, and other workers may still be climbing."""
+    if is_worker(request.config):
+        ladder.await_rungs(RUNGS, CLIMB_DEADLINE_S)
     missing = [rung.id for rung in RUNGS if rung.id not in ladder.rungs]
     if missing:
         pytest.fail(f"not all rungs were measured in this run; missing: {', '.join(missing)}")
