@@ -16,35 +16,44 @@ GIB = 1024
 @pytest.mark.claim("vram.after_start")
 @pytest.mark.usefixtures("deployment")
 def test_vram_after_start_is_as_promised(
-    vram: Sampler, memory_expectation: MemoryExpectation, measure: Measure
+    vram: Sampler, memory_expectations: list[MemoryExpectation], measure: Measure
 ) -> None:
     """Weights, 0.4 of the free memory for the KV cache, and the rest: not more, and not suspiciously less."""
-    ready = vram.phase_mib("ready")
-    measure("VRAM after start", round(ready / GIB, 2), "GiB", f"<= {memory_expectation.ready_limit_mib / GIB:.2f} GiB")
-    problem = why_not_ready_as_expected(memory_expectation, ready)
-    assert not problem, problem
+    problems = []
+    for card, expectation in zip(vram.cards, memory_expectations, strict=True):
+        ready, limit = card.phase_mib("ready"), expectation.ready_limit_mib
+        measure(f"VRAM after start{_on(card)}", round(ready / GIB, 2), "GiB", f"<= {limit / GIB:.2f} GiB")
+        problems.append(why_not_ready_as_expected(expectation, ready))
+    assert not any(problems), "; ".join(filter(None, problems))
 
 
 @pytest.mark.claim("vram.peak")
 @pytest.mark.usefixtures("deployment")
 def test_vram_at_peak_is_below_the_threshold(
-    vram: Sampler, memory_expectation: MemoryExpectation, measure: Measure
+    vram: Sampler, memory_expectations: list[MemoryExpectation], measure: Measure
 ) -> None:
     """Neither the chat nor the function calls took more memory than the server had set aside."""
-    peak = vram.peak_mib(since_phase="loading", before_phase=CONTROL_PHASE)
-    measure("VRAM at peak", round(peak / GIB, 2), "GiB", f"<= {memory_expectation.peak_limit_mib / GIB:.2f} GiB")
-    assert peak <= memory_expectation.peak_limit_mib, (
-        f"{peak:.0f} MiB in use at peak, {memory_expectation.peak_limit_mib:.0f} at most expected: the server took "
-        f"more under load than it had set aside, or another process came. {memory_expectation.formula}"
-    )
+    for card, expectation in zip(vram.cards, memory_expectations, strict=True):
+        peak, limit = card.peak_mib(since_phase="loading", before_phase=CONTROL_PHASE), expectation.peak_limit_mib
+        measure(f"VRAM at peak{_on(card)}", round(peak / GIB, 2), "GiB", f"<= {limit / GIB:.2f} GiB")
+        assert peak <= limit, (
+            f"{peak:.0f} MiB in use at peak{_on(card)}, {limit:.0f} at most expected: the server took more under load "
+            f"than it had set aside, or another process came. {expectation.formula}"
+        )
 
 
 @pytest.mark.claim("vram.released")
 def test_vram_is_released_after_stop(vram: Sampler, deployment: Deployment, measure: Measure) -> None:
-    """The last claim: the server is stopped, and the card is as it was."""
+    """The last claim: the server is stopped, and every card is as it was."""
     deployment.stop()
     mark(vram, "stopped")
-    release = wait_released(vram.last_mib, vram.phase_mib("idle"))
-    measure("VRAM after stop", round(release.used_mib / GIB, 2), "GiB", f"<= {release.limit_mib / GIB:.2f} GiB")
-    measure("released after", round(release.seconds, 1), "s", f"<= {RELEASE_DEADLINE_S:g} s")
-    assert release.complete, f"{release.used_mib:.0f} MiB are still in use {release.seconds:.0f} s after the stop"
+    for card in vram.cards:
+        release = wait_released(card.last_mib, card.phase_mib("idle"))
+        used, limit = release.used_mib, release.limit_mib
+        measure(f"VRAM after stop{_on(card)}", round(used / GIB, 2), "GiB", f"<= {limit / GIB:.2f} GiB")
+        measure(f"released after{_on(card)}", round(release.seconds, 1), "s", f"<= {RELEASE_DEADLINE_S:g} s")
+        assert release.complete, f"{used:.0f} MiB are still in use{_on(card)} {release.seconds:.0f} s after the stop"
+
+
+def _on(card: Sampler) -> str:
+    return f" on card {card.gpu + 1}" if len(card.cards) > 1 or card.gpu else ""

@@ -1,0 +1,98 @@
+"""Two CPU servers behind lmdeploy's own request distributor: accepted by the same tests, and a killed one is named.
+
+The distributor, the servers and the run are real processes; only the engine computes on the CPU.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from fixtures.evidence import read
+from fixtures.evidence.seal import verify
+from fixtures.report.summary import RunSummary, summarize
+from tests.rehearsal.conftest import ROOT
+
+RUN_TIMEOUT_S: Final = 600.0
+"""Two minutes on an idle machine of two cores, most of it imports of three servers at once."""
+
+KILL: Final = """
+import os, signal
+import psutil
+from fixtures.deployment import DEPLOYMENT
+
+def pytest_runtest_setup(item):
+    deployment = item.config.stash.get(DEPLOYMENT, None)
+    if deployment is None or "chain" not in item.name:
+        return
+    port = deployment.server.replicas[1].port
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            os.kill(connection.pid, signal.SIGKILL)
+"""
+"""A plugin that kills the second replica when the first of the chains is about to run."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, as its evidence tells it."""
+
+    status: int
+    output: str
+    folder: Path
+    summary: RunSummary
+
+
+def rehearse(folder: Path, work: Path, *options: str) -> Run:
+    command = [sys.executable, "-m", "pytest", "tests", "--rehearse", "--checkpoint=standin", "--calibration=local"]
+    command += [f"--evidence-dir={folder / 'evidence'}", f"--work-dir={work}", "--report-pictures=off"]
+    command += ["--replicas=2", "-o", f"cache_dir={folder / 'cache'}", "--report-lang=en", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
+    (evidence,) = (folder / "evidence").iterdir()
+    return Run(done.returncode, done.stdout + done.stderr, evidence, summarize(read(evidence)))
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def whole(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return rehearse(tmp_path_factory.mktemp("whole"), work)
+
+
+def test_the_homework_holds_behind_the_distributor(whole: Run) -> None:
+    assert whole.status == 0, whole.output[-3000:]
+    assert whole.summary.verdict.reasons == ()
+    assert not verify(whole.folder).problems
+
+
+def test_every_replica_was_launched_and_did_a_part(whole: Run) -> None:
+    assert [(event.role, event.name) for event in whole.summary.replicas] == [
+        ("proxy", "proxy"), ("api_server", "1 of 2"), ("api_server", "2 of 2"),
+    ]  # fmt: skip
+    figures = {event.name: event.value for event in whole.summary.measurements("replicas.share_the_work")}
+    assert all(figures["answers of each replica"])
+    assert whole.summary.measurements("replicas.each_answers")[0].value == 2
+
+
+def test_the_key_is_asked_for_and_shown_nowhere(whole: Run) -> None:
+    assert all(event.argv[-2:] == ["--api-keys", "KEY_OF_THIS_RUN"] for event in whole.summary.replicas)
+    assert "sk-" not in (whole.folder / "events.jsonl").read_text(encoding="ascii")
+
+
+def test_a_killed_replica_is_named_and_nothing_is_accepted(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "kills_a_replica.py").write_text(KILL)
+    run = rehearse(tmp_path, work, "-p", "kills_a_replica", "-o", f"pythonpath={tmp_path}")
+    assert run.status == pytest.ExitCode.TESTS_FAILED, run.output[-3000:]
+    ended = [reason.detail for reason in run.summary.verdict.reasons if reason.code == "server_ended"]
+    assert len(ended) == 1
+    assert ended[0].startswith("2 of 2: ")
+    assert "api_server 2 of 2 at 127.0.0.1:" in run.output
+    assert "was killed by SIGKILL" in run.output
