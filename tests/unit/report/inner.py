@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[3]
 
 CONFTEST = """
 pytest_plugins = [
-    "fixtures.options", "fixtures.settings", "fixtures.recording", "fixtures.report.plugin",
-    "fixtures.measurement",
+    "fixtures.options", "fixtures.settings", "fixtures.measurement", "fixtures.checkpoint", "fixtures.workers",
+    "fixtures.recording", "fixtures.report.plugin",
 ]
 
 import pytest

@@ -1,0 +1,121 @@
+"""Workers of pytest-xdist: a GPU for each, one run for all, and a clear no where that cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
+from fixtures.evidence import read
+from fixtures.evidence.seal import verify
+from fixtures.workers import plain
+from tests.unit.report.inner import Inner, claim_test, inner, suite
+
+__all__ = ["inner"]
+
+pytest.importorskip("xdist")
+
+BEYOND = ("chat.remembers", "chat.greedy_repeats", "tools.negative_operands", "tools.zero_operand")
+SLOW = "time.sleep(0.5)"
+
+CARDS = """
+from fixtures import gpu_device
+from tests.unit.fake_nvml import FakeDevice, FakeNvml
+
+nvml = FakeNvml(*(FakeDevice(f"GPU-{{number}}") for number in range({number})))
+gpu_device.nvml_session.__wrapped__.__defaults__ = (nvml,)
+"""
+"""A plugin that gives the run so many cards."""
+
+
+def both(bodies: dict[str, str] | None = None) -> str:
+    """The homework's claims, and some beyond them, which may go to any worker."""
+    bodies = dict.fromkeys(BEYOND, SLOW) | (bodies or {})
+    return suite(bodies) + "".join(claim_test(claim, bodies[claim]) for claim in BEYOND)
+
+
+def cards(inner: Inner, number: int) -> list[str]:
+    inner.pytester.makepyfile(some_cards=CARDS.format(number=number))
+    return ["-p", "some_cards", "-p", "xdist.plugin"]
+
+
+def test_one_run_and_one_report_whoever_runs_the_tests(inner: Inner) -> None:
+    inner.deploy("synthetic.events(rehearsal=True)")
+    skipped = dict.fromkeys(("vram.after_start", "vram.peak", "vram.released"), "pytest.skip('no GPU')")
+    result = inner.run(both(skipped), "--rehearse", "-p", "xdist.plugin", "-n", "2", "--report-lang", "en")
+    assert result.ret == 0
+    (folder,) = (inner.pytester.path / "evidence").iterdir()
+    entries = read(folder)
+    assert [type(entry.event) for entry in (entries[0], entries[-1])] == [RunStarted, RunFinished]
+    assert {entry.worker for entry in entries} == {"", "gw0", "gw1"}
+    assert sum(isinstance(entry.event, ClaimsSelected) for entry in entries) == 1
+    tests = [entry.event for entry in entries if isinstance(entry.event, TestFinished)]
+    assert len({event.test for event in tests}) == 15 + len(BEYOND)
+    assert not [event.test for event in tests if "@" in event.test]
+    assert inner.verdict.outcome == "rehearsal"
+    assert inner.codes == []
+    assert not verify(folder).problems
+
+
+def test_the_homeworks_claims_stay_together_and_come_last(inner: Inner) -> None:
+    tells = "open(os.environ['PYTEST_XDIST_WORKER'] + '.ran', 'a').write(os.environ['PYTEST_CURRENT_TEST'] + '\\n')"
+    bodies = dict.fromkeys(BEYOND, f"{SLOW}; {tells}") | {"environment.recorded": tells, "tools.chain": tells}
+    inner.run(both(bodies), "--rehearse", "-p", "xdist.plugin", "-n", "2")
+    ran = {file.stem: file.read_text().splitlines() for file in inner.pytester.path.glob("*.ran")}
+    assert sorted(ran) == ["gw0", "gw1"]
+    (whole,) = [lines for lines in ran.values() if any("environment" in line for line in lines)]
+    assert ["environment" in whole[-2], "chain" in whole[-1]] == [True, True]
+
+
+def test_a_worker_that_dies_ends_the_run_and_accepts_nothing(inner: Inner) -> None:
+    result = inner.run(both({BEYOND[0]: "os._exit(3)"}), "--rehearse", "-p", "xdist.plugin", "-n", "2")
+    assert result.ret != 0
+    assert "tests_missing" in inner.codes
+    assert "crashed" in inner.page
+
+
+def test_each_worker_sees_its_own_gpu(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    tells = "open(os.environ['PYTEST_XDIST_WORKER'] + '.gpu', 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])"
+    inner.run(both(dict.fromkeys(BEYOND, f"{SLOW}; {tells}")), *cards(inner, 2), "-n", "2")
+    seen = {file.stem: file.read_text() for file in inner.pytester.path.glob("*.gpu")}
+    assert seen == {"gw0": "GPU-1", "gw1": "GPU-0"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-n", "3"], "-n 3 takes 3 GPUs, and 2 are visible"),
+        (["-n", "2", "--tp", "2", "--checkpoint", "standin"], "-n 2 --tp 2 takes 4 GPUs, and 2 are visible"),
+        (["-n", "2", "--replicas", "2"], "-n 2 --replicas 2 takes 4 GPUs, and 2 are visible"),
+        (["--replicas", "3"], "--replicas 3 takes 3 GPUs, and 2 are visible"),
+        (["--tp", "3", "--checkpoint", "standin"], "--tp 3 does not divide the model's 2 attention heads"),
+        (["-n", "2", "--server-port", "23333"], "-n 2 does not go with --server-port"),
+        (["-n", "2", "--base-url", "http://127.0.0.1:1/v1"], "-n 2 does not go with --base-url"),
+        (["-n", "2", "--profile", "strict"], "-n 2 does not go with --profile strict"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once_with_one_message(inner: Inner, options: list[str], words: str) -> None:
+    result = inner.run(suite(), *cards(inner, 2), *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().count("ERROR:") == 1
+    assert words in result.stderr.str()
+    assert "what to do: " in result.stderr.str()
+    assert not (inner.pytester.path / "evidence").exists()
+
+
+def test_auto_means_a_worker_for_each_gpu(inner: Inner) -> None:
+    result = inner.run(suite(), *cards(inner, 3), "-n", "auto")
+    result.stdout.fnmatch_lines(["*3/3 workers*"])
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "without"),
+    [
+        ("t.py::test_one@last", "t.py::test_one"),
+        ("t.py::test_one[a@b]@rung-w4a16-int4-0.4", "t.py::test_one[a@b]"),
+        ("t.py::test_one[a@b]", "t.py::test_one[a@b]"),
+        ("t.py::test_one", "t.py::test_one"),
+    ],
+)
+def test_a_tests_name_without_its_group(nodeid: str, without: str) -> None:
+    assert plain(nodeid) == without
