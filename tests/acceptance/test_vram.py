@@ -6,6 +6,7 @@ from fixtures.deployment import Deployment
 from fixtures.gpu import CONTROL_PHASE, mark
 from fixtures.measurement import Measure
 from fixtures.memory_model import MemoryExpectation, why_not_ready_as_expected
+from fixtures.report.catalogue import ON_CARD
 from fixtures.vram import RELEASE_DEADLINE_S, Sampler, wait_released
 
 pytestmark = pytest.mark.gpu
@@ -56,4 +57,4 @@ def test_vram_is_released_after_stop(vram: Sampler, deployment: Deployment, meas
 
 
 def _on(card: Sampler) -> str:
-    return f" on card {card.gpu + 1}" if len(card.cards) > 1 or card.gpu else ""
+    return f"{ON_CARD}{card.gpu + 1}" if len(card.cards) > 1 or card.gpu else ""

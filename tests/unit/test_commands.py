@@ -7,7 +7,7 @@ import pytest
 
 from fixtures import commands
 from fixtures.capabilities import TABLE, capabilities
-from fixtures.commands import Program, awq_command, lmdeploy_program, serve_command
+from fixtures.commands import Program, awq_command, lmdeploy_program, proxy_command, replica, serve_command
 from fixtures.errors import LmdeployError
 from fixtures.homework import AWQ
 from fixtures.settings import resolve
@@ -118,3 +118,28 @@ def test_a_rehearsal_is_found_from_any_folder(tmp_path: Path) -> None:
     words = [*program.argv[:1], "-c", "import fixtures; print(fixtures.__name__)"]
     said = subprocess.run(words, cwd=tmp_path, env=program.env, capture_output=True, text=True, check=True)
     assert said.stdout == "fixtures\n"
+
+
+def test_the_distributor_sees_no_gpu_and_remembers_nothing() -> None:
+    command = proxy_command(Program(("lmdeploy",)), "127.0.0.1", 8000, "sk-secret")
+    assert " ".join(command.shown) == (
+        "lmdeploy serve proxy --server-name 127.0.0.1 --server-port 8000 --disable-cache-status "
+        "--api-keys KEY_OF_THIS_RUN"
+    )
+    assert command.env["CUDA_VISIBLE_DEVICES"] == ""
+    assert (command.role, command.model_name) == ("proxy", "")
+    assert "sk-secret" not in " ".join(command.argv)
+
+
+def test_a_replica_registers_and_has_gpus_of_its_own() -> None:
+    chosen = resolve({"tp": "2"}.get, lambda _: None, {}, Path("/"))
+    program, table = Program(("lmdeploy",), {"KEPT": "1"}), capabilities("0.18.0")
+    command = serve_command(program, QUANTIZED, "m", "awq", 23333, chosen, table, proxy_url="http://127.0.0.1:8000")
+    assert command.shown[-2:] == ("--proxy-url", "http://127.0.0.1:8000")
+    second = replica(command, "2 of 2", ("GPU-2", "GPU-3"))
+    assert second.env["CUDA_VISIBLE_DEVICES"] == "GPU-2,GPU-3"
+    assert second.env["KEPT"] == "1"
+    assert "127.0.0.1" in second.env["NO_PROXY"]
+    assert "--tp 2" in " ".join(second.shown)
+    assert "CUDA_VISIBLE_DEVICES" not in replica(command, "1 of 2", ()).env
+    assert "--proxy-url" not in serve("0.18.0")

@@ -23,6 +23,8 @@ from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, TRIALS_FILE, derived,
 from fixtures.report.summary import summarize
 from tests.unit.report import synthetic
 
+ROOT = Path(__file__).parents[2]
+
 PRIVATE = Private(home="/home/alice", literals=("hunter2-hunter2", "gpu-node-17"))
 
 
@@ -443,3 +445,35 @@ def test_the_program_reports_on_a_killed_run(tmp_path: Path) -> None:
     assert "NOT ACCEPTED" in page
     assert "the run was killed" in page
     assert synthetic.STORY[:20] in page
+
+
+WRITES = """
+import sys, time
+from pathlib import Path
+from fixtures.events import PhaseMarked
+from fixtures.evidence import Evidence
+
+log = Evidence(Path(sys.argv[1]), worker=sys.argv[2], began=float(sys.argv[3]))
+for number in range(200):
+    log.append(PhaseMarked(f"{number} " + "x" * 30_000))
+log.close()
+"""
+
+
+def test_several_processes_write_one_log(tmp_path: Path) -> None:
+    began = time.monotonic()
+    workers = [
+        subprocess.Popen([sys.executable, "-c", WRITES, str(tmp_path), name, str(began)], cwd=ROOT)
+        for name in ("gw0", "gw1")
+    ]
+    assert [worker.wait(60) for worker in workers] == [0, 0]
+    entries = read(tmp_path)
+    for name in ("gw0", "gw1"):
+        own = [entry for entry in entries if entry.worker == name]
+        assert [entry.event.phase.partition(" ")[0] for entry in own] == [str(number) for number in range(200)]
+    assert 0 < min(entry.t for entry in entries) <= max(entry.t for entry in entries) <= time.monotonic() - began
+
+
+def test_a_log_of_one_process_does_not_speak_of_workers(evidence: Evidence) -> None:
+    evidence.append(PhaseMarked("idle"))
+    assert "worker" not in json.loads((evidence.folder / EVENTS_FILE).read_text())

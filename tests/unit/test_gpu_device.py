@@ -8,7 +8,7 @@ import pynvml
 import pytest
 
 from fixtures.errors import GpuError
-from fixtures.gpu_device import nvml_session, select
+from fixtures.gpu_device import nvml_session, select, visible
 from tests.unit.fake_nvml import FakeDevice, FakeNvml
 
 FIRST = FakeDevice("GPU-aaaa1111-0000")
@@ -104,3 +104,30 @@ def test_without_a_driver_the_real_library_meets_the_same_message(monkeypatch: p
     monkeypatch.setattr(pynvml, "CDLL", missing)
     with pytest.raises(GpuError, match=r"libnvidia-ml\.so\.1 was not found"), nvml_session():
         pass
+
+
+@pytest.mark.parametrize(
+    ("environment", "uuids"),
+    [
+        ({}, [FIRST.uuid, SECOND.uuid, "MIG-5555", "MIG-6666"]),
+        ({"CUDA_VISIBLE_DEVICES": "1,0"}, [SECOND.uuid, FIRST.uuid]),
+        ({"CUDA_VISIBLE_DEVICES": f"{SECOND.uuid}, MIG-6666"}, [SECOND.uuid, "MIG-6666"]),
+        ({"CUDA_VISIBLE_DEVICES": "0,2"}, [FIRST.uuid, "MIG-5555", "MIG-6666"]),
+        ({"CUDA_VISIBLE_DEVICES": "1,-1,0"}, [SECOND.uuid]),
+    ],
+)
+def test_all_that_can_be_given_to_somebody(environment: dict[str, str], uuids: list[str]) -> None:
+    """A GPU in MIG mode is its slices: each is given by its own name."""
+    assert [device.uuid for device in visible(FakeNvml(FIRST, SECOND, SLICED), environment)] == uuids
+
+
+def test_a_gpu_named_twice_is_no_two_gpus() -> None:
+    with pytest.raises(GpuError, match="twice"):
+        visible(FakeNvml(FIRST, SECOND), {"CUDA_VISIBLE_DEVICES": f"0,{FIRST.uuid}"})
+
+
+@pytest.mark.parametrize("named", ["", "-1", "0,7", "0,GPU-cccc"])
+def test_one_bad_name_spoils_the_list(named: str) -> None:
+    with pytest.raises(GpuError) as raised:
+        visible(FakeNvml(FIRST, SECOND), {"CUDA_VISIBLE_DEVICES": named})
+    assert raised.value.remedy

@@ -309,3 +309,22 @@ def test_every_reason_has_its_text() -> None:
               "model_random", "model_other", "model_unknown")  # fmt: skip
     wanted = {f"reason.claim_{state}" for state in states} | {f"reason.{code}" for code in others}
     assert wanted == {id_ for id_ in TEXTS if id_.startswith("reason.")}
+
+
+def test_a_replica_that_ended_is_named_and_the_distributor_is_no_other_deployment() -> None:
+    def change(event: Event) -> Event | None:
+        return replace(event, name="2 of 2", cause="killed") if isinstance(event, ServerStopped) else event
+
+    entries = changed(change)
+    proxy = ServerLaunched(["lmdeploy", "serve", "proxy"], "http://127.0.0.1:8000", role="proxy", name="proxy")
+    at = next(number for number, entry in enumerate(entries) if isinstance(entry.event, ServerLaunched))
+    entries.insert(at, replace(entries[at], event=proxy))
+    verdict = judge(entries)
+    assert [(reason.code, reason.detail) for reason in verdict.reasons] == [("server_ended", "2 of 2: killed")]
+
+
+def test_a_distributor_alone_serves_nothing() -> None:
+    def change(event: Event) -> Event | None:
+        return replace(event, role="proxy") if isinstance(event, ServerLaunched) else event
+
+    assert "no_server" in [reason.code for reason in judge(changed(change)).reasons]

@@ -13,8 +13,8 @@ import pytest
 from fixtures import evidence as log
 from fixtures.errors import GpuError
 from fixtures.events import PhaseMarked, VramSampled
-from fixtures.evidence import Evidence
-from fixtures.gpu_device import select
+from fixtures.evidence import Evidence, read
+from fixtures.gpu_device import Device, select
 from fixtures.vram import Sampler, wait_released
 from fixtures.vram_probe import NvmlProbe
 from tests.unit.fake_nvml import FakeDevice, FakeNvml, error
@@ -285,3 +285,19 @@ def test_the_peak_of_a_part_of_the_run(probe: NvmlProbe, device: FakeDevice, evi
             take(sampler, 2)
         assert sampler.peak_mib(since_phase="loading", before_phase="control") == 300
         assert sampler.peak_mib(since_phase="loading", before_phase="never marked") == 900
+
+
+def test_cards_beside_one_another_share_their_phases(evidence: Evidence) -> None:
+    devices = [FakeDevice("GPU-0", used=100), FakeDevice("GPU-1", used=200)]
+    nvml = FakeNvml(*devices)
+    probes = [NvmlProbe(nvml, Device(device, device, device.uuid, device.name)) for device in devices]
+    with Sampler(probes[1], evidence, gpu=1) as second, Sampler(probes[0], evidence, beside=[second]) as first:
+        first.mark("idle")
+        devices[1].used = 900
+        first.mark("ready")
+        assert [card.phase_mib("idle") for card in first.cards] == [100, 200]
+        assert [card.phase_mib("ready") for card in first.cards] == [100, 900]
+    entries = read(evidence.folder)
+    assert [entry.event.phase for entry in entries if isinstance(entry.event, PhaseMarked)] == ["idle", "ready"]
+    logged = {entry.event.gpu for entry in entries if isinstance(entry.event, VramSampled)}
+    assert logged == {0, 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from types import SimpleNamespace
@@ -9,10 +10,11 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
+from fixtures import vram_probe
 from fixtures.errors import GpuError
 from fixtures.gpu_device import select
 from fixtures.options import OPTIONS
-from fixtures.vram_probe import CommandProbe, NvmlProbe, open_probe
+from fixtures.vram_probe import CommandProbe, NvmlProbe, open_probe, open_probes
 from tests.unit.fake_nvml import FakeDevice, FakeNvml, error
 
 PATTERN = next(option.default for option in OPTIONS if option.name == "vram_pattern")
@@ -119,3 +121,15 @@ def test_a_command_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_configured_command_needs_no_nvml() -> None:
     with open_probe({"CUDA_VISIBLE_DEVICES": ""}, command=printing("1 / 2"), pattern=PATTERN, total_gib=None) as probe:
         assert probe.used_mib() == 1
+
+
+def test_a_probe_for_each_card_that_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = [FakeDevice(f"GPU-{number}", used=number) for number in range(3)]
+    monkeypatch.setattr(vram_probe, "nvml_session", lambda: contextlib.nullcontext(FakeNvml(*cards)))
+    chosen = {"command": None, "pattern": PATTERN, "total_gib": None}
+    with open_probes({"CUDA_VISIBLE_DEVICES": "2,1"}, **chosen, cards=2) as probes:
+        assert [probe.used_mib() for probe in probes] == [2, 1]
+    with open_probes({}, **chosen) as probes:
+        assert [probe.used_mib() for probe in probes] == [0]
+    with pytest.raises(GpuError, match="2 GPUs are needed, and 1 are visible"):
+        contextlib.ExitStack().enter_context(open_probes({"CUDA_VISIBLE_DEVICES": "2"}, **chosen, cards=2))

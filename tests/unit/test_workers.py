@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from fixtures import gpu_device, placement
 from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
 from fixtures.evidence import read
 from fixtures.evidence.seal import verify
-from fixtures.workers import plain
+from fixtures.settings import resolve
+from fixtures.workers import plain, prepare
+from tests.unit.fake_nvml import FakeDevice, FakeNvml
 from tests.unit.report.inner import Inner, claim_test, inner, suite
 
 __all__ = ["inner"]
@@ -81,26 +89,47 @@ def test_each_worker_sees_its_own_gpu(inner: Inner, monkeypatch: pytest.MonkeyPa
     assert seen == {"gw0": "GPU-1", "gw1": "GPU-0"}
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["-n", "3"], "-n 3 takes 3 GPUs, and 2 are visible"),
-        (["-n", "2", "--tp", "2", "--checkpoint", "standin"], "-n 2 --tp 2 takes 4 GPUs, and 2 are visible"),
-        (["-n", "2", "--replicas", "2"], "-n 2 --replicas 2 takes 4 GPUs, and 2 are visible"),
-        (["--replicas", "3"], "--replicas 3 takes 3 GPUs, and 2 are visible"),
-        (["--tp", "3", "--checkpoint", "standin"], "--tp 3 does not divide the model's 2 attention heads"),
-        (["-n", "2", "--server-port", "23333"], "-n 2 does not go with --server-port"),
-        (["-n", "2", "--base-url", "http://127.0.0.1:1/v1"], "-n 2 does not go with --base-url"),
-        (["-n", "2", "--profile", "strict"], "-n 2 does not go with --profile strict"),
-    ],
-)
-def test_what_cannot_be_is_refused_at_once_with_one_message(inner: Inner, options: list[str], words: str) -> None:
-    result = inner.run(suite(), *cards(inner, 2), *options)
+def test_more_workers_than_gpus_are_refused_at_once_with_one_message(inner: Inner) -> None:
+    result = inner.run(suite(), *cards(inner, 2), "-n", "3")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.stderr.str().count("ERROR:") == 1
-    assert words in result.stderr.str()
+    assert "-n 3 takes 3 GPUs, and 2 are visible" in result.stderr.str()
     assert "what to do: " in result.stderr.str()
     assert not (inner.pytester.path / "evidence").exists()
+
+
+@pytest.mark.parametrize(
+    ("workers", "options", "words"),
+    [
+        (2, {"tp": "2", "checkpoint": "standin"}, "-n 2 --tp 2 takes 4 GPUs, and 2 are visible"),
+        (2, {"replicas": "2"}, "-n 2 --replicas 2 takes 4 GPUs, and 2 are visible"),
+        (0, {"replicas": "3"}, "--replicas 3 takes 3 GPUs, and 2 are visible"),
+        (0, {"tp": "4"}, "--tp 4 takes 4 GPUs, and 2 are visible"),
+        (0, {"tp": "3", "checkpoint": "standin"}, "--tp 3 does not divide the model's 2 attention heads"),
+        (0, {"tp": "4", "checkpoint": "standin", "rehearse": "1"}, "--tp 4 does not divide the model's 2 attention"),
+        (2, {"server_port": "23333"}, "-n 2 does not go with --server-port"),
+        (2, {"base_url": "http://127.0.0.1:1/v1"}, "-n 2 does not go with --base-url"),
+        (2, {"vram_command": "studio-smi"}, "-n 2 does not go with --vram-command"),
+        (2, {"profile": "strict"}, "-n 2 does not go with --profile strict"),
+    ],
+)
+def test_what_else_cannot_be(
+    workers: int, options: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = FakeNvml(FakeDevice("GPU-0"), FakeDevice("GPU-1"))
+    monkeypatch.setattr(placement, "visible_now", lambda _: [device.uuid for device in gpu_device.visible(two, {})])
+    config: Any = SimpleNamespace(stash=pytest.Stash(), option=SimpleNamespace(markexpr="gpu"))
+    settings = resolve(options.get, lambda _: None, {}, Path("/"))
+    with pytest.raises(pytest.UsageError, match=re.escape(words)):
+        prepare(config, settings, workers)
+
+
+@pytest.mark.parametrize("mark", ["quality", "control", "doors"])
+def test_what_keeps_a_record_of_its_own_stays_in_one_process(mark: str) -> None:
+    config: Any = SimpleNamespace(stash=pytest.Stash(), option=SimpleNamespace(markexpr=f"gpu or {mark}"))
+    settings = resolve({"rehearse": "1"}.get, lambda _: None, {}, Path("/"))
+    with pytest.raises(pytest.UsageError, match=f"does not go with -m {mark}"):
+        prepare(config, settings, 2)
 
 
 def test_auto_means_a_worker_for_each_gpu(inner: Inner) -> None:

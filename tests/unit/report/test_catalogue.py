@@ -52,7 +52,7 @@ def test_every_claim_state_outcome_and_model_has_a_text() -> None:
 def test_every_figure_that_a_claim_measures_has_a_name_in_both_languages() -> None:
     acceptance = Path(fixtures.report.__file__).parents[2] / "tests" / "acceptance"
     sources = "".join(file.read_text(encoding="utf-8") for file in acceptance.glob("test_*.py"))
-    measured = {f"figure.{name}" for name in re.findall(r'\bmeasure\("([^"]+)"', sources)}
+    measured = {f"figure.{name}" for name in re.findall(r'\bmeasure\(f?"([^"{]+)', sources)}
     named = {id_ for id_ in TEXTS if id_.startswith("figure.")}
     assert measured <= named
     assert named <= measured, "the name of a figure that nobody measures"
