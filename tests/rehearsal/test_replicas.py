@@ -5,6 +5,7 @@ The distributor, the servers and the run are real processes; only the engine com
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -48,11 +49,14 @@ class Run:
     summary: RunSummary
 
 
-def rehearse(folder: Path, work: Path, *options: str) -> Run:
+def rehearse(folder: Path, work: Path, *options: str, plugins: str = "") -> Run:
     command = [sys.executable, "-m", "pytest", "tests", "--rehearse", "--checkpoint=standin", "--calibration=local"]
     command += [f"--evidence-dir={folder / 'evidence'}", f"--work-dir={work}", "--report-pictures=off"]
     command += ["--replicas=2", "-o", f"cache_dir={folder / 'cache'}", "--report-lang=en", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": plugins}, capture_output=True, text=True,
+        timeout=RUN_TIMEOUT_S, check=False,
+    )  # fmt: skip
     (evidence,) = (folder / "evidence").iterdir()
     return Run(done.returncode, done.stdout + done.stderr, evidence, summarize(read(evidence)))
 
@@ -89,7 +93,7 @@ def test_the_key_is_asked_for_and_shown_nowhere(whole: Run) -> None:
 
 def test_a_killed_replica_is_named_and_nothing_is_accepted(work: Path, tmp_path: Path) -> None:
     (tmp_path / "kills_a_replica.py").write_text(KILL)
-    run = rehearse(tmp_path, work, "-p", "kills_a_replica", "-o", f"pythonpath={tmp_path}")
+    run = rehearse(tmp_path, work, "-p", "kills_a_replica", plugins=str(tmp_path))
     assert run.status == pytest.ExitCode.TESTS_FAILED, run.output[-3000:]
     ended = [reason.detail for reason in run.summary.verdict.reasons if reason.code == "server_ended"]
     assert len(ended) == 1
