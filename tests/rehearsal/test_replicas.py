@@ -23,20 +23,26 @@ RUN_TIMEOUT_S: Final = 600.0
 """Two minutes on an idle machine of two cores, most of it imports of three servers at once."""
 
 KILL: Final = """
-import os, signal
+import os, signal, time
 import psutil
-from fixtures.deployment import DEPLOYMENT
 
 def pytest_runtest_setup(item):
+    from fixtures.deployment import DEPLOYMENT
+
     deployment = item.config.stash.get(DEPLOYMENT, None)
-    if deployment is None or "chain" not in item.name:
+    if deployment is None or item.name != "test_the_model_calls_add":
         return
     port = deployment.server.replicas[1].port
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
             os.kill(connection.pid, signal.SIGKILL)
+    time.sleep(float(os.environ["AFTER_THE_KILL_S"]))
 """
-"""A plugin that kills the second replica when the first of the chains is about to run."""
+"""A plugin that kills the second replica when the first function call is about to be asked for."""
+
+HEARTBEAT: Final = "LMDEPLOY_CONTROLLER_HEART_BEAT_EXPIRATION"
+HEARTBEAT_S: Final = 3
+"""How often the distributor asks its servers whether they live; 90 s unless told."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,12 @@ class Run:
     summary: RunSummary
 
 
-def rehearse(folder: Path, work: Path, *options: str, plugins: str = "") -> Run:
+def rehearse(folder: Path, work: Path, *options: str, **environment: str) -> Run:
     command = [sys.executable, "-m", "pytest", "tests", "--rehearse", "--checkpoint=standin", "--calibration=local"]
     command += [f"--evidence-dir={folder / 'evidence'}", f"--work-dir={work}", "--report-pictures=off"]
     command += ["--replicas=2", "-o", f"cache_dir={folder / 'cache'}", "--report-lang=en", *options]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": plugins}, capture_output=True, text=True,
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True,
         timeout=RUN_TIMEOUT_S, check=False,
     )  # fmt: skip
     (evidence,) = (folder / "evidence").iterdir()
@@ -91,12 +97,29 @@ def test_the_key_is_asked_for_and_shown_nowhere(whole: Run) -> None:
     assert "sk-" not in (whole.folder / "events.jsonl").read_text(encoding="ascii")
 
 
+def killed(work: Path, folder: Path, **environment: str) -> Run:
+    (folder / "kills_a_replica.py").write_text(KILL)
+    return rehearse(folder, work, "-p", "kills_a_replica", PYTHONPATH=str(folder), **environment)
+
+
 def test_a_killed_replica_is_named_and_nothing_is_accepted(work: Path, tmp_path: Path) -> None:
-    (tmp_path / "kills_a_replica.py").write_text(KILL)
-    run = rehearse(tmp_path, work, "-p", "kills_a_replica", plugins=str(tmp_path))
+    run = killed(work, tmp_path, AFTER_THE_KILL_S="0")
     assert run.status == pytest.ExitCode.TESTS_FAILED, run.output[-3000:]
     ended = [reason.detail for reason in run.summary.verdict.reasons if reason.code == "server_ended"]
     assert len(ended) == 1
-    assert ended[0].startswith("2 of 2: ")
+    assert ended[0].startswith("2 of 2: it was killed by SIGKILL")
     assert "api_server 2 of 2 at 127.0.0.1:" in run.output
-    assert "was killed by SIGKILL" in run.output
+    lost = [exchange.event.error for exchange in run.summary.exchanges if exchange.event.error]
+    assert lost
+    assert all(error.startswith("ProxyError: ") for error in lost)
+
+
+def test_the_distributor_goes_on_without_it_and_still_nothing_is_accepted(work: Path, tmp_path: Path) -> None:
+    """Once it has noticed, no request is lost; but two servers were promised."""
+    run = killed(work, tmp_path, AFTER_THE_KILL_S=str(3 * HEARTBEAT_S), **{HEARTBEAT: str(HEARTBEAT_S)})
+    assert run.status == pytest.ExitCode.TESTS_FAILED, run.output[-3000:]
+    claims = {found.claim.id: found.state for found in run.summary.verdict.claims}
+    assert {claims["tools.add"], claims["tools.multiply"], claims["tools.chain"]} == {"held"}
+    codes = {reason.code for reason in run.summary.verdict.reasons}
+    assert "server_ended" in codes
+    assert "claim_failed" not in codes

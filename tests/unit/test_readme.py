@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES = [*READMES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHER_OPTIONS = ["--evidence-dir", "--contract-dir", "--report-lang", "--report-pictures", "--doctor"]
-OF_THE_SUITE = {"browser", "rehearsal", "faults", "nightly"}
+OF_THE_SUITE = {"browser", "rehearsal", "faults", "nightly", "cluster"}
 """Marks of the suite's own tests."""
 
 
