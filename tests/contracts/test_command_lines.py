@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.capabilities import Capabilities
-from fixtures.commands import Program, awq_command, serve_command
+from fixtures.commands import Program, awq_command, proxy_command, serve_command
 from fixtures.homework import AWQ, MODEL_NAME, REHEARSAL_AWQ, AwqArguments
 from fixtures.ladder import RUNGS
 from fixtures.measurement import Measure
@@ -22,6 +22,7 @@ LITE, SERVE = ("lite", "auto_awq", "model"), ("serve", "api_server", "model")
 SEARCH_SCALE = ("lite", "auto_awq", "model", "--search-scale", "False")
 CHAT = (("chat", str(MODEL)), ("chat", str(MODEL), "--cache-max-entry-count", "0.4"))
 API_CLIENT = ("serve", "api_client", "http://localhost:23333")
+PROXY_URL = ("--proxy-url", "http://127.0.0.1:8000")
 GRADIO = ("serve", "gradio", "http://localhost:23333", "--server-name", "0.0.0.0", "--server-port", "6006")
 
 Line = tuple[str, ...]
@@ -60,6 +61,11 @@ def lines(settings: Settings, contract: Capabilities) -> Lines:
             served(replace(plain, backend="pytorch")),
         ),
         flags={
+            **(
+                {proxy_command(NOTHING, "127.0.0.1", 8000, "").argv: True, (*served(plain), *PROXY_URL): True}
+                if contract.proxy_forwards_key
+                else {}
+            ),
             (*LITE, "--trust-remote-code"): contract.trust_remote_code,
             (*SERVE, "--trust-remote-code"): contract.trust_remote_code,
             (*SERVE, "--api-keys", "key"): True,
@@ -155,3 +161,10 @@ def test_what_is_not_offered_is_refused(says: dict[Line, Parsed], contract: Capa
     """A version that has the command after all would be skipped for nothing."""
     there = {" ".join(line[:2]): says[line].accepted for line in (API_CLIENT, GRADIO)}
     assert there == {name: name in contract.subcommands for name in there}
+
+
+def test_the_request_distributor_hands_keys_on_or_not(contract: Capabilities) -> None:
+    """Where it does, it sends a client's headers along with the request; before, a request of its own without any."""
+    from lmdeploy.serve.proxy.proxy import NodeManager
+
+    assert hasattr(NodeManager, "_prepare_headers") is contract.proxy_forwards_key
