@@ -107,7 +107,7 @@ def test_a_killed_replica_is_named_and_nothing_is_accepted(work: Path, tmp_path:
     assert run.status == pytest.ExitCode.TESTS_FAILED, run.output[-3000:]
     ended = [reason.detail for reason in run.summary.verdict.reasons if reason.code == "server_ended"]
     assert len(ended) == 1
-    assert ended[0].startswith("2 of 2: it was killed by SIGKILL")
+    assert ended[0].startswith("2 of 2: was killed by SIGKILL")
     assert "api_server 2 of 2 at 127.0.0.1:" in run.output
     lost = [exchange.event.error for exchange in run.summary.exchanges if exchange.event.error]
     assert lost
