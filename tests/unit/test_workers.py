@@ -14,7 +14,7 @@ from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinishe
 from fixtures.evidence import read
 from fixtures.evidence.seal import verify
 from fixtures.settings import resolve
-from fixtures.workers import plain, prepare
+from fixtures.workers import prepare
 from tests.unit.fake_nvml import FakeDevice, FakeNvml
 from tests.unit.report.inner import Inner, claim_test, inner, suite
 
@@ -72,6 +72,7 @@ def test_the_homeworks_claims_stay_together_and_come_last(inner: Inner) -> None:
     assert sorted(ran) == ["gw0", "gw1"]
     (whole,) = [lines for lines in ran.values() if any("environment" in line for line in lines)]
     assert ["environment" in whole[-2], "chain" in whole[-1]] == [True, True]
+    assert not (inner.folder / ".parts").exists()
 
 
 def test_a_worker_that_dies_ends_the_run_and_accepts_nothing(inner: Inner) -> None:
@@ -135,16 +136,3 @@ def test_what_keeps_a_record_of_its_own_stays_in_one_process(mark: str) -> None:
 def test_auto_means_a_worker_for_each_gpu(inner: Inner) -> None:
     result = inner.run(suite(), *cards(inner, 3), "-n", "auto")
     result.stdout.fnmatch_lines(["*3/3 workers*"])
-
-
-@pytest.mark.parametrize(
-    ("nodeid", "without"),
-    [
-        ("t.py::test_one@last", "t.py::test_one"),
-        ("t.py::test_one[a@b]@rung-w4a16-int4-0.4", "t.py::test_one[a@b]"),
-        ("t.py::test_one[a@b]", "t.py::test_one[a@b]"),
-        ("t.py::test_one", "t.py::test_one"),
-    ],
-)
-def test_a_tests_name_without_its_group(nodeid: str, without: str) -> None:
-    assert plain(nodeid) == without
