@@ -9,6 +9,7 @@ from fixtures.conversation import (
     Executed,
     Expected,
     ToolConversation,
+    as_history,
     calls_fault,
     converse,
     explain_no_call,
@@ -253,6 +254,13 @@ def test_an_earlier_question_is_replayed_with_its_calls_and_results() -> None:
     ]
     ids = [message.get("tool_call_id") for message in solved("?", [("add", 3, 5), ("add", 3, 5)], "8", "tool")]
     assert ids == [None, None, "earlier-0-add-3-5", None, "earlier-1-add-3-5", None]
+
+
+def test_an_answer_is_replayed_as_it_came() -> None:
+    calls = [tool_call("add", 3, 5, "c1") | {"index": 0}, tool_call("mul", 8, 2, "c2")]
+    asked = [tool_call("add", 3, 5, "c1"), tool_call("mul", 8, 2, "c2")]
+    assert as_history(answer("so", calls)) == {"role": "assistant", "content": "so", "tool_calls": asked}
+    assert as_history(answer("done")) == {"role": "assistant", "content": "done", "tool_calls": []}
 
 
 def test_a_lost_call_is_told_from_none() -> None:

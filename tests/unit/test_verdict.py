@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.claims import HOMEWORK
+from fixtures.claims import HOMEWORK, NOT_OFFERED
 from fixtures.events import (
     CheckpointIdentified,
     ClaimsSelected,
@@ -186,7 +186,22 @@ def test_deselected_and_not_collected() -> None:
 
 def test_exit_status_counts_even_where_every_claim_held() -> None:
     failed = changed(lambda event: replace(event, exit_status=1) if isinstance(event, RunFinished) else event)
-    assert codes(judge(failed)) == [("exit_status", "")]
+    (reason,) = judge(failed).reasons
+    assert (reason.code, reason.claim, reason.detail) == ("exit_status", "", "1")
+
+
+def test_a_claim_that_the_version_does_not_offer_is_not_merely_skipped() -> None:
+    verdict = judge(changed(phase("tools.add", "call", outcome="skipped", cause=f"Skipped: {NOT_OFFERED}: dropped")))
+    (found,) = [claim for claim in verdict.claims if claim.claim.id == "tools.add"]
+    assert found.state == "not_offered"
+
+
+def test_a_rerun_comes_among_the_failures() -> None:
+    def spoil(event: Event) -> Event | None:
+        skipped = phase("chat.ends_by_itself", "call", outcome="skipped")(event)
+        return phase("tools.add", "call", outcome="rerun")(skipped) if skipped else None
+
+    assert [code for code, _ in codes(judge(changed(spoil)))] == ["claim_rerun", "claim_skipped"]
 
 
 def test_a_failure_beyond_the_homework_says_why_the_exit_status_is_not_0() -> None:
@@ -197,6 +212,7 @@ def test_a_failure_beyond_the_homework_says_why_the_exit_status_is_not_0() -> No
     events = [(t, replace(e, exit_status=1) if isinstance(e, RunFinished) else e) for t, e in synthetic.events()]
     verdict = judge(synthetic.entries(sorted([*events, *depth], key=lambda pair: pair[0])))
     assert codes(verdict) == [("beyond_failed", "tools.zero_operand"), ("exit_status", "")]
+    assert verdict.reasons[0].detail == "got 1"
     assert verdict.held == len(HOMEWORK)
 
 
@@ -209,7 +225,8 @@ def test_an_interrupted_run() -> None:
 
 def test_a_crashed_worker_reports_too_few_tests() -> None:
     crashed = changed(lambda event: replace(event, tests_run=14) if isinstance(event, RunFinished) else event)
-    assert codes(judge(crashed)) == [("tests_missing", "")]
+    (reason,) = judge(crashed).reasons
+    assert (reason.code, reason.detail) == ("tests_missing", f"14 / {len(HOMEWORK)}")
 
 
 def test_a_killed_run_names_the_last_test() -> None:
@@ -279,7 +296,8 @@ def test_a_run_without_a_server() -> None:
 
 def test_a_server_that_ended_by_itself() -> None:
     died = changed(lambda event: replace(event, cause="exit code -9") if isinstance(event, ServerStopped) else event)
-    assert codes(judge(died)) == [("server_ended", "")]
+    (reason,) = judge(died).reasons
+    assert (reason.code, reason.detail) == ("server_ended", "exit code -9")
 
 
 def test_reasons_come_in_order_and_failures_before_what_was_left_out() -> None:
