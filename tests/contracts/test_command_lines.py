@@ -62,7 +62,7 @@ def lines(settings: Settings, contract: Capabilities) -> Lines:
         ),
         flags={
             **(
-                {proxy_command(NOTHING, "127.0.0.1", 8000, "").argv: True, (*served(plain), *PROXY_URL): True}
+                {proxy_command(NOTHING, "127.0.0.1", 8000, "").argv: True, (*SERVE, *PROXY_URL): True}
                 if contract.proxy_forwards_key
                 else {}
             ),
