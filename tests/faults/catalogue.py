@@ -251,7 +251,7 @@ FAULTS: Final = (
     Fault("another-kv-cache", "report", "the run is one with int8 KV", "other_deployment", ("--quant-policy 4",)),
     Fault("run-without-report-plugin", "report", "-p no:html", REFUSED, ("the report is made by pytest-html",)),
     Fault("run-without-cache-plugin", "report", "-p no:cacheprovider", REFUSED, ("pytest-xprocess keeps its process folder in pytest's cache",)),
-    Fault("run-on-two-workers", "report", "-n 2", REFUSED, ("share one server and one GPU",)),
+    Fault("run-on-two-workers", "report", "-n 2 on one GPU", REFUSED, ("-n 2 takes 2 GPUs, and 1 is visible",)),
     Fault("option-without-sense", "report", "--quant-policy 5", REFUSED, ("must be 0 (16-bit KV cache), 4 (int4) or 8 (int8)",)),
     Fault("evidence-edited", "report", "a failed claim is edited into a passed one", SEALED, ("events.jsonl: ",)),
     Fault("report-edited", "report", "the report's verdict is edited", SEALED, ("report.html: ",)),
