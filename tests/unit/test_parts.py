@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 from fixtures.parts import Parts
+from tests.unit.waiting import ROOT
 
 
 def test_a_part_is_found_by_whoever_knows_the_run(tmp_path: Path) -> None:
@@ -22,6 +25,14 @@ def test_a_part_that_comes_later_is_waited_for_and_one_that_never_comes_is_named
     assert parts.await_all(["late"], 20) == []
     assert time.monotonic() - began < 10
     assert parts.await_all(["late", "never"], 0.1) == ["never"]
+
+
+def test_two_workers_may_put_the_same_part_at_once(tmp_path: Path) -> None:
+    program = f"from pathlib import Path; from fixtures.parts import Parts; p = Parts(Path({str(tmp_path)!r}))\n"
+    program += "for n in range(500): p.put('environment', list(range(n)))"
+    workers = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) for _ in range(3)]
+    assert [worker.wait(60) for worker in workers] == [0, 0, 0]
+    assert Parts(tmp_path).get("environment") == list(range(499))
 
 
 def test_nothing_is_left_of_them(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_what_else_cannot_be(
         prepare(config, settings, workers)
 
 
-@pytest.mark.parametrize("mark", ["quality", "control", "doors"])
+@pytest.mark.parametrize("mark", ["quality", "control", "doors", "performance"])
 def test_what_keeps_a_record_of_its_own_stays_in_one_process(mark: str) -> None:
     config: Any = SimpleNamespace(stash=pytest.Stash(), option=SimpleNamespace(markexpr=f"gpu or {mark}"))
     settings = resolve({"rehearse": "1"}.get, lambda _: None, {}, Path("/"))
