@@ -52,3 +52,16 @@ def test_a_run_that_had_to_quantize_is_run_again() -> None:
 def test_runs_that_differ_are_not_compared(other: dict[str, Any]) -> None:
     with pytest.raises(AcceptanceError, match="nothing can be compared"):
         record(GOOD, replace(GOOD, **other))
+
+
+def test_runs_in_which_the_same_claim_fails_are_compared() -> None:
+    failed = replace(GOOD, exit_status=1)
+    made = record(failed, replace(failed, seconds=105.0))
+    assert made["ratio"] == 2.0
+    assert [run["exit_status"] for run in made["runs"]] == [1, 1]
+
+
+def test_runs_that_broke_off_are_not_compared() -> None:
+    broken = replace(GOOD, exit_status=2)
+    with pytest.raises(AcceptanceError, match="nothing can be compared"):
+        record(broken, broken)
