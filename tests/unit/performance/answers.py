@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from fixtures.ladder import HALF_SHARE, HOMEWORK, INT4_KV, Rung
-from fixtures.load import Filled
 from fixtures.performance.formulas import Timing, figures
 from fixtures.performance.generator import Sent
-from fixtures.performance.run import Agreement, Answered, Measured
+from fixtures.performance.run import Agreement, Answered, Held, Measured
 from fixtures.performance.workloads import Load
 
 TOKENS = 4
@@ -23,7 +22,7 @@ def answered(load: Load, gap: float = 0.01, tokens: int = TOKENS, error: str = "
     return Answered(load, Sent(tuple(timings), cpu), figures(timings))
 
 
-def measured(rung: Rung = HOMEWORK, at_once: int | None = 40, asked: int = 50, **change: float | int | str) -> Measured:
+def measured(rung: Rung = HOMEWORK, at_once: int | None = 40, asked: int = 40, **change: float | int | str) -> Measured:
     """A rung with three loads; `change` goes to each of them."""
     return Measured(
         rung=rung,
@@ -32,7 +31,7 @@ def measured(rung: Rung = HOMEWORK, at_once: int | None = 40, asked: int = 50, *
         prompt_tokens=256,
         answer_tokens=TOKENS,
         answered=tuple(answered(load, **change) for load in LOADS),  # type: ignore[arg-type]
-        filled=None if at_once is None else Filled(asked, at_once, at_once * 8000, 0.97),
+        held=None if at_once is None else Held(asked, at_once, 0.4, 31.5),
         agreement=Agreement((20.0, 20.4), (1000.0, 990.0), (8.0, 8.1)) if rung is HOMEWORK else None,
     )
 
@@ -41,6 +40,6 @@ def servers(bf16: int | None = 40, int4: int | None = 150) -> dict[str, Measured
     """The three of them."""
     return {
         HALF_SHARE.id: measured(HALF_SHARE, bf16),
-        INT4_KV.id: measured(INT4_KV, int4, asked=190),
-        HOMEWORK.id: measured(HOMEWORK, int4, asked=190),
+        INT4_KV.id: measured(INT4_KV, int4, asked=150),
+        HOMEWORK.id: measured(HOMEWORK, int4, asked=150),
     }

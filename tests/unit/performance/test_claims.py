@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from fixtures.ladder import HOMEWORK
-from fixtures.performance.run import Agreement
+from fixtures.ladder import HALF_SHARE, HOMEWORK, INT4_KV, Rung
+from fixtures.performance.formulas import Timing
+from fixtures.performance.run import Agreement, Held, held
 from tests.acceptance import test_performance as claims
 from tests.unit.performance.answers import measured, servers
 
@@ -67,11 +68,26 @@ def test_another_figure_of_lmdeploys_is_noticed(other: Agreement) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bf16", "int4", "words"), [(40, 110, "2.75 >= 3"), (40, 190, "had to wait"), (50, 180, "had to wait")]
+    ("rung", "found", "words"),
+    [
+        (INT4_KV, Held(110, 110, 0.4, 30.0), "2.75 >= 3"),
+        (INT4_KV, Held(150, 149, 0.4, 30.0), "1 of 150 had to wait, or failed"),
+        (HALF_SHARE, Held(40, 38, 0.4, 30.0), "2 of 40 had to wait, or failed"),
+        (HALF_SHARE, Held(40, 40, 5.1, 30.0), "dropped to make room"),
+    ],
 )
-def test_a_cache_that_holds_no_more_or_was_not_filled_is_noticed(bf16: int, int4: int, words: str) -> None:
+def test_a_cache_that_holds_no_more_than_16_bit_or_less_than_it_says_is_noticed(
+    rung: Rung, found: Held, words: str
+) -> None:
+    others = servers()
     with pytest.raises(AssertionError, match=words):
-        claims.test_int4_keys_and_values_answer_more_users_at_once(servers(bf16, int4), keep)
+        claims.test_int4_keys_and_values_answer_more_users_at_once(
+            others | {rung.id: replace(others[rung.id], held=found)}, keep
+        )
+
+
+def test_as_many_users_as_the_cache_holds_are_answered() -> None:
+    claims.test_int4_keys_and_values_answer_more_users_at_once(servers(), keep)
 
 
 def test_what_was_not_measured_is_no_pass() -> None:
@@ -79,3 +95,9 @@ def test_what_was_not_measured_is_no_pass() -> None:
         claims.test_int4_keys_and_values_answer_more_users_at_once({}, keep)
     with pytest.raises(pytest.skip.Exception, match="no GPU"):
         claims.test_int4_keys_and_values_answer_more_users_at_once(servers(None, None), keep)
+
+
+def test_what_was_held_follows_from_the_timings() -> None:
+    whole = [Timing(0.0, (1.0, 1.5, 9.0), 9.0, 3), Timing(0.0, (2.0, 2.1), 2.1, 2), Timing(0.0, (9.5, 9.6), 9.6, 2)]
+    failed = Timing(0.0, (1.0, 99.0), 99.0, 2, "the stream ended without a finish_reason")
+    assert held([*whole, failed]) == Held(asked=4, at_once=2, longest_gap_s=7.5, seconds=9.6)
