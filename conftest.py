@@ -1,7 +1,10 @@
 """Registers the suite's fixture modules, which bring their options and markers. Nothing else."""
 
+import pytest
+
 # A module comes after those that it imports: pytest rewrites the assertions of a plugin only on its first import.
-pytest_plugins = [
+PLUGINS = (
+    "pytester",
     "fixtures.collecting",
     "fixtures.options",
     "fixtures.settings",
@@ -33,4 +36,10 @@ pytest_plugins = [
     "fixtures.quality.run",
     "fixtures.doors.opening",
     "fixtures.doctor.plugin",
-]
+)
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register them. For each name in `pytest_plugins` pytest 9.2 would read what every installed package declares."""
+    for name in PLUGINS:
+        pluginmanager.import_plugin(name)
