@@ -2,8 +2,7 @@
 
 import pytest
 
-from fixtures.artefact.diagnosis import ERROR_LIMIT
-from fixtures.artefact.findings import Verification
+from fixtures.artefact.findings import ERROR_LIMIT, Verification
 from fixtures.checkpoint import Checkpoint
 from fixtures.homework import AWQ
 from fixtures.measurement import Measure

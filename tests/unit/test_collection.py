@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from fixtures.markers import BY_MARKER, OFF_BY_DEFAULT
 from tests.unit.waiting import ROOT
 
 HEAVY: Final = frozenset(
     {"lmdeploy", "torch", "transformers", "scipy", "openai", "playwright", "jsonschema", "aiohttp"}
 )
+
+ACCEPTANCE: Final = ROOT / "tests" / "acceptance"
+
+LATE: Final = frozenset(
+    {"numpy", "filelock", "fixtures.report.page", "fixtures.evidence.seal", "fixtures.doctor.checks"}
+)
+"""What an acceptance uses when the server has been launched, or never: the launch would wait for its import."""
 
 CPU_SECONDS: Final = 10.0
 """Meant is one, on an idle machine. Where bytecode is not kept, every assertion is rewritten anew, for several."""
@@ -37,6 +47,7 @@ def collected(*options: str) -> dict[str, Any]:
 
 def test_collecting_imports_nothing_heavy() -> None:
     found = collected()
+    assert "test_tools" not in found["modules"], "no test of a deployment is meant"
     assert found["code"] == pytest.ExitCode.OK
     assert HEAVY & set(found["modules"]) == set()
     assert found["seconds"] < CPU_SECONDS
@@ -47,4 +58,22 @@ def test_an_acceptance_does_not_import_the_suites_own_tests() -> None:
     modules = collected("-m", "gpu")["modules"]
     assert HEAVY & set(modules) == set()
     assert [name for name in modules if name.startswith("tests.unit.test_")] == []
+    assert LATE & set(modules) == set()
     assert "test_tools" in modules
+
+
+def test_every_test_of_a_deployment_can_be_collected() -> None:
+    modules = {path.stem for path in ACCEPTANCE.glob("test_*.py")}
+    asked = {marker for path, marker in BY_MARKER.items() if path.startswith("tests/acceptance/")}
+    found = set(collected("-m", " or ".join(sorted({"gpu"} | asked)))["modules"])
+    assert modules <= found
+    assert HEAVY & found == set()
+
+
+@pytest.mark.parametrize("path", sorted(ACCEPTANCE.glob("test_*.py")), ids=lambda path: path.stem)
+def test_a_module_whose_marker_is_off_is_not_imported(path: Path) -> None:
+    """The table says of each module what the module says of its tests."""
+    (marks,) = re.findall(r"^pytestmark = (.+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    off = OFF_BY_DEFAULT & set(re.findall(r"pytest\.mark\.(\w+)", marks))
+    place = path.relative_to(ROOT).as_posix()
+    assert off == ({BY_MARKER[place]} if place in BY_MARKER else set())

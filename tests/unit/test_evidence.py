@@ -18,8 +18,9 @@ import pytest
 
 from fixtures.events import Exchanged, Measured, PhaseMarked, RunFinished, TryJudged
 from fixtures.evidence import EVENTS_FILE, Evidence, Reading, read, redaction
+from fixtures.evidence.log import TRIALS_FILE
 from fixtures.evidence.redaction import NOTHING_PRIVATE, REDACTED, Private, redact, redact_file, without_secrets
-from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, TRIALS_FILE, derived, seal, verify
+from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, derived, seal, verify
 from fixtures.report.summary import summarize
 from tests.unit.report import synthetic
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.events import EnvironmentRecorded
+from fixtures.evidence.log import TRIALS_FILE
 from fixtures.evidence.redaction import NOTHING_PRIVATE
-from fixtures.evidence.seal import TRIALS_FILE
 from fixtures.paired import Paired
 from fixtures.records import RECORDS
 from fixtures.settings import Settings, resolve

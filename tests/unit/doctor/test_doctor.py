@@ -14,7 +14,7 @@ from _pytest.config import Config
 from fixtures.doctor import checks
 from fixtures.doctor.finding import Finding, bad, good, note
 from fixtures.doctor.known_breaks import BREAKS, DISTRIBUTIONS, found
-from fixtures.doctor.plugin import tell
+from fixtures.doctor.telling import tell
 from fixtures.doctor.texts import FINDINGS
 from fixtures.memory_model import MIB
 from fixtures.options import OPTIONS

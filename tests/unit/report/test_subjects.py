@@ -20,7 +20,7 @@ from fixtures.report.banner import explanation, headline
 from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.console import lines
 from fixtures.report.document import document
-from fixtures.report.figures import OF_SUBJECT, key_figures
+from fixtures.report.key_figures import OF_SUBJECT, key_figures
 from fixtures.report.page import SECTIONS, standalone
 from fixtures.subjects import DOORS, HOMEWORK, PERFORMANCE, QUALITY, SUBJECTS, Subject
 from tests.unit.report.inner import Inner, inner
