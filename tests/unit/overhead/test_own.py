@@ -9,11 +9,21 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.overhead import own
-from fixtures.overhead.own import RUN, sampling
+from fixtures.overhead.own import ROUNDS, RUN, collecting, sampling
 from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.document import document, to_text
 from fixtures.report.page import standalone
 from fixtures.report.summary import summarize
+
+
+def test_collecting_is_measured_as_it_is_for_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image for containers may switch bytecode off; the suite would be compiled anew in every round."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("KEPT", "1")
+    found: list[dict[str, str]] = []
+    monkeypatch.setattr(own.subprocess, "run", lambda *_, env, **__: found.append(env))
+    assert len(collecting("-m", "gpu")) == ROUNDS
+    assert [("PYTHONDONTWRITEBYTECODE" in env, "KEPT" in env) for env in found] == [(False, True)] * (ROUNDS + 1)
 
 
 def test_the_sampler_takes_less_than_a_hundredth_of_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
