@@ -28,18 +28,25 @@ LATE: Final = frozenset(
 CPU_SECONDS: Final = 10.0
 """Meant is one, on an idle machine. Where bytecode is not kept, every assertion is rewritten anew, for several."""
 
+KEPT: Final = 5_000
+"""Objects that this run makes when all is collected, as the modules are that tests import."""
+
 COLLECT: Final = """
 import gc, json, sys, time, pytest
-code = pytest.main(["tests", "--collect-only", "-q", *sys.argv[1:]])
+class Keeps:
+    def pytest_sessionfinish(self):
+        self.kept = [[] for _ in range(KEPT)]
+code = pytest.main(["tests", "--collect-only", "-q", *sys.argv[1:]], plugins=[Keeps()])
 print()
 found = {"code": int(code), "seconds": time.process_time(), "modules": list(sys.modules), "collector": gc.isenabled()}
+found["left"] = len(gc.get_objects())
 print(json.dumps(found))
 """
 
 
 def collected(*options: str) -> dict[str, Any]:
     """What a process that only collects says of itself."""
-    argv = [sys.executable, "-c", COLLECT, *options]
+    argv = [sys.executable, "-c", f"KEPT = {KEPT}\n{COLLECT}", *options]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -52,6 +59,7 @@ def test_collecting_imports_nothing_heavy() -> None:
     assert HEAVY & set(found["modules"]) == set()
     assert found["seconds"] < CPU_SECONDS
     assert found["collector"], "switched off while collecting, and left so"
+    assert found["left"] < KEPT, "the interpreter would look through them when it ends"
 
 
 def test_an_acceptance_does_not_import_the_suites_own_tests() -> None:
