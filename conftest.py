@@ -32,9 +32,6 @@ PLUGINS = (
     "fixtures.long_text",
     "fixtures.story",
     "fixtures.tool_calls",
-    "fixtures.control",
-    "fixtures.quality.run",
-    "fixtures.doors.opening",
     "fixtures.doctor.plugin",
 )
 

@@ -111,6 +111,8 @@ def test_git_state_names_the_commit_and_notices_changes(tmp_path: Path) -> None:
         subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
 
     git("init")
+    (tmp_path / "pytest.ini").touch()
+    assert git_state(tmp_path) == ("", False)
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "a.py").write_text("1")
     git("add", ".")
