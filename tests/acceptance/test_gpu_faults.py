@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from html import unescape
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from fixtures import environment
 from fixtures.evidence.seal import verify
 from fixtures.gpu import NO_GPU
 from fixtures.gpu_faults import FAULTS, Fault, Place, Suffered, record, suffer
+from fixtures.output import output_of
 from fixtures.progress import Progress
 from fixtures.recording import new_run_id
 from fixtures.records import RECORDS, gpu_slug, write
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.gpu_faults
 def place(request: pytest.FixtureRequest, gpu: Probe | None, settings: Settings) -> Place:
     """A folder of evidence for this run, with one in it for every run that is struck."""
     root = request.config.rootpath
-    evidence = root / Path(request.config.getoption("evidence_dir")).expanduser()
+    evidence = output_of(request.config).evidence_dir
     return Place(root, evidence / f"gpu-faults-{new_run_id(datetime.now(timezone.utc))}", gpu, settings)
 
 

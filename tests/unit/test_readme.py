@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from fixtures.markers import OFF_BY_DEFAULT
-from fixtures.options import OPTIONS
+from fixtures.options import OPTIONS, OUTPUT
 
 ROOT = Path(__file__).parents[2]
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES = [*READMES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-OTHER_OPTIONS = ["--evidence-dir", "--contract-dir", "--report-lang", "--report-pictures", "--doctor"]
 OF_THE_SUITE = {"browser", "rehearsal", "faults", "nightly", "cluster"}
 """Marks of the suite's own tests."""
 
@@ -19,7 +18,7 @@ OF_THE_SUITE = {"browser", "rehearsal", "faults", "nightly", "cluster"}
 @pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.stem)
 def test_every_option_and_every_mark_is_named(readme: Path) -> None:
     text = readme.read_text(encoding="utf-8")
-    wanted = [option.command_line for option in OPTIONS] + OTHER_OPTIONS
+    wanted = [option.command_line for option in (*OPTIONS, *OUTPUT)] + ["--doctor"]
     assert [option for option in wanted if not re.search(rf"{option}(?![\w-])", text)] == []
     assert [mark for mark in OFF_BY_DEFAULT - OF_THE_SUITE if not re.search(rf"-m [^`]*\b{mark}\b", text)] == []
 

@@ -357,6 +357,14 @@ page.symlink_to("/dev/full")
         assert "All 15 claims of the homework were run" not in shown
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_run(inner: Inner) -> None:
+    result = inner.run(suite(), "--evidence-dir", "/proc/nowhere")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: the folder of --evidence-dir cannot be written*", "*what to do: *--evidence-dir"]
+    )
+
+
 def test_a_log_that_the_disk_refuses_ends_the_run(inner: Inner) -> None:
     full = """
 import resource

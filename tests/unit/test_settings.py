@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import SettingsError
-from fixtures.options import OPTIONS
+from fixtures.options import OPTIONS, OUTPUT
 from fixtures.settings import Settings, resolve, shown_command
 
 ROOT = Path("/somewhere")
@@ -71,6 +71,10 @@ def test_folders_are_shown_by_name_only() -> None:
         ("vram_limit_gib", "-3", "above 0"),
         ("vram_pattern", "(", "no regular expression"),
         ("vram_pattern", r"(\d+)", "no group named 'used'"),
+        ("checkpoint", "", "must be a folder, 'standin' or 'geometry', not ''"),
+        ("work_dir", " ", "must be a folder"),
+        ("work_dir", __file__, "test_settings.py is a file"),
+        ("work_dir", f"{__file__}/below", "test_settings.py is a file"),
         ("call_tries", "0", "from 1"),
         ("rehearse", "perhaps", "true or false"),
         ("profile", "lax", "homework, strict"),
@@ -89,6 +93,15 @@ def test_nonsense_is_refused_with_its_option_named(name: str, value: str, words:
         settings({name: value})
     assert words in str(refused.value)
     assert "--" + name.replace("_", "-") in str(refused.value)
+
+
+def test_help_shows_the_defaults_as_the_readme_writes_them() -> None:
+    shown = {option.name: option.shown_default for option in (*OPTIONS, *OUTPUT)}
+    assert shown["quantize_timeout"] == "7200"
+    assert shown["cache_max_entry_count"] == "0.4"
+    assert shown["rehearse"] == "off"
+    assert shown["session_len"] == "lmdeploy's"
+    assert "" not in shown.values()
 
 
 def test_a_probe_command_needs_the_cards_size() -> None:
