@@ -92,6 +92,25 @@ def test_a_command_measures_a_virtual_card() -> None:
     assert (probe.used_mib(), probe.total_mib(), probe.reserved_mib()) == (10400, 24566, 0)
 
 
+def test_nvml_names_the_card_whose_memory_a_command_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a driver's version the claim `environment.recorded` cannot hold, and the command knows none."""
+    command = printing(VIRTUAL_CARD)
+    how = {"command": command, "pattern": PATTERN, "total_gib": None}
+    monkeypatch.setattr(vram_probe, "nvml_session", lambda: contextlib.nullcontext(FakeNvml(FakeDevice("GPU-1"))))
+    with open_probe({}, **how) as probe:
+        assert (probe.driver, probe.cuda) == ("580.159.04", "13.0")
+        assert probe.name == f"NVIDIA H100 80GB HBM3, as reported by `{command}`"
+        assert probe.used_mib() == 10400
+
+
+def test_a_command_measures_where_nvml_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = FakeNvml(FakeDevice("GPU-1"))
+    silent.nvmlSystemGetDriverVersion = lambda: (_ for _ in ()).throw(error(pynvml.NVML_ERROR_UNKNOWN))  # type: ignore[method-assign]
+    monkeypatch.setattr(vram_probe, "nvml_session", lambda: contextlib.nullcontext(silent))
+    with open_probe({}, command=printing(VIRTUAL_CARD), pattern=PATTERN, total_gib=None) as probe:
+        assert (probe.driver, probe.used_mib()) == ("", 10400)
+
+
 def test_the_given_total_is_in_gib_and_comes_first() -> None:
     assert CommandProbe(printing("5 / 81920"), PATTERN, total_gib=24).total_mib() == 24576
 
