@@ -164,6 +164,18 @@ def test_runs_that_judge_nothing_leave_no_evidence(inner: Inner) -> None:
     assert not (inner.pytester.path / "evidence").exists()
 
 
+def test_an_error_that_stops_several_tests_is_told_in_full_once_on_the_console(inner: Inner) -> None:
+    stop = "from fixtures.errors import GpuError; raise GpuError('no card', where='NVML', remedy='plug one in')"
+    result = inner.run(suite(dict.fromkeys(("chat.replies_in_chinese", "tools.add", "vram.peak"), stop)))
+    said = result.stdout.str()
+    assert said.count("  what to do: plug one in") == 1
+    assert said.count("no card (as above)") == 2
+    assert inner.page.count("plug one in") == 4, "each row of the table has it, and the verdict once"
+    assert [reason.detail for reason in inner.verdict.reasons[:3]] == [
+        "no card\n  where: NVML\n  what to do: plug one in"
+    ] * 3
+
+
 def test_every_way_not_to_pass_is_named(inner: Inner) -> None:
     module = suite(
         {
