@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import fixtures.report
-from fixtures import claims
+from fixtures import chat_template, claims
+from fixtures.calibration import OwnTexts, choose
 from fixtures.report import catalogue
 from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.page import standalone
@@ -21,7 +22,7 @@ from fixtures.verdict import Model, State
 from tests.unit.report import synthetic
 
 SOURCES = sorted(Path(fixtures.report.__file__).parent.glob("*.py"))
-CATALOGUES = ("catalogue.py", "catalogue_versions.py")
+CATALOGUES = ("catalogue.py", "catalogue_recorded.py", "catalogue_versions.py")
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
@@ -73,6 +74,8 @@ def test_every_text_is_used() -> None:
         "role.",
         "phase.",
         "stage.",
+        "progress.",
+        "html.",
         "picture.",
         "stamp.",
         "adapted.",
@@ -85,6 +88,42 @@ def test_every_text_is_used() -> None:
     )
     unused = [id_ for id_ in TEXTS if not id_.startswith(families) and not re.search(f"""["']{id_}["']""", sources)]
     assert unused == []
+
+
+RECORDED_TEXTS = [
+    choose("local", "wikitext2", OwnTexts("5e" * 32, lambda: ())).description,
+    "the suite's own dialogues (SHA-256 1755ad60350c) in place of ptb, which the hub did not deliver",
+    "ptb from the hub",
+    "built into lmdeploy, chosen by the folder's name internlm2_5-1_8b-chat-w4a16-4bit",
+    "184 characters",
+    "awq, 4 bits, groups of 128",
+    "none",
+    "as reported by `studio-smi`",
+    "NVIDIA A100-SXM4-80GB, as reported by `studio-smi`",
+    "Skipped: not measured: no GPU in a rehearsal",
+]
+
+
+@pytest.mark.parametrize("recorded", RECORDED_TEXTS)
+def test_what_the_suite_recorded_is_chinese_in_the_chinese_report(recorded: str) -> None:
+    assert CHINESE.search(Texts("zh").recorded(recorded))
+    assert Texts("en").recorded(recorded) == recorded
+
+
+def test_what_others_wrote_is_shown_as_it_is() -> None:
+    assert Texts("zh").recorded("none of it, 12 characters long") == "none of it, 12 characters long"
+
+
+def test_every_chat_template_that_is_recorded_has_its_chinese() -> None:
+    source = ast.parse(Path(chat_template.__file__).read_text(encoding="utf-8"))
+    (install,) = (node for node in ast.walk(source) if isinstance(node, ast.FunctionDef) and node.name == "install")
+    said = [
+        node.value.value
+        for node in ast.walk(install)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Constant)
+    ]
+    assert len(said) == 2
+    assert all(CHINESE.search(Texts("zh").recorded(text)) for text in said)
 
 
 def test_no_chinese_outside_the_catalogue() -> None:

@@ -177,10 +177,22 @@ def test_the_head_lets_only_pytest_htmls_own_script_run() -> None:
     from importlib import resources
 
     own = resources.files("pytest_html").joinpath("resources/app.js").read_text(encoding="utf-8")
-    made = with_head(f"<html><head></head><body><script>\n{own}\n</script><script>evil()</script></body></html>", "zh")
+    made = with_head(
+        f"<html><head></head><body><script>\n{own}\n</script><script>evil()</script></body></html>", Texts("zh")
+    )
     assert made.startswith('<html lang="zh"><head><meta http-equiv="Content-Security-Policy"')
     assert made.count("sha256-") == 1
-    assert "script-src &#x27;none&#x27;" in with_head("<html><head></head><script>evil()</script></html>", "en")
+    assert "script-src &#x27;none&#x27;" in with_head("<html><head></head><script>evil()</script></html>", Texts("en"))
+
+
+def test_pytest_htmls_own_words_are_in_the_language_of_the_page() -> None:
+    from importlib import resources
+
+    template = resources.files("pytest_html").joinpath("resources/index.jinja2").read_text(encoding="utf-8")
+    chinese, english = (with_head(template, Texts(language)) for language in ("zh", "en"))
+    for words in ("Report generated on", "Show all details", "Hide all details"):
+        assert words in english
+        assert words not in chinese
 
 
 def test_commands_have_an_option_to_a_line() -> None:
