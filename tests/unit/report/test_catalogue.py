@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import string
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pynvml
 import pytest
 
 import fixtures.report
 from fixtures import chat_template, claims
 from fixtures.calibration import OwnTexts, choose
+from fixtures.checkpoint import whole
+from fixtures.errors import CheckpointError
+from fixtures.gpu_device import INIT_FAILURES, NO_GPU_REMEDY
 from fixtures.report import catalogue
 from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.page import standalone
@@ -75,6 +81,7 @@ def test_every_text_is_used() -> None:
         "phase.",
         "stage.",
         "progress.",
+        "error.",
         "html.",
         "picture.",
         "stamp.",
@@ -108,6 +115,54 @@ RECORDED_TEXTS = [
 def test_what_the_suite_recorded_is_chinese_in_the_chinese_report(recorded: str) -> None:
     assert CHINESE.search(Texts("zh").recorded(recorded))
     assert Texts("en").recorded(recorded) == recorded
+
+
+def _no_folder(place: Path) -> Path:
+    return place / "nothing"
+
+
+def _link_to_nothing(place: Path) -> Path:
+    (place / "link").symlink_to(place / "nothing")
+    return place / "link"
+
+
+def _no_config(place: Path) -> Path:
+    return place
+
+
+def _pointer(place: Path) -> Path:
+    (place / "config.json").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    return place
+
+
+def _no_tokenizer(place: Path) -> Path:
+    (place / "config.json").write_text('{"architectures": ["InternLM2ForCausalLM"]}')
+    return place
+
+
+def _shards_missing(place: Path) -> Path:
+    (place / "config.json").write_text('{"architectures": ["InternLM2ForCausalLM"]}')
+    (place / "tokenizer.json").write_text("{}")
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (place / "model.safetensors.index.json").write_text(json.dumps(index))
+    return place
+
+
+@pytest.mark.parametrize("wrong", [_no_folder, _link_to_nothing, _no_config, _pointer, _no_tokenizer, _shards_missing])
+def test_the_errors_of_a_first_run_are_told_in_chinese(tmp_path: Path, wrong: Callable[[Path], Path]) -> None:
+    with pytest.raises(CheckpointError) as raised:
+        whole(wrong(tmp_path))
+    what, where, remedy = Texts("zh").error(str(raised.value)).split("\n")
+    assert CHINESE.search(what)
+    assert where.startswith("  位置：")
+    assert CHINESE.search(remedy.removeprefix("  处理："))
+    assert Texts("en").error(str(raised.value)) == str(raised.value)
+
+
+def test_a_missing_gpu_is_told_in_chinese() -> None:
+    missing = INIT_FAILURES[pynvml.NVML_ERROR_LIBRARY_NOT_FOUND]
+    for text in (*missing, NO_GPU_REMEDY, "there is no GPU: the driver lists none"):
+        assert CHINESE.search(Texts("zh").recorded(text))
 
 
 def test_what_others_wrote_is_shown_as_it_is() -> None:
