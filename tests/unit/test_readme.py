@@ -29,8 +29,32 @@ def test_links_lead_to_files(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_both_languages_have_the_same_options_and_commands() -> None:
-    options, commands = ([re.findall(pattern, page.read_text(encoding="utf-8")) for page in READMES] for pattern in (
-        r"(?m)^\| `(--[\w-]+)`", r"(?m)^\| `((?:pytest|tox)[^`]*?)(?: --base-url[^`]*)?`"))  # fmt: skip
-    assert sorted(options[0]) == sorted(options[1])
-    assert sorted(commands[0]) == sorted(commands[1])
+def test_both_languages_have_the_same_options_commands_sections_and_links() -> None:
+    chinese, english = (_content(page.read_text(encoding="utf-8")) for page in READMES)
+    assert chinese == english
+
+
+def _content(text: str) -> dict[str, list[str]]:
+    command = (
+        r"(?m)^\| `((?:pytest|\.venv/bin/tox)[^`]*?|python -m [\w.]+(?: [a-z]+)?)(?: --base-url[^`]*| [^`a-z][^`]*)?`"
+    )
+    return {
+        "options": re.findall(r"(?m)^\| `(--[\w-]+)`", text),
+        "commands": re.findall(command, text),
+        "levels": re.findall(r"(?m)^(#+) ", text),
+        "links": sorted(set(re.findall(r"\]\(([^)#]+)", text)) - {"README.md", "README.zh-CN.md"}),
+        "claims": [str(len(re.findall(r"(?m)^\| ", text)))],
+    }
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.stem)
+def test_the_defaults_are_those_of_help(readme: Path) -> None:
+    said: dict[str, str] = {}
+    for names, defaults in re.findall(r"(?m)^\| (`--[^|]+) \| ([^|]+) \|", readme.read_text(encoding="utf-8")):
+        options, values = re.findall(r"--[\w-]+", names), [value.strip("` ") for value in re.split("[、,]", defaults)]
+        if len(options) == len(values):  # else one word stands for several
+            said |= dict(zip(options, values, strict=True))
+    # The rest have no value but a word for none.
+    valued = [option for option in (*OPTIONS, *OUTPUT) if option.default is not None and not option.flag]
+    shown = {option.command_line: option.shown_default for option in valued if option.name != "vram_pattern"}
+    assert {name: said.get(name) for name in shown} == shown
