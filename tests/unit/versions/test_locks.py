@@ -41,6 +41,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     compiler.write_text(COMPILER.format(python=sys.executable), encoding="utf-8")
     compiler.chmod(0o755)
     monkeypatch.setattr(locks, "uv", lambda: str(compiler))
+    for version in ("1.0", "9.9"):
+        (tmp_path / f"lmdeploy-{version}.in").write_text(f"-r suite.txt\nlmdeploy=={version}\n", encoding="utf-8")
     return tmp_path
 
 
@@ -94,6 +96,15 @@ def test_a_set_is_resolved_for_a_gpu_and_then_for_its_contract(folder: Path) -> 
     assert "torch==2.0" in folder.joinpath("lmdeploy-1.0.txt").read_text(encoding="utf-8")
     held = folder.joinpath("contract-1.0.txt").read_text(encoding="utf-8")
     assert held.split() == ["lmdeploy==1.0", "numpy==1.26"]
+
+
+def test_a_copied_set_that_still_pins_the_version_before_is_refused(folder: Path) -> None:
+    (folder / "lmdeploy-1.1.in").write_text((folder / "lmdeploy-1.0.in").read_text())
+    with pytest.raises(LmdeployError, match=r"lmdeploy-1\.1\.in pins lmdeploy 1\.0"):
+        locks.renew("1.1", folder=folder)
+    assert not (folder / "lmdeploy-1.1.txt").exists()
+    with pytest.raises(LmdeployError, match=r"there is no lmdeploy-1\.2\.in"):
+        locks.renew("1.2", folder=folder)
 
 
 def test_a_set_that_contradicts_itself_is_told_with_uvs_words(folder: Path) -> None:
