@@ -7,6 +7,7 @@ import pytest
 
 from fixtures.markers import OFF_BY_DEFAULT
 from fixtures.options import OPTIONS, OUTPUT
+from fixtures.report.catalogue import LANGUAGES, TEXTS
 
 ROOT = Path(__file__).parents[2]
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
@@ -45,6 +46,14 @@ def _content(text: str) -> dict[str, list[str]]:
         "links": sorted(set(re.findall(r"\]\(([^)#]+)", text)) - {"README.md", "README.zh-CN.md"}),
         "claims": [str(len(re.findall(r"(?m)^\| ", text)))],
     }
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.stem)
+def test_the_sections_that_it_explains_are_those_of_the_report(readme: Path) -> None:
+    column = LANGUAGES.index("zh" if "zh" in readme.stem else "en")
+    explained = re.findall(r"\*\*(.+?)\*\*", readme.read_text(encoding="utf-8"))
+    assert len(explained) == 7
+    assert [words for words in explained if not any(text[column].startswith(words) for text in TEXTS.values())] == []
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.stem)
