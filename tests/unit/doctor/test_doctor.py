@@ -18,7 +18,7 @@ from fixtures.doctor.telling import tell
 from fixtures.doctor.texts import FINDINGS
 from fixtures.memory_model import MIB
 from fixtures.options import OPTIONS
-from fixtures.report.console import columns, folded
+from fixtures.report.columns import columns, folded
 from fixtures.settings import Settings, resolve
 from tests.unit.tiny_checkpoint import write_checkpoint
 

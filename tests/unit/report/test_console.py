@@ -6,7 +6,8 @@ import pytest
 
 from fixtures.claims import HOMEWORK
 from fixtures.report.catalogue import LANGUAGES, Texts
-from fixtures.report.console import columns, fit, lines
+from fixtures.report.columns import columns, fit
+from fixtures.report.console import lines
 from fixtures.report.summary import summarize
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import events as hostile_events
