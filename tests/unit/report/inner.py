@@ -15,16 +15,21 @@ from tests.unit.report import synthetic
 ROOT = Path(__file__).parents[3]
 
 CONFTEST = """
-pytest_plugins = [
-    "fixtures.options", "fixtures.settings", "fixtures.measurement", "fixtures.checkpoint", "fixtures.workers",
-    "fixtures.recording", "fixtures.report.plugin",
-]
-
 import pytest
 from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinished, TryJudged
 from tests.unit.report import hostile, synthetic
 
 NOT_OURS = (RunStarted, ClaimsSelected, TestFinished, RunFinished)
+PLUGINS = (
+    "pytest_metadata.plugin", "pytest_html.plugin", "pytest_timeout", "fixtures.collecting", "fixtures.options",
+    "fixtures.settings", "fixtures.measurement", "fixtures.checkpoint", "fixtures.workers", "fixtures.recording",
+    "fixtures.report.plugin",
+)
+
+
+def pytest_addoption(pluginmanager):
+    for name in PLUGINS:  # as the suite's own conftest does
+        pluginmanager.import_plugin(name)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +43,7 @@ def deployment(evidence):
 INI = """
 [pytest]
 markers = gpu: the homework's claims
-addopts = -m "not gpu" -p no:cacheprovider -p pytest_html.plugin -p pytest_metadata.plugin -p pytest_timeout
+addopts = -m "not gpu" -p no:cacheprovider
 """
 
 
