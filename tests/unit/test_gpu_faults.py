@@ -26,10 +26,15 @@ addopts = -m "not gpu"
 """
 
 CONFTEST = """
-pytest_plugins = [
-    "fixtures.options", "fixtures.settings", "fixtures.recording", "fixtures.report.plugin", "fixtures.measurement",
-    "fixtures.interrupts",
-]
+PLUGINS = (
+    "pytest_metadata.plugin", "pytest_html.plugin", "fixtures.collecting", "fixtures.options", "fixtures.settings",
+    "fixtures.recording", "fixtures.report.plugin", "fixtures.measurement", "fixtures.interrupts",
+)
+
+
+def pytest_addoption(pluginmanager):
+    for name in PLUGINS:  # as the suite's own conftest does
+        pluginmanager.import_plugin(name)
 """
 
 SUITE = """
@@ -88,6 +93,8 @@ def test_chat(port, measure):
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    # Only the plugins that matter here: each test starts two processes or three.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(gpu_faults, "FROZEN_S", 0.6)
     root = tmp_path / "suite"
     (root / "tests" / "acceptance").mkdir(parents=True)
