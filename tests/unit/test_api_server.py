@@ -23,9 +23,10 @@ from xprocess import XProcess
 from fixtures import api_server, evidence
 from fixtures.api_key import new_key
 from fixtures.api_server import RunningServer, serve
+from fixtures.capabilities import capabilities
 from fixtures.commands import WITH_KEY, ServeCommand
-from fixtures.errors import ForeignServer, ServerDied, ServerError, ServerNotReady
-from fixtures.events import ServerLaunched, ServerReady, ServerStopped
+from fixtures.errors import AnotherEngine, ForeignServer, ServerDied, ServerError, ServerNotReady
+from fixtures.events import EngineSeen, ServerLaunched, ServerReady, ServerStopped
 from fixtures.evidence.redaction import REDACTED, Private
 from fixtures.guard import descendants
 from fixtures.port import free_port
@@ -262,6 +263,51 @@ def _lives(server: RunningServer) -> bool:
         server.check_alive()
         return True
     return False
+
+
+NOT_BUILT = "lmdeploy - WARNING - Fallback to pytorch engine because turbomind is not built."
+
+
+@pytest.fixture
+def asked_for(
+    xprocess: XProcess, command: Callable[..., ServeCommand], log_of_events: evidence.Evidence
+) -> Callable[..., contextlib.AbstractContextManager[RunningServer]]:
+    """Starts a server of 0.18.0 that was asked for an engine."""
+
+    def start(engine: str, *switches: str) -> contextlib.AbstractContextManager[RunningServer]:
+        fallback = capabilities("0.18.0").fallback if engine == "turbomind" else None
+        asking = replace(command(*switches), engine=engine, fallback=fallback)
+        return serve(xprocess, asking, run_id="unit", start_timeout=30, stop_timeout=5, evidence=log_of_events)
+
+    return start
+
+
+@pytest.mark.parametrize("then", [("--load", "25"), ("--die-in-load",)], ids=["goes-on", "dies"])
+def test_another_engine_is_told_while_it_loads_and_the_server_stopped(
+    asked_for: Serve, log_of_events: evidence.Evidence, nothing_left: Callable[[], None], then: tuple[str, ...]
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(AnotherEngine) as caught, asked_for("turbomind", "--fall-back", *then):
+        pass
+    assert time.monotonic() - began < 3 + SLACK
+    nothing_left()
+    (log,) = log_of_events.folder.glob("*.log")
+    number = int(caught.value.where.rpartition(" ")[2])
+    assert caught.value.where == f"{log.name}, line {number}"
+    assert caught.value.detail == NOT_BUILT
+    assert "turbomind is not built" in log.read_text().splitlines()[number - 1]
+    assert events(log_of_events, EngineSeen) == [EngineSeen("pytorch", "turbomind", NOT_BUILT)]
+    assert not events(log_of_events, ServerReady)
+
+
+def test_the_engine_that_was_asked_for_is_recorded(asked_for: Serve, log_of_events: evidence.Evidence) -> None:
+    with asked_for("turbomind"):
+        pass
+    with asked_for("pytorch", "--fall-back"):  # nobody minds
+        pass
+    assert events(log_of_events, EngineSeen) == [
+        EngineSeen("turbomind", "turbomind"), EngineSeen("pytorch", "pytorch"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

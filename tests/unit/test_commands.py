@@ -39,6 +39,24 @@ def test_auto_awq_speaks_the_newest_versions_language() -> None:
     assert "--trust-remote-code" in awq("0.18.0")
 
 
+@pytest.mark.parametrize(
+    ("given", "engine", "heeds_the_log"),
+    [
+        ({}, "turbomind", True),
+        ({"backend": "pytorch"}, "pytorch", False),
+        ({"rehearse": "yes"}, "", False),
+    ],
+)
+def test_the_server_knows_its_engine_and_how_another_would_be_told(
+    given: dict[str, str], engine: str, heeds_the_log: bool
+) -> None:
+    chosen = resolve(given.get, lambda _: None, {}, Path("/"))
+    table = capabilities("0.14.0")
+    command = serve_command(Program(("lmdeploy",)), QUANTIZED, "internlm2_5-1_8b-chat", "awq", 23333, chosen, table)
+    assert command.engine == engine
+    assert command.fallback == (table.fallback if heeds_the_log else None)
+
+
 def test_search_scale_is_never_passed() -> None:
     assert not [row.since for row in TABLE if "--search-scale" in awq(row.since)]
 

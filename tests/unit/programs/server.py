@@ -19,6 +19,7 @@ parser.add_argument("--pids", type=Path, required=True, help="file that gets the
 parser.add_argument("--model", default="fake-chat")
 parser.add_argument("--load", type=float, default=0.0, help="seconds before it listens")
 parser.add_argument("--die-in-load", action="store_true")
+parser.add_argument("--fall-back", action="store_true", help="to another engine, which its log tells")
 parser.add_argument("--health", type=int, default=200)
 parser.add_argument("--ignore-sigint", action="store_true")
 parser.add_argument("--setsid-child", action="store_true")
@@ -73,6 +74,9 @@ print(*(f"{name}={os.environ.get(name)}" for name in ("EXTRA", "INHERITED", "PYT
 if arguments.api_keys:
     print(f"/home/someone/models/m asks for {arguments.api_keys}", flush=True)
 print(f"loading, stdin says {sys.stdin.read()!r}", flush=True)
+if arguments.fall_back:
+    # With a colour, as lmdeploy writes it up to 0.5.
+    print("lmdeploy - \x1b[33mWARNING\x1b[0m - Fallback to pytorch engine because turbomind is not built.", flush=True)
 time.sleep(arguments.load)
 if arguments.die_in_load:
     print(f"dying at {time.monotonic()}", flush=True)

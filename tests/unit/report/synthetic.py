@@ -22,6 +22,7 @@ from fixtures.events import (
     CheckpointIdentified,
     ClaimsSelected,
     CommandFinished,
+    EngineSeen,
     Entry,
     EnvironmentRecorded,
     Event,
@@ -225,6 +226,7 @@ def events(
             findings=[], layers=layer_errors(), source_bytes=checkpoint.bytes,
             predicted_bytes=int(checkpoint.bytes * 0.425), found_bytes=int(checkpoint.bytes * 0.425), seconds=7.4)),
         (16.2, ServerLaunched(argv=SERVE_ARGV, url="http://127.0.0.1:23333")),
+        *([] if rehearsal else [(35.0, EngineSeen("turbomind", "turbomind"))]),
         (35.0, ServerReady(seconds=18.8, models=["internlm2_5-1_8b-chat"])),
         (72.5, ServerStopped(exit_code=0, seconds=3.2)),
     ]  # fmt: skip

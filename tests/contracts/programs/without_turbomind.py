@@ -1,0 +1,35 @@
+"""`lmdeploy` as on a GPU machine on which TurboMind cannot serve: `unloadable`, or `unknown`, a model that it lacks.
+
+python without_turbomind.py unloadable serve api_server FOLDER
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+
+LIBRARY = ("_turbomind", "lmdeploy.turbomind._turbomind")
+"""TurboMind's own, up to 0.17 and since."""
+
+
+class Empty(ModuleType):
+    """A library that can be loaded, and whose names are never called."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return object
+
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+how = sys.argv.pop(1)
+for library in LIBRARY:
+    # None makes the import an ImportError, as a missing symbol does.
+    sys.modules[library] = Empty(library) if how == "unknown" else None  # type: ignore[assignment]
+
+from lmdeploy.cli import run, serve  # noqa: E402
+
+serve.get_max_batch_size = lambda _: 1  # it asks CUDA
+sys.argv[0] = "lmdeploy"
+run()

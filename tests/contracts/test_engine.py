@@ -1,0 +1,63 @@
+"""What the version says where TurboMind cannot serve: its own api_server, before it loads anything."""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
+
+import pytest
+from xprocess import XProcess
+
+from fixtures.api_server import serve
+from fixtures.capabilities import Capabilities
+from fixtures.checkpoint import STANDIN
+from fixtures.commands import Program, serve_command
+from fixtures.errors import AnotherEngine
+from fixtures.homework import MODEL_NAME
+from fixtures.port import free_port
+from fixtures.recording import new_run_id
+from fixtures.settings import Settings
+
+PROGRAM: Final = Path(__file__).parent / "programs" / "without_turbomind.py"
+
+UNKNOWN: Final = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}
+"""In no version's list of TurboMind's models, and in none of the PyTorch engine's."""
+
+
+def why(xprocess: XProcess, settings: Settings, table: Capabilities, how: str, model: Path) -> AnotherEngine:
+    """What the suite says of the homework's command on such a machine."""
+    host = settings.server_name
+    plain = replace(settings, rehearse=False)
+    program = Program((sys.executable, str(PROGRAM), how))
+    command = serve_command(program, model, MODEL_NAME, "hf", free_port(host), plain, table)
+    run_id = new_run_id(datetime.now(timezone.utc))
+    with (
+        pytest.raises(AnotherEngine) as caught,
+        serve(xprocess, command, run_id=run_id, start_timeout=settings.start_timeout, stop_timeout=5),
+    ):
+        pass
+    return caught.value
+
+
+def test_a_turbomind_that_cannot_be_loaded_is_told(
+    xprocess: XProcess, on_the_cpu: Settings, contract: Capabilities
+) -> None:
+    found = why(xprocess, on_the_cpu, contract, "unloadable", STANDIN)
+    assert contract.fallback.unloadable in found.what
+    assert contract.fallback.shown_by in found.remedy
+
+
+def test_a_model_that_turbomind_does_not_know_is_told(
+    xprocess: XProcess, on_the_cpu: Settings, contract: Capabilities, tmp_path: Path
+) -> None:
+    model = tmp_path / "gpt2"
+    shutil.copytree(STANDIN, model)
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    del config["auto_map"]
+    (model / "config.json").write_text(json.dumps({**config, **UNKNOWN}), encoding="utf-8")
+    found = why(xprocess, on_the_cpu, contract, "unknown", model)
+    assert "supported by" in found.what
+    assert "a checkpoint that TurboMind supports" in found.remedy
