@@ -12,6 +12,9 @@ from types import ModuleType
 LIBRARY = ("_turbomind", "lmdeploy.turbomind._turbomind")
 """TurboMind's own, up to 0.17 and since."""
 
+BESIDE = "_xgrammar"
+"""From 0.10 to 0.17 beside it, and in need of CUDA as well."""
+
 
 class Empty(ModuleType):
     """A library that can be loaded, and whose names are never called."""
@@ -24,7 +27,7 @@ class Empty(ModuleType):
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 how = sys.argv.pop(1)
-for library in LIBRARY:
+for library in (*LIBRARY, BESIDE):
     # None makes the import an ImportError, as a missing symbol does.
     sys.modules[library] = Empty(library) if how == "unknown" else None  # type: ignore[assignment]
 

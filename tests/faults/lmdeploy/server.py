@@ -38,6 +38,8 @@ LOAD_S: Final = 0.1
 
 FOREVER: Final = 3600.0
 
+FALLBACK: Final = "Fallback to pytorch engine because "
+
 
 def arguments_of(argv: list[str]) -> argparse.Namespace:
     """Those of 0.18.0 that the suite may pass; any other is refused as argparse does."""
@@ -417,6 +419,19 @@ def _asks_a_question(_: argparse.Namespace) -> None:
     input("The repository contains custom code which must be executed. Do you wish to run it? [y/N] ")
 
 
+def _falls_back(reason: str) -> Callable[[argparse.Namespace], None]:
+    """Another engine than TurboMind serves, which lmdeploy tells its log and nobody else."""
+
+    def fall_back(arguments: argparse.Namespace) -> None:
+        if arguments.backend == "pytorch":
+            return
+        why = reason.format(model=str(arguments.model_path))
+        print(f"2026-11-23 03:27:33,944 - lmdeploy - WARNING - archs.py:40 - {FALLBACK}{why}", flush=True)
+        note()
+
+    return fall_back
+
+
 def _old_arguments(_: argparse.Namespace) -> None:
     note()
     argparse.ArgumentParser(prog="lmdeploy").error("unrecognized arguments: --quant-policy 4")
@@ -453,6 +468,8 @@ START: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
     "loads-for-ever": _loads_for_ever,
     "asks-a-question-at-start": _asks_a_question,
     "argument-unknown": _old_arguments,
+    "turbomind-cannot-be-loaded": _falls_back("turbomind is not built."),
+    "turbomind-lacks-the-model": _falls_back("{model!r} not supported by turbomind engine."),
     "listens-on-another-port": _another_port,
     "tool-parser-not-started": _without_parser,
     "worker-left-behind": _forks_workers,

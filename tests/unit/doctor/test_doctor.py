@@ -5,12 +5,14 @@ import re
 import socket
 import string
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.config import Config
 
+from fixtures.capabilities import capabilities
 from fixtures.doctor import checks
 from fixtures.doctor.finding import Finding, bad, good, note
 from fixtures.doctor.known_breaks import BREAKS, DISTRIBUTIONS, found
@@ -105,6 +107,46 @@ def test_memory_in_use_is_told_with_what_is_needed(tmp_path: Path, monkeypatch: 
         ("cpu_torch", "bad"),
         ("gpu_wrong", "bad"),
     ]
+
+
+FALLBACK = capabilities("0.18.0").fallback
+SYMBOL = "ImportError: /opt/lib/libcublas.so.12: undefined symbol: cublasLtMatmul"
+
+
+@pytest.mark.parametrize(
+    ("python", "wanted", "why"),
+    [
+        ("print('loaded')", ("turbomind", "good"), None),
+        (f"print('noise'); raise ImportError({SYMBOL.partition(': ')[2]!r})", ("turbomind_unloadable", "bad"), SYMBOL),
+        ("import os; os.abort()", ("turbomind_unloadable", "bad"), "exit code -6"),
+        ("import time; time.sleep(60)", ("turbomind_slow", "note"), None),
+    ],
+)
+def test_an_engine_that_cannot_be_loaded_is_told_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, wanted: tuple[str, str], why: str | None
+) -> None:
+    monkeypatch.setattr(checks, "TURBOMIND_TIMEOUT", 0.5 if "sleep" in python else 30.0)
+    found = list(checks.turbomind(settings_of(tmp_path), replace(FALLBACK, shown_by=python)))
+    assert ids(found) == [wanted]
+    assert found[0].values.get("why") == why
+
+
+def test_an_engine_is_loaded_only_where_there_is_a_gpu_and_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "turbomind", lambda *_: iter([note("turbomind_slow", seconds=0)]))
+    monkeypatch.setattr(checks.environment, "versions", lambda _: HEALTHY)
+
+    def looked(**values: str) -> bool:
+        given = settings_of(tmp_path, checkpoint="standin", calibration="local", **values)
+        return ("turbomind_slow", "note") in ids(checks.examine(given, tmp_path))
+
+    assert looked(vram_command="echo 100MiB / 24576MiB")
+    assert not looked(vram_command="no-such-command")
+    assert not looked(rehearse="yes")
+    assert not looked(base_url="http://127.0.0.1:1/v1")
+    monkeypatch.undo()
+    assert list(checks.turbomind(settings_of(tmp_path, backend="pytorch"), FALLBACK)) == []
 
 
 def test_a_missing_and_a_broken_checkpoint_are_told_with_their_remedy(tmp_path: Path) -> None:

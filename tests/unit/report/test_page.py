@@ -10,6 +10,7 @@ import pytest
 
 from fixtures.events import (
     CommandFinished,
+    EngineSeen,
     Exchanged,
     Measured,
     Quantized,
@@ -19,6 +20,7 @@ from fixtures.events import (
     VramSampled,
 )
 from fixtures.report.catalogue import LANGUAGES, Texts
+from fixtures.report.document import document
 from fixtures.report.head import with_head
 from fixtures.report.homework_sections import command_line
 from fixtures.report.page import fragments, standalone
@@ -44,6 +46,27 @@ def run() -> RunSummary:
 
 def test_a_page_is_the_same_for_the_same_events(run: RunSummary) -> None:
     assert page(run) == page(summarize(synthetic.entries()))
+
+
+@pytest.mark.parametrize(
+    ("seen", "shown"),
+    [
+        (EngineSeen("turbomind", "turbomind"), "Engine turbomind"),
+        (
+            EngineSeen("pytorch", "turbomind", "lmdeploy - WARNING"),
+            "Engine pytorch, and not turbomind, which was asked",
+        ),
+    ],
+)
+def test_the_engine_that_ran_is_on_the_page(seen: EngineSeen, shown: str) -> None:
+    happened = [(t, seen if isinstance(event, EngineSeen) else event) for t, event in synthetic.events()]
+    assert shown in " ".join(visible(page(summarize(synthetic.entries(happened)))).split())
+
+
+def test_a_rehearsals_engine_is_none_of_lmdeploys() -> None:
+    rehearsal = summarize(synthetic.entries(synthetic.events(rehearsal=True)))
+    assert "Engine" not in visible(page(rehearsal)).split()
+    assert "engine" not in document(rehearsal, "")["server"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
