@@ -2,6 +2,8 @@
 
 import base64
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -26,9 +28,10 @@ from fixtures.report.catalogue import Texts
 from fixtures.report.doors_section import JPEG, doors_section
 from fixtures.report.summary import summarize
 from tests.unit.report import synthetic
+from tests.unit.waiting import PROGRAMS, eventually
 
 needs_pexpect = pytest.mark.skipif(bool(no_terminal()), reason=no_terminal() or "-")
-CHAT = Path(__file__).parents[1] / "programs" / "terminal_chat.py"
+CHAT = PROGRAMS / "terminal_chat.py"
 START = 30.0
 """Seconds for a small Python program on a busy machine."""
 
@@ -41,7 +44,7 @@ def chat(how: str) -> Command:
 @pytest.mark.parametrize("how", ["new", "old"])
 def test_a_question_typed_gets_its_answer_without_the_echo(how: str) -> None:
     with terminal(chat(how), START) as opened:
-        pid = opened.child.pid
+        pid = opened.process.pid
         assert opened.ask("狐狸和西瓜", START) == "狐狸问：西瓜"
         assert opened.ask("再说一遍", START) == "狐狸问：一遍"
         assert opened.leave() == 0
@@ -68,6 +71,23 @@ def test_a_program_without_a_prompt_is_given_up_and_gone() -> None:
     with pytest.raises(ServerError, match="no prompt"), terminal(silent, 1.0):
         pass
     assert time.monotonic() - began < START
+
+
+@needs_pexpect
+def test_the_terminal_is_wide_enough_for_a_question() -> None:
+    asks = Command(argv=(sys.executable, "-c", "import os; print(os.get_terminal_size())"), shown=("lmdeploy", "chat"))
+    with pytest.raises(ServerError) as failure, terminal(asks, START):
+        pass
+    assert failure.value.detail == "os.terminal_size(columns=200, lines=50)"
+
+
+@needs_pexpect
+def test_a_killed_run_leaves_no_program_and_had_not_forked() -> None:
+    killed = subprocess.run([sys.executable, str(PROGRAMS / "terminal_killed.py")], stdout=subprocess.PIPE, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    pid, *forks = killed.stdout.decode().split()
+    eventually(lambda: process(int(pid)) is None)
+    assert forks == []
 
 
 def test_the_answer_is_what_follows_the_echo() -> None:
