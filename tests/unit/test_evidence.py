@@ -315,7 +315,8 @@ def test_an_untouched_folder(sealed: Path) -> None:
     assert check.run.verdict.accepted
 
 
-PUBLISHED = sorted(path.parent for path in (Path(__file__).parents[2] / "docs" / "reports").glob(f"*/{SEAL_FILE}"))
+DOCS = Path(__file__).parents[2] / "docs"
+PUBLISHED = sorted(path.parent for kept in ("reports", "gpus") for path in (DOCS / kept).glob(f"*/{SEAL_FILE}"))
 
 
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)

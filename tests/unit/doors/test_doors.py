@@ -82,8 +82,11 @@ def test_the_terminal_is_wide_enough_for_a_question() -> None:
 
 
 @needs_pexpect
-def test_a_killed_run_leaves_no_program_and_had_not_forked() -> None:
-    killed = subprocess.run([sys.executable, str(PROGRAMS / "terminal_killed.py")], stdout=subprocess.PIPE, check=False)
+@pytest.mark.parametrize("started_by", [(), ("nohup",)], ids=["typed", "nohup"])
+def test_a_killed_run_leaves_no_program_and_had_not_forked(started_by: tuple[str, ...]) -> None:
+    """`nohup` lets a run, and whatever it starts, outlive its own terminal; not the one that it opens."""
+    run = [*started_by, sys.executable, str(PROGRAMS / "terminal_killed.py")]
+    killed = subprocess.run(run, stdout=subprocess.PIPE, check=False)
     assert killed.returncode == -signal.SIGKILL
     pid, *forks = killed.stdout.decode().split()
     eventually(lambda: process(int(pid)) is None)
