@@ -8,9 +8,19 @@ from fixtures.ladder import RUNGS, before_largest_step
 from fixtures.vram import Sample
 
 
-def test_the_cache_arrives_in_the_largest_step() -> None:
-    figures = [100, 600, 1200, 2400, 33000, 33900]
-    assert before_largest_step([Sample(t, mib) for t, mib in enumerate(figures)]) == 2400
+@pytest.mark.parametrize(
+    ("figures", "before"),
+    [
+        ([100, 600, 1200, 2400, 33000, 33900], 2400),
+        ([0, 3000, 33000], 3000),
+        # Of an H200: a sample in the middle of 55 GiB, then one near its end, then a small card's 2 GiB.
+        ([1623, 2683, 3419, 4091, 4731, 31931, 60091, 60345], 4731),
+        ([1227, 1985, 2939, 3611, 4123, 4827, 50651, 60027, 60345], 4827),
+        ([135774, 135852, 136216, 137414, 137680, 138032, 139942, 140262], 138032),
+    ],
+)
+def test_the_cache_arrives_in_the_largest_step(figures: list[float], before: float) -> None:
+    assert before_largest_step([Sample(t, mib) for t, mib in enumerate(figures)]) == before
 
 
 def test_a_step_needs_two_samples() -> None:
