@@ -139,7 +139,7 @@ def test_no_prompt_is_asked_twice(start: Start) -> None:
 
 
 def test_the_generator_agrees_with_lmdeploys_protocol(start: Start) -> None:
-    """On one server, in turn; median of three, as on a GPU."""
+    """On one server, in turn; median of three, where a GPU gets more rounds."""
     endpoint = start("--first-ms", "80", "--gap-ms", "10")
     load = Load(16, concurrency=4)
     ours, theirs = [], []
