@@ -27,6 +27,18 @@ def test_the_phases_follow_one_another(memory: Memory) -> None:
     assert all(before.end == after.start for before, after in pairwise(found))
 
 
+def test_what_uses_the_gpu_before_the_server_is_the_quantization() -> None:
+    phases = ((0.0, "idle"), (1.0, "quantizing"), (30.0, "loading"), (42.0, "chat.x"), (43.0, "quantization.artefact"))
+    memory = Memory(((0.0, 0.0), (20.0, 900.0), (45.0, 5000.0)), phases, None)
+    assert [(band.phase, band.start, band.end) for band in bands(memory)] == [
+        ("idle", 0.0, 1.0),
+        ("quantization", 1.0, 30.0),
+        ("loading", 30.0, 42.0),
+        ("tests", 42.0, 45.0),
+    ]
+    assert "quantizing" not in str(phase_table(memory, Texts("zh")))
+
+
 def test_the_peak_is_the_servers_and_not_the_quantizations() -> None:
     samples = ((0.0, 100.0), (1.0, 9000.0), (2.0, 100.0), (3.0, 5000.0), (4.0, 4000.0))
     phases = ((0.0, "idle"), (0.5, "quantization.smaller"), (2.0, "loading"))
