@@ -19,6 +19,7 @@ from fixtures.calibration import OwnTexts, choose
 from fixtures.checkpoint import whole
 from fixtures.errors import CheckpointError
 from fixtures.gpu_device import INIT_FAILURES, NO_GPU_REMEDY
+from fixtures.performance.workloads import GPU
 from fixtures.report import catalogue
 from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.page import standalone
@@ -108,6 +109,11 @@ RECORDED_TEXTS = [
     "as reported by `studio-smi`",
     "NVIDIA A100-SXM4-80GB, as reported by `studio-smi`",
     "Skipped: not measured: no GPU in a rehearsal",
+    "Skipped: not measured: ssh, sshd not found; apt install openssh-server",
+    "prompt after 7.9 s",
+    "/v1/chat/completions tried; script and style: local copy",
+    "/v1/models tried; script and style: CDN",
+    *(load.name for load in GPU.loads),
 ]
 
 
