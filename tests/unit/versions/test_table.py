@@ -78,10 +78,12 @@ def test_a_gpu_run_is_told_with_its_card_and_a_missing_one_with_its_reason() -> 
         "total": 15,
         "gpu": "H100",
         "date": "2026-11-22T18",
+        "python": "3.12.3",
+        "versions": {"torch": "2.11.0"},
     }
     found = {"0.18.0": {"gpu": ran}, "0.5.3": {"gpu": {"run": False, "why": "no code for Hopper"}}, "0.6.5": {}}
     assert gpu_runs({"versions": found}).splitlines()[2:] == [
-        "| 0.18.0 | accepted with standin, 15 of 15 claims; H100, 2026-11-22 |",
+        "| 0.18.0 | accepted with standin, 15 of 15 claims; H100, torch 2.11.0, Python 3.12.3, 2026-11-22 |",
         "| 0.5.3 | not run: no code for Hopper |",
         "| 0.6.5 | not run |",
     ]
