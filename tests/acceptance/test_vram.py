@@ -3,7 +3,8 @@
 import pytest
 
 from fixtures.deployment import Deployment
-from fixtures.gpu import CONTROL_PHASE, mark
+from fixtures.events import CONTROL_PHASE
+from fixtures.gpu import mark
 from fixtures.measurement import Measure
 from fixtures.memory_model import MemoryExpectation, why_not_ready_as_expected
 from fixtures.report.catalogue import ON_CARD

@@ -46,6 +46,14 @@ def test_the_peak_is_the_servers_and_not_the_quantizations() -> None:
     assert Memory(samples, (), None).peak == (1.0, 9000.0)
 
 
+def test_the_peak_is_the_deployments_and_not_that_of_a_server_beside_it() -> None:
+    """A report of `-m "gpu or control"` showed 51.9 GiB above the threshold that its claim had held with 32.4."""
+    samples = ((0.0, 0.0), (1.0, 5000.0), (2.0, 5100.0), (3.0, 9000.0), (4.0, 9000.0))
+    loading, control = (0.5, "loading"), (2.5, "control")
+    assert Memory(samples, (loading, control, (3.5, "control.add")), None).peak == (2.0, 5100.0)
+    assert Memory(samples, ((0.1, "control"),), None).peak == (3.0, 9000.0), "doors alone have no deployment"
+
+
 def test_moments(memory: Memory) -> None:
     assert memory.at_phase("ready") == (35.0, synthetic.vram(35.0))
     assert memory.at_phase("no such phase") is None
