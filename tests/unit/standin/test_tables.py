@@ -2,11 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fixtures.standin.problemset import TASKS
-from fixtures.standin.tables import DOCUMENT, RECORDS, TABLES, accuracy, control, rendered, trials
+from fixtures.standin.tables import (
+    DOCUMENT,
+    RECORDS,
+    TABLES,
+    VERSIONED,
+    accuracy,
+    control,
+    rendered,
+    trials,
+    versions,
+)
 from fixtures.standin.tables import TASKS as WORDED
 
 ROOT = Path(__file__).parents[3]
@@ -42,3 +53,45 @@ def test_a_row_says_what_its_record_says(tmp_path: Path) -> None:
 def test_a_task_without_its_figures_is_an_error() -> None:
     with pytest.raises(KeyError):
         accuracy({**ORIGIN, "rows": []})
+
+
+def by_version(version: str, rendering: str, date: str, **claims: int) -> dict[str, Any]:
+    """A row of the record by versions; every claim 80 of 80 but those given."""
+    return {
+        "lmdeploy": version,
+        "rendering": rendering,
+        "command": f"pytest --evidence-dir reports/rehearsed-{version}",
+        "date": f"{date}T04:00:00+00:00",
+        "hardware": {"platform": "Linux x86_64", "gpu": None},
+        "claims": [
+            {**ROW, "claim": claim, "k": claims.get(claim.partition(".")[2], 80), "n": 80}
+            for claim in reversed(VERSIONED)
+        ],
+    }
+
+
+def test_versions_are_told_with_the_rendering_that_their_servers_used() -> None:
+    rows = [
+        by_version("0.9.2.post1", "builtin", "2026-11-22", chain_trials=79),
+        by_version("0.10.2", "modern", "2026-11-23"),
+    ]
+    origin, _, table = versions({"rows": rows}).partition("\n\n")
+    assert origin == (
+        "`pytest --evidence-dir reports/rehearsed-VERSION`\nwithout a GPU, Linux x86_64, 2026-11-22 to 2026-11-23:"
+    )
+    head, _, old, new = table.splitlines()
+    assert head.startswith("| lmdeploy | prompt rendering | story, T=0.8 | a+b, T=0.8 |")
+    assert old.startswith("| 0.9.2.post1 | built into lmdeploy | 80 of 80 (97.2 to 99.9 %) |")
+    assert [cell.strip().partition(" (")[0] for cell in old.split("|")[3:-1]] == ["80 of 80"] * 3 + [
+        "79 of 80",
+        "80 of 80",
+    ]
+    assert new.startswith("| 0.10.2 | the tokenizer's template | ")
+
+
+def test_versions_of_one_day_and_a_version_without_a_claim() -> None:
+    row = by_version("0.18.0", "modern", "2026-11-23")
+    assert ", 2026-11-23:\n" in versions({"rows": [row]})
+    row["claims"].pop()
+    with pytest.raises(KeyError, match="story_trials"):
+        versions({"rows": [row]})
