@@ -31,6 +31,18 @@ print(json.dumps([answer.text, sorted(set(sys.modules) - before)]))
 """
 
 
+ENDS_MEANWHILE = """
+import time
+from fixtures.ahead import import_ahead
+
+def first():
+    time.sleep(0.3)
+    print("first", flush=True)
+
+import_ahead([first, lambda: print("second", flush=True)])
+"""
+
+
 @pytest.fixture
 def base_url() -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Chat) as server:
@@ -51,6 +63,13 @@ def test_what_cannot_be_imported_is_left_to_whoever_needs_it() -> None:
     thread.join(10)
     assert not thread.is_alive()
     assert "colorsys" in sys.modules
+
+
+def test_a_program_that_ends_meanwhile_waits_for_one_import_alone() -> None:
+    """A run whose server did not start once ended with SIGSEGV, and this thread was all that was left of it."""
+    argv = [sys.executable, "-c", ENDS_MEANWHILE]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["first"]
 
 
 def test_a_first_request_and_a_report_find_all_but_a_trifle_imported(base_url: str) -> None:
