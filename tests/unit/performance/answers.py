@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fixtures.ladder import HALF_SHARE, HOMEWORK, INT4_KV, Rung
+from fixtures.performance.agreement import Agreement
 from fixtures.performance.formulas import Timing, figures
 from fixtures.performance.generator import Sent
-from fixtures.performance.run import Agreement, Answered, Held, Measured
+from fixtures.performance.reference import Profile
+from fixtures.performance.run import Answered, Held, Measured
 from fixtures.performance.workloads import Load
 
 TOKENS = 4
@@ -32,7 +34,9 @@ def measured(rung: Rung = HOMEWORK, at_once: int | None = 40, asked: int = 40, *
         answer_tokens=TOKENS,
         answered=tuple(answered(load, **change) for load in LOADS),  # type: ignore[arg-type]
         held=None if at_once is None else Held(asked, at_once, 0.4, 31.5),
-        agreement=Agreement((20.0, 20.4), (1000.0, 990.0), (8.0, 8.1)) if rung is HOMEWORK else None,
+        agreement=Agreement((Profile(0.02, 1000.0, 8.0),), (Profile(0.0204, 990.0, 8.1),))
+        if rung is HOMEWORK
+        else None,
     )
 
 

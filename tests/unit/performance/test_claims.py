@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
 from fixtures.ladder import HALF_SHARE, HOMEWORK, INT4_KV, Rung
+from fixtures.performance.agreement import Agreement
 from fixtures.performance.formulas import Timing
-from fixtures.performance.run import Agreement, Held, held
+from fixtures.performance.reference import Profile
+from fixtures.performance.run import Held, held
 from tests.acceptance import test_performance as claims
 from tests.unit.performance.answers import measured, servers
 
@@ -55,16 +57,24 @@ def test_an_engine_that_answers_one_after_the_other_is_noticed() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Agreement((20.0, 21.2), (1000.0, 1000.0), (8.0, 8.0)),
-        Agreement((20.0, 20.0), (1000.0, 940.0), (8.0, 8.0)),
-        Agreement((20.0, 20.0), (1000.0, 1000.0), (8.0, 8.5)),
+        Profile(0.0212, 1000.0, 8.0),
+        Profile(0.02, 940.0, 8.0),
+        Profile(0.02, 1000.0, 8.5),
     ],
 )
-def test_another_figure_of_lmdeploys_is_noticed(other: Agreement) -> None:
+def test_another_figure_of_lmdeploys_is_noticed(other: Profile) -> None:
     found = servers()
-    found[HOMEWORK.id] = replace(found[HOMEWORK.id], agreement=other)
+    told = Agreement((Profile(0.02, 1000.0, 8.0),), (other,))
+    found[HOMEWORK.id] = replace(found[HOMEWORK.id], agreement=told)
     with pytest.raises(AssertionError):
         claims.test_lmdeploys_own_protocol_says_the_same(found, keep)
+
+
+def test_one_odd_round_of_three_decides_nothing() -> None:
+    usual, odd = Profile(0.02, 1000.0, 8.0), Profile(0.04, 500.0, 4.0)
+    told = Agreement((usual, usual, usual), (odd, usual, usual))
+    assert told.apart == 0
+    assert told.row()["rounds"][0] == [asdict(usual), asdict(odd)]
 
 
 @pytest.mark.parametrize(

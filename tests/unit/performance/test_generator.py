@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from fixtures.load import Endpoint, Prompts, size_prompts
-from fixtures.performance.formulas import apart, figures
+from fixtures.performance.agreement import compare
+from fixtures.performance.formulas import figures
 from fixtures.performance.generator import send, timing
 from fixtures.performance.reference import profile
 from fixtures.performance.workloads import Load
@@ -141,15 +142,9 @@ def test_no_prompt_is_asked_twice(start: Start) -> None:
 def test_the_generator_agrees_with_lmdeploys_protocol(start: Start) -> None:
     """On one server, in turn; median of three, where a GPU gets more rounds."""
     endpoint = start("--first-ms", "80", "--gap-ms", "10")
-    load = Load(16, concurrency=4)
-    ours, theirs = [], []
-    for number in range(3):
-        ours.append(figures(send(endpoint, load, PROMPTS, TOKENS, 30, first=100 * number).timings))
-        theirs.append(profile(endpoint, PROMPTS, load.requests, 4, TOKENS, first=100 * number + 50))
-    ttft = median(one.first_token_latency for one in theirs)
-    assert apart(median(one.ttft_ms.mean for one in ours), 1000 * ttft) < BUSY
-    assert apart(median(one.tokens_per_s for one in ours), median(one.token_throughput for one in theirs)) < BUSY
-    assert apart(median(one.requests_per_s for one in ours), median(one.rps for one in theirs)) < BUSY
+    found = compare(endpoint, Load(16, concurrency=4), 3, PROMPTS, TOKENS, 30, first=0)
+    assert len(found.ours) == len(found.theirs) == 3
+    assert found.apart < BUSY
 
 
 def test_a_failed_request_ends_lmdeploys_protocol(start: Start) -> None:
