@@ -12,7 +12,7 @@ from fixtures.overhead.record import file_name, record
 
 
 def run(kind: str, pair: int, side: str, seconds: float, exit_code: int = 0) -> Run:
-    return Run(Slot(kind, pair, side), seconds, exit_code, 8, {})
+    return Run(Slot(kind, pair, side), seconds, exit_code, 8, {}, whole=exit_code == 0)
 
 
 RUNS = [
@@ -53,10 +53,11 @@ def test_the_record_holds_every_run_and_both_medians() -> None:
     assert [one["seconds"] for one in made["runs"]] == [one.seconds for one in RUNS]
     assert made["runs"][0] == {
         **{"kind": "cold", "pair": 1, "side": "script"},
-        **{"seconds": 60.0, "exit_code": 0, "requests": 8},
+        **{"seconds": 60.0, "exit_code": 0, "whole": True, "requests": 8},
     }
 
 
 def test_the_file_is_named_after_the_gpu() -> None:
-    assert file_name("NVIDIA H100 80GB HBM3") == "overhead-h100-80gb-hbm3.json"
-    assert file_name("") == "overhead-cpu.json"
+    assert file_name("NVIDIA H100 80GB HBM3", "path") == "overhead-h100-80gb-hbm3.json"
+    assert file_name("", "geometry") == "overhead-cpu.json"
+    assert file_name("NVIDIA H200", "standin") == "overhead-h200-standin.json"

@@ -96,6 +96,12 @@ def test_it_asks_every_request_once_and_in_order(by_hand: ByHand) -> None:
     assert by_hand.noted("POST") == [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
 
 
+def test_it_asks_others_where_told(by_hand: ByHand, tmp_path: Path) -> None:
+    (tmp_path / "others").write_text('{"model": "m"}\n{"model": "n"}\n')
+    assert by_hand.run(REQUESTS=str(tmp_path / "others")).returncode == 0
+    assert by_hand.noted("POST") == [{"model": "m"}, {"model": "n"}]
+
+
 def test_a_second_run_only_serves(by_hand: ByHand) -> None:
     assert by_hand.run().returncode == 0
     assert by_hand.run().returncode == 0

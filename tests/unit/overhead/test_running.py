@@ -1,0 +1,83 @@
+"""A side's run: what counts as whole, and the script asks what the suite asked before it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.commands import Program
+from fixtures.events import Exchanged
+from fixtures.evidence import Evidence
+from fixtures.homework import AWQ
+from fixtures.overhead import running
+from fixtures.overhead.pairs import Slot
+from fixtures.overhead.running import REQUESTS, Ground, run, script_environment
+
+BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
+
+
+@pytest.fixture
+def ground(tmp_path: Path, request: pytest.FixtureRequest) -> Ground:
+    origin = getattr(request, "param", "standin")
+    checkpoint = tmp_path / "made" / "checkpoint"
+    checkpoint.mkdir(parents=True)
+    return Ground(tmp_path, checkpoint, origin, origin, tmp_path, AWQ, Program(("lmdeploy",)), ())
+
+
+def suite_that(monkeypatch: pytest.MonkeyPatch, ground: Ground, asked: list[dict[str, Any]], exit_code: int) -> None:
+    """In place of the suite a program that ends so; its evidence says that this was asked, and one more was refused."""
+    folder = ground.folder / "suite" / "evidence" / "run"
+
+    def command(_: Ground) -> list[str]:
+        evidence = Evidence(folder)
+        for body, status in [*((body, 200) for body in asked), ({"model": "m"}, 400)]:
+            evidence.append(Exchanged("t", "/v1/chat/completions", body, status, {}, 0.1))
+        evidence.close()
+        return [sys.executable, "-I", "-S", "-c", f"raise SystemExit({exit_code})"]
+
+    monkeypatch.setattr(running, "suite_command", command)
+
+
+def test_the_script_asks_what_the_suite_asked(monkeypatch: pytest.MonkeyPatch, ground: Ground) -> None:
+    assert script_environment(ground, 1)["REQUESTS"] == str(REQUESTS)
+    suite_that(monkeypatch, ground, BODIES, 0)
+    made = run(ground, Slot("cold", 1, "suite"))
+    assert (made.whole, made.requests) == (True, len(BODIES))
+    asked = Path(script_environment(ground, 1)["REQUESTS"])
+    assert [json.loads(line) for line in asked.read_bytes().splitlines()] == BODIES
+
+
+@pytest.mark.parametrize(
+    ("ground", "exit_code", "whole"),
+    [
+        ("standin", 0, True),
+        ("standin", 1, False),
+        ("geometry", 1, True),
+        ("geometry", 0, False),
+        ("geometry", 2, False),
+    ],
+    indirect=["ground"],
+)
+def test_random_weights_are_refused_by_a_whole_run(
+    monkeypatch: pytest.MonkeyPatch, ground: Ground, exit_code: int, whole: bool
+) -> None:
+    suite_that(monkeypatch, ground, BODIES, exit_code)
+    assert run(ground, Slot("cached", 1, "suite")).whole is whole
+
+
+def test_a_run_that_asked_less_than_the_homework_is_not_whole(monkeypatch: pytest.MonkeyPatch, ground: Ground) -> None:
+    suite_that(monkeypatch, ground, BODIES[:3], 0)
+    assert not run(ground, Slot("cached", 1, "suite")).whole
+
+
+@pytest.mark.parametrize("ground", ["geometry"], indirect=True)
+def test_random_weights_are_written_once(monkeypatch: pytest.MonkeyPatch, ground: Ground) -> None:
+    suite_that(monkeypatch, ground, BODIES, 1)
+    for pair in (1, 2):
+        run(ground, Slot("cold", pair, "suite"))
+        assert (ground.folder / "suite" / "checkpoints" / "checkpoint").samefile(ground.checkpoint)
+    assert ground.checkpoint.exists()
