@@ -1,5 +1,8 @@
 """What a reader would check by eye."""
 
+from random import Random
+from time import process_time
+
 import pytest
 
 from fixtures.reply import chinese_share, excerpt, loop, special_tokens
@@ -32,6 +35,9 @@ def test_plain_text_holds_no_special_token(text: str) -> None:
         ("开始" + "好" * 40, "好"),
         ("Once upon a time. " + "The fox ran. " * 5, None),
         ("西瓜\n" * 30, "西瓜\n"),
+        # A shorter repetition before the longer one hides it from a regular expression, which goes on behind it.
+        ("b" * 7 + "aa cc " + "bbbbaa cc " * 3, "bbbbaa cc "),
+        ("\ud800好 " * 20, "\ud800好 "),
     ],
 )
 def test_a_loop_is_found(text: str, passage: str | None) -> None:
@@ -65,6 +71,15 @@ def test_a_loop_is_found(text: str, passage: str | None) -> None:
 )
 def test_prose_is_no_loop(text: str) -> None:
     assert loop(text) is None
+
+
+def test_a_reply_that_never_stops_is_looked_at_in_no_time() -> None:
+    """2048 tokens of random words; a search that tries every end for every beginning takes several seconds."""
+    rng = Random(1)
+    text = "".join(chr(rng.choice([rng.randrange(0x4E00, 0x9FFF), rng.randrange(97, 123), 32])) for _ in range(12_000))
+    began = process_time()
+    assert loop(text) is None
+    assert process_time() - began < 1
 
 
 def test_an_excerpt_keeps_both_ends() -> None:
