@@ -14,8 +14,9 @@ from fixtures.events import Exchanged
 from fixtures.evidence import Evidence
 from fixtures.homework import AWQ
 from fixtures.overhead import running
+from fixtures.overhead.__main__ import main
 from fixtures.overhead.pairs import Slot
-from fixtures.overhead.running import REQUESTS, Ground, run, script_environment
+from fixtures.overhead.running import REQUESTS, Ground, run, script_environment, script_stages
 
 BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
 
@@ -81,3 +82,30 @@ def test_random_weights_are_written_once(monkeypatch: pytest.MonkeyPatch, ground
         run(ground, Slot("cold", pair, "suite"))
         assert (ground.folder / "suite" / "checkpoints" / "checkpoint").samefile(ground.checkpoint)
     assert ground.checkpoint.exists()
+
+
+@pytest.mark.parametrize("point", [".", ","])
+def test_the_scripts_steps_are_told_apart(point: str) -> None:
+    said = (
+        f"began 100{point}0\nquantize 100{point}1\nanything\nload 109{point}1\ntests 109{point}35\nstop 111{point}25\n"
+    )
+    assert script_stages(said) == {"quantize": 0.1, "load": 9.0, "tests": 0.25, "stop": 1.9}
+    assert script_stages("killed before it could say anything\n") == {}
+
+
+def test_a_cached_pair_without_a_cold_one_serves_what_the_suite_made(
+    monkeypatch: pytest.MonkeyPatch, ground: Ground, tmp_path: Path
+) -> None:
+    made = tmp_path / "suite" / "quantized" / "0f" / "internlm2_5-1_8b-chat-w4a16-4bit"
+    made.mkdir(parents=True)
+    script = tmp_path / "served.sh"
+    script.write_text('readlink -f "$WORK/internlm2_5-1_8b-chat-w4a16-4bit" >"$WORK/served"\n')
+    monkeypatch.setattr(running, "SCRIPT", script)
+    assert run(ground, Slot("cached", 1, "script")).whole
+    assert (tmp_path / "script" / "served").read_text() == f"{made}\n"
+
+
+def test_without_a_cold_pair_there_is_a_warm_up(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--rehearse", "--no-warm-up", "--cold", "0"])
+    assert "needs a cold pair" in capsys.readouterr().err

@@ -27,7 +27,7 @@ from fixtures.homework import (
     STORY_PROMPT,
     SYSTEM_PROMPT,
 )
-from fixtures.overhead.running import REQUESTS, SCRIPT
+from fixtures.overhead.running import REQUESTS, SCRIPT, script_stages
 from fixtures.port import free_port
 from fixtures.settings import resolve
 from fixtures.story import MAX_TOKENS
@@ -89,6 +89,12 @@ def test_the_commands_are_the_suites(by_hand: ByHand, tmp_path: Path, arguments:
     assert options(by_hand.noted("serve api_server")[0]) == options(list(serve.argv[3:]))
     assert by_hand.noted("data") == [["wikitext"]]
     assert by_hand.noted("stopped") == ["by SIGINT"]
+
+
+def test_it_says_when_each_step_ended(by_hand: ByHand) -> None:
+    stages = script_stages(by_hand.run().stdout)
+    assert list(stages) == ["quantize", "load", "tests", "stop"]
+    assert all(0 <= seconds < 30 for seconds in stages.values())
 
 
 def test_it_asks_every_request_once_and_in_order(by_hand: ByHand) -> None:
