@@ -20,8 +20,10 @@ def record() -> dict[str, Any]:
     return found
 
 
-def test_the_committed_page_has_the_committed_records_figures() -> None:
-    assert main([str(RECORD), "--check"]) == 0
+@pytest.mark.parametrize(("record", "page"), [("h100-80gb-hbm3", "vram.md"), ("h200", "vram-h200.md")])
+def test_the_committed_pages_have_the_committed_records_figures(record: str, page: str) -> None:
+    file = RECORD.with_name(f"vram-ladder-{record}.json")
+    assert main([str(file), "--page", str(ROOT / "docs" / page), "--check"]) == 0
 
 
 def test_a_figure_changed_by_hand_is_noticed(record: dict[str, Any], tmp_path: Path) -> None:
