@@ -26,6 +26,7 @@ from fixtures.memory_model import MIB, OVERHEAD, Geometry
 from fixtures.settings import Settings, resolve
 from fixtures.vram import Sampler, wait_released
 from tests.acceptance import test_vram_ladder as acceptance
+from tests.unit.leaks import leaks
 from tests.unit.waiting import PROGRAMS, ROOT
 
 CARD_MIB = 24576
@@ -238,6 +239,8 @@ def _assert_recorded(climbed: Climbed, folder: Path) -> None:
     assert json.loads(written[0].read_text(encoding="utf-8")) == json.loads(json.dumps(made))
     samples = json.loads(written[1].read_text())["samples"][HOMEWORK.id]
     assert max(mib for _, mib in samples) >= row["ready_mib"]
+    write(folder, {**made, "command": "pytest -m ladder --evidence-dir /home/mine/evidence"}, [climbed])
+    assert leaks(folder) == []
 
 
 @pytest.mark.parametrize(
