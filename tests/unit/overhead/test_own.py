@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from subprocess import CalledProcessError, CompletedProcess
 
 import pytest
 
@@ -21,9 +22,20 @@ def test_collecting_is_measured_as_it_is_for_a_user(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("KEPT", "1")
     found: list[dict[str, str]] = []
-    monkeypatch.setattr(own.subprocess, "run", lambda *_, env, **__: found.append(env))
+
+    def run(argv: list[str], *, env: dict[str, str], **_: object) -> CompletedProcess[bytes]:
+        found.append(env)
+        return CompletedProcess(argv, 0)
+
+    monkeypatch.setattr(own.subprocess, "run", run)
     assert len(collecting("-m", "gpu")) == ROUNDS
     assert [("PYTHONDONTWRITEBYTECODE" in env, "KEPT" in env) for env in found] == [(False, True)] * (ROUNDS + 1)
+
+
+def test_a_collection_that_fails_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own.subprocess, "run", lambda argv, **_: CompletedProcess(argv, 2))
+    with pytest.raises(CalledProcessError):
+        collecting()
 
 
 def test_the_sampler_takes_less_than_a_hundredth_of_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
