@@ -103,7 +103,7 @@ def test_a_row_says_what_was_run_on_what_and_what_came_of_it(tmp_path: Path) -> 
 def test_only_strict_rehearsals_of_the_stand_in_with_the_suites_seed_count(
     otherwise: dict[str, Any], tmp_path: Path
 ) -> None:
-    with pytest.raises(UnfitRunError, match="No strict rehearsal of the stand-in"):
+    with pytest.raises(UnfitRunError, match="no strict rehearsal of the stand-in"):
         row(run(tmp_path / "run", **otherwise), len)
 
 
@@ -141,6 +141,6 @@ def test_the_program_writes_the_record(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_folder_without_runs_writes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UnfitRunError, match=r"No trials\.json below"):
+    with pytest.raises(UnfitRunError, match=r"no trials\.json below"):
         main([str(tmp_path), "--out", str(tmp_path / "record.json")])
     assert not (tmp_path / "record.json").exists()
