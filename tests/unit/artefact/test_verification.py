@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fixtures.artefact import shares
 from fixtures.artefact.architecture import LINEAR
 from fixtures.artefact.corruptions import CATALOGUE, Corruption, apply
-from fixtures.artefact.decoders import Stopped
+from fixtures.artefact.decoders import Job, Stopped
 from fixtures.artefact.quantizer import quantize_folder
 from fixtures.artefact.stored import WEIGHTS, read_all, write_all
 from fixtures.artefact.verification import verify
@@ -125,6 +127,18 @@ def test_processes_find_what_one_finds(
     shared = [verify(source, folder, processes=2) for folder in (honest, damaged)]
     assert [result.findings for result in shared] == [result.findings for result in alone]
     assert [result.layers for result in shared] == [result.layers for result in alone]
+
+
+def test_a_process_of_its_own_lets_others_go_first(
+    source: Path, honest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"job": Job(source, honest, 128, frozenset()).as_json(), "numbers": []}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(asked)))
+    given: list[int] = []
+    monkeypatch.setattr("os.nice", given.append)
+    shares.main()
+    assert given == [shares.YIELDS]
+    assert json.loads(capsys.readouterr().out) == {"found": []}
 
 
 def test_processes_stop_when_asked(source: Path, honest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
