@@ -31,7 +31,8 @@ from fixtures.evidence.redaction import REDACTED, Private
 from fixtures.guard import descendants
 from fixtures.port import free_port
 from fixtures.readiness import ask
-from tests.unit.waiting import PROGRAMS, ROOT, alive, eventually, noted
+from tests.unit.pytest_processes import PytestProcess, start
+from tests.unit.waiting import PROGRAMS, alive, eventually, noted
 
 SLACK = 5.0
 """Seconds that a busy machine may add to what is promised."""
@@ -485,14 +486,14 @@ def test_when_pytest_is_interrupted_nothing_is_left(
             eventually((tmp_path / "mini" / "in-use").exists, within=20)
         tree = noted(pids, 2 if moment == "loading" else 3)
         process.send_signal(number)
-        output, _ = process.communicate(timeout=15)
+        code = process.wait(15)
     finally:
         process.kill()
     if number is signal.SIGKILL:
         eventually(lambda: not alive(tree))
     else:
-        assert process.returncode == pytest.ExitCode.INTERRUPTED, output
-        assert b"INTERNALERROR" not in output
+        assert code == pytest.ExitCode.INTERRUPTED, process.output
+        assert "INTERNALERROR" not in process.output + process.errors
         stopped = [entry.event for entry in evidence.read(tmp_path / "mini")][-1]
         assert isinstance(stopped, ServerStopped)
         assert stopped.cause == ""
@@ -508,7 +509,7 @@ def test_a_second_interrupt_while_it_stops_leaves_nothing(
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
-    process.communicate(timeout=15)
+    process.wait(15)
     assert time.monotonic() - began < 4.9  # the first would have waited for its 5 seconds
     nothing_left()
 
@@ -523,7 +524,7 @@ def test_workers_of_one_run_have_a_server_each(started: Serve, monkeypatch: pyte
     assert names == ["api_server-unit-gw98-1", "api_server-unit-gw99-1"]
 
 
-def _miniature(tmp_path: Path, command: ServeCommand, use: float) -> subprocess.Popen[bytes]:
+def _miniature(tmp_path: Path, command: ServeCommand, use: float) -> PytestProcess:
     """A pytest of its own with xprocess and a server."""
     folder = tmp_path / "mini"
     folder.mkdir()
@@ -532,9 +533,5 @@ def _miniature(tmp_path: Path, command: ServeCommand, use: float) -> subprocess.
     test.write_text((PROGRAMS / "run_with_server.py").read_text())
     plugins = ("-p", "fixtures.interrupts", "-p", "xprocess.pytest_xprocess")
     given = {"argv": command.argv, "port": command.port, "evidence": str(folder), "use": use}
-    return subprocess.Popen(
-        [sys.executable, "-m", "pytest", *plugins, "-c", "pytest.ini", "-q", str(test)],
-        cwd=folder,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "GIVEN": json.dumps(given), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )  # fmt: skip
+    environment = {**os.environ, "GIVEN": json.dumps(given)}
+    return start(folder, *plugins, "-c", "pytest.ini", "-q", str(test), environment=environment)

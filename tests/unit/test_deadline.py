@@ -56,7 +56,7 @@ def client() -> Iterator[Client]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
     server.ended = threading.Event()  # type: ignore[attr-defined]
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     asking = Client(Server(f"http://127.0.0.1:{server.server_address[1]}/v1"), 0.5, lambda _: None)
     yield asking
     asking.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixtures import interrupts
-from tests.unit.waiting import ROOT
+from tests.unit import pytest_processes
 
 TEST = """
 import os, signal, time, pytest
@@ -46,12 +44,8 @@ def config(request: pytest.FixtureRequest) -> Iterator[pytest.Config]:
 )
 def test_fixtures_are_torn_down_only_with_the_plugin(tmp_path: Path, plugin: str, status: int, torn_down: bool) -> None:
     (tmp_path / "test_it.py").write_text(TEST)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", plugin, "-c", os.devnull, "--rootdir", ".", "-q", "test_it.py"],
-        cwd=tmp_path, env=environment, capture_output=True, timeout=30, check=False,
-    )  # fmt: skip
-    assert finished.returncode == status, finished.stdout
+    finished = pytest_processes.run(tmp_path, "-p", plugin, "-c", os.devnull, "--rootdir", ".", "-q", "test_it.py")
+    assert finished.ret == status, finished.outlines
     assert (tmp_path / "torn-down").exists() is torn_down
 
 

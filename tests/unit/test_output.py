@@ -1,8 +1,8 @@
 """Where a run is written and in which language: from the same three places as every other option."""
 
-from pathlib import Path
-
 import pytest
+
+from tests.unit import pytest_processes
 
 pytest_plugins = ["pytester"]
 
@@ -15,20 +15,18 @@ CONFTEST = """
         found = output_of(config)
         print("\\nlang", found.report_lang, "evidence", found.evidence_dir, "contract", found.contract_dir)
 """
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     """Starts pytest with options, environment and lines of pytest.ini, and returns what it said."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makeconftest(CONFTEST)
 
     def start(*arguments: str, ini: str = "", **environment: str) -> pytest.RunResult:
         pytester.makeini(f"[pytest]\naddopts = -p no:cacheprovider --strict-config\n{ini}")
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        return pytester.runpytest_subprocess("-s", *arguments)
+        return pytest_processes.run(pytester.path, "-s", *arguments)
 
     return start
 

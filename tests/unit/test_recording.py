@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,6 +19,7 @@ from fixtures.evidence import read
 from fixtures.evidence.seal import verify
 from fixtures.recording import git_state, new_run_id, selects, subject_of
 from fixtures.report.plugin import put_aside
+from tests.unit.pytest_processes import run
 from tests.unit.report.inner import Inner, inner, suite
 
 __all__ = ["inner"]
@@ -157,7 +157,7 @@ def test_a_run_in_which_everything_holds_is_accepted(inner: Inner) -> None:
 
 def test_runs_that_judge_nothing_leave_no_evidence(inner: Inner) -> None:
     inner.pytester.makepyfile(test_unit="def test_it(): pass\ndef test_that(evidence): pass")
-    result = inner.pytester.runpytest_subprocess()
+    result = run(inner.pytester.path)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*this run keeps no evidence*", "*what to do: select the acceptance tests*"])
     inner.run(suite(), "--collect-only")
@@ -235,7 +235,7 @@ def test_stopping_at_the_first_failure(inner: Inner) -> None:
 
 
 def test_a_session_timeout(inner: Inner) -> None:
-    inner.run(suite({"environment.recorded": "time.sleep(1.2)"}), "--session-timeout", "1")
+    inner.run(suite({"environment.recorded": "time.sleep(0.3)"}), "--session-timeout", "0.2")
     assert inner.codes[0] == "interrupted"
     assert "session-timeout" in inner.verdict.reasons[0].detail
     assert "session-timeout" in inner.page
@@ -259,17 +259,13 @@ def test_a_killed_run_leaves_a_report_that_says_so(inner: Inner) -> None:
 
 
 def test_a_timeout_of_the_thread_method_leaves_a_report_that_says_so(inner: Inner) -> None:
-    inner.run(suite({"tools.add": "time.sleep(20)"}), "--timeout", "0.7", "--timeout-method", "thread")
+    inner.run(suite({"tools.add": "time.sleep(20)"}), "--timeout", "0.3", "--timeout-method", "thread")
     assert inner.codes[0] == "killed"
     assert "未完成" in inner.page
 
 
 def test_ctrl_c(inner: Inner) -> None:
-    inner.pytester.makepyfile(test_homework=suite({"chat.does_not_loop": "open('here', 'w').close(); time.sleep(30)"}))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-m", "gpu", "--report-pictures", "off"],
-        cwd=inner.pytester.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = inner.start(suite({"chat.does_not_loop": "open('here', 'w').close(); time.sleep(30)"}))
     try:
         deadline = time.monotonic() + START_TIMEOUT
         while not (inner.pytester.path / "here").exists():
@@ -280,7 +276,6 @@ def test_ctrl_c(inner: Inner) -> None:
         assert process.wait(START_TIMEOUT) == 2
     finally:
         process.kill()
-        process.wait()
     assert inner.codes[0] == "interrupted"
     assert "KeyboardInterrupt" in inner.page
     assert "未完成" not in inner.page.partition('id="provenance"')[0]

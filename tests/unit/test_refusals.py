@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.unit.waiting import ROOT
+from tests.unit import pytest_processes
 
 TEST = """
 def pytest_addoption(parser):
@@ -29,12 +27,8 @@ def pytest_addoption(parser):
 def test_refused_where_a_server_is_used(tmp_path: Path, uses: str, option: str, said: str) -> None:
     (tmp_path / "conftest.py").write_text(TEST)
     (tmp_path / "test_it.py").write_text(f"def test_it({uses}): pass\n")
-    finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "fixtures.refusals", "-p", "xprocess.pytest_xprocess",
-         "-c", os.devnull, "--rootdir", ".", "-q", option, "test_it.py"],
-        cwd=tmp_path, capture_output=True, timeout=30, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )  # fmt: skip
+    plugins = ("-p", "fixtures.refusals", "-p", "xprocess.pytest_xprocess")
+    finished = pytest_processes.run(tmp_path, *plugins, "-c", os.devnull, "--rootdir", ".", "-q", option, "test_it.py")
     expected = pytest.ExitCode.USAGE_ERROR if said else pytest.ExitCode.OK
-    assert finished.returncode == expected, finished.stdout
-    assert said in finished.stderr.decode()
+    assert finished.ret == expected, finished.outlines
+    assert said in finished.stderr.str()

@@ -22,6 +22,7 @@ from fixtures.memory_model import MIB
 from fixtures.options import OPTIONS
 from fixtures.report.columns import columns, folded
 from fixtures.settings import Settings, resolve
+from tests.unit import pytest_processes
 from tests.unit.tiny_checkpoint import write_checkpoint
 
 HEALTHY = {
@@ -243,7 +244,8 @@ def test_every_finding_has_its_text_with_the_same_places_in_both_languages() -> 
 
 def test_the_command_ends_before_anything_is_written(pytester: pytest.Pytester, request: pytest.FixtureRequest) -> None:
     root: Config = request.config
-    result = pytester.runpytest_subprocess(
+    result = pytest_processes.run(
+        pytester.path,
         "--rootdir", str(root.rootpath), "-c", str(root.rootpath / "pytest.ini"), "-m", "gpu", "--doctor",
         "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en", "--rehearse",
         "--evidence-dir", str(pytester.path / "evidence"), str(root.rootpath / "tests" / "acceptance"),

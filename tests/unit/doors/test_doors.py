@@ -136,7 +136,7 @@ def test_a_tunnel_leads_to_the_port_and_is_gone_afterwards(tmp_path: Path) -> No
     import threading
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with tunnel.tunnel(server.server_address[1]) as local:
             assert ask("127.0.0.1", local, "/no-such-file").status == 404
         server.shutdown()

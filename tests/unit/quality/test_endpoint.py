@@ -44,7 +44,7 @@ class Answering:
 @pytest.fixture
 def answering() -> Iterator[Answering]:
     made = Answering()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield made
     made.server.shutdown()

@@ -10,6 +10,7 @@ import pytest
 
 from fixtures.claims import HOMEWORK
 from fixtures.verdict import Verdict, judge
+from tests.unit.pytest_processes import PytestProcess, run, start
 from tests.unit.report import synthetic
 
 ROOT = Path(__file__).parents[3]
@@ -18,13 +19,9 @@ CONFTEST = """
 import pytest
 from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinished, TryJudged
 from tests.unit.report import hostile, synthetic
+from tests.unit.pytest_processes import PLUGINS
 
 NOT_OURS = (RunStarted, ClaimsSelected, TestFinished, RunFinished)
-PLUGINS = (
-    "pytest_metadata.plugin", "pytest_html.plugin", "pytest_timeout", "fixtures.collecting", "fixtures.options",
-    "fixtures.settings", "fixtures.measurement", "fixtures.checkpoint", "fixtures.workers", "fixtures.recording",
-    "fixtures.report.plugin",
-)
 
 
 def pytest_addoption(pluginmanager):
@@ -45,6 +42,9 @@ INI = """
 markers = gpu: the homework's claims
 addopts = -m "not gpu" -p no:cacheprovider
 """
+
+
+GPU = ("-m", "gpu", "--report-pictures", "off")
 
 
 def claim_test(claim: str, body: str = "", arguments: str = "deployment, measure") -> str:
@@ -78,7 +78,12 @@ class Inner:
     def run(self, module: str, *arguments: str) -> pytest.RunResult:
         """`pytest -m gpu` on a module."""
         self.pytester.makepyfile(test_homework=module)
-        return self.pytester.runpytest_subprocess("-m", "gpu", "--report-pictures", "off", *arguments)
+        return run(self.pytester.path, *GPU, *arguments)
+
+    def start(self, module: str) -> PytestProcess:
+        """The same, and not to its end."""
+        self.pytester.makepyfile(test_homework=module)
+        return start(self.pytester.path, *GPU)
 
     @property
     def folder(self) -> Path:

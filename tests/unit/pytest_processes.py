@@ -1,0 +1,127 @@
+"""A pytest of its own for a test: a real process, forked from one that has imported what all of them need.
+
+To import pytest and the suite takes half a second of a processor, and to fork next to nothing. The child has its own
+folder, environment, session and output, its own exit code, and a pid that signals can be sent to.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.waiting import ROOT
+
+PLUGINS = (
+    "pytest_metadata.plugin", "pytest_html.plugin", "pytest_timeout", "fixtures.collecting", "fixtures.options",
+    "fixtures.settings", "fixtures.measurement", "fixtures.checkpoint", "fixtures.workers", "fixtures.recording",
+    "fixtures.report.plugin",
+)  # fmt: skip
+"""What is imported already, as the suite's own conftest does it: one comes after those that it imports."""
+
+SOME = ("fixtures.interrupts", "fixtures.refusals", "xdist.plugin", "xprocess.pytest_xprocess")
+"""What single tests load besides."""
+
+LATE = (
+    "fixtures.report.page",
+    "fixtures.evidence.seal",
+    "tests.unit.report.hostile",
+    "tests.unit.report.synthetic",
+)
+"""What a run imports at its end, and what the small suite's deployment is made of."""
+
+TIMEOUT = 60.0
+"""Seconds for any of these runs on a busy machine."""
+
+OUTPUT, ERRORS = "stdout", "stderr"
+"""Files in the folder of the run."""
+
+
+class PytestProcess:
+    """A pytest that runs; as much of `subprocess.Popen` as is needed of it."""
+
+    def __init__(self, process: ForkServerProcess, folder: Path) -> None:
+        assert process.pid is not None
+        self.pid = process.pid
+        self._process = process
+        self._folder = folder
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, timeout: float = TIMEOUT) -> int:
+        """Its exit code; minus the number of the signal that killed it."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        assert code is not None, f"not ended within {timeout} s:\n{self.output}"
+        return code
+
+    def kill(self) -> None:
+        """However far it is; nothing where it has ended."""
+        self._process.kill()
+        self._process.join()
+
+    @property
+    def output(self) -> str:
+        return (self._folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def errors(self) -> str:
+        return (self._folder / ERRORS).read_text(encoding="utf-8", errors="replace")
+
+
+def start(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> PytestProcess:
+    """`python -m pytest ARGUMENTS` in the folder.
+
+    :param environment: the whole of it; None for this process's own. Only named plugins are loaded, either way.
+    """
+    given = dict(os.environ if environment is None else environment)
+    process = _context().Process(target=_run, args=(str(folder), arguments, given))
+    process.start()
+    return PytestProcess(process, folder)
+
+
+def run(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> pytest.RunResult:
+    """The same to its end."""
+    began = time.monotonic()
+    process = start(folder, *arguments, environment=environment)
+    try:
+        code = process.wait()
+    finally:
+        process.kill()
+    lines = process.output.splitlines(), process.errors.splitlines()
+    return pytest.RunResult(code, *lines, time.monotonic() - began)
+
+
+@functools.cache
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.unit.warmed"])
+    with pytest.MonkeyPatch.context() as patched:
+        # Before Python 3.13 the fork server finds what it is to import by this alone.
+        patched.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
+        forkserver.ensure_running()
+    return context
+
+
+def _run(folder: str, arguments: Sequence[str], environment: dict[str, str]) -> None:
+    """In the child."""
+    os.setsid()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    for name, descriptor in ((OUTPUT, 1), (ERRORS, 2)):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.path.insert(0, folder)
+    sys.argv = ["pytest", *arguments]
+    sys.exit(pytest.console_main())
