@@ -33,7 +33,8 @@ class Server:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """These servers do not take seconds to die."""
-    monkeypatch.setattr(client_module, "DYING_S", 0.6)
+    monkeypatch.setattr(client_module, "DYING_S", 0.1)
+    monkeypatch.setattr(client_module, "DYING_POLL_S", 0.05)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +206,10 @@ class DyingServer:
             raise ServerDied("the api_server was killed by SIGKILL (exit code 137) in use")
 
 
-def test_a_cut_connection_waits_for_the_death_that_explains_it(base_url: str, evidence: Evidence) -> None:
+def test_a_cut_connection_waits_for_the_death_that_explains_it(
+    base_url: str, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "DYING_S", 60.0)
     server = DyingServer(base_url)
     opened = Client(server, 2.0, evidence.append)
     opened._openai.base_url = "http://127.0.0.1:1/v1"  # nobody listens there: the connection is refused

@@ -50,7 +50,7 @@ MODE = os.environ.get("STRUCK_SUITE", "")
 @pytest.fixture(scope="session")
 def port(evidence):
     port = free_port("127.0.0.1")
-    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    command = [sys.executable, "-I", "-S", "-m", "http.server", "--bind", "127.0.0.1", str(port)]
     child = subprocess.Popen(command if MODE == "leaves its server" else guarded(command, grace=2))
     evidence.append(ServerLaunched([], f"http://127.0.0.1:{port}"))
     try:
@@ -95,7 +95,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     # Only the plugins that matter here: each test starts two processes or three.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setattr(gpu_faults, "FROZEN_S", 0.6)
+    monkeypatch.setattr(gpu_faults, "FROZEN_S", 0.4)
     root = tmp_path / "suite"
     (root / "tests" / "acceptance").mkdir(parents=True)
     (root / "pytest.ini").write_text(INI)
@@ -145,7 +145,7 @@ def test_an_interrupted_start_is_named(place: Place, monkeypatch: pytest.MonkeyP
 
 def test_a_server_left_behind_is_found_and_ended(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRUCK_SUITE", "leaves its server")
-    suffered = suffer(place, replace(PYTEST_KILLED, within_s=1.0))
+    suffered = suffer(place, replace(PYTEST_KILLED, within_s=0.4))
     assert failed(suffered) == {"test_nothing_is_left_running"}
     assert len(suffered.left) == 1
 

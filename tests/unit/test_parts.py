@@ -20,7 +20,7 @@ def test_a_part_is_found_by_whoever_knows_the_run(tmp_path: Path) -> None:
 
 def test_a_part_that_comes_later_is_waited_for_and_one_that_never_comes_is_named(tmp_path: Path) -> None:
     parts = Parts(tmp_path)
-    threading.Timer(0.3, parts.put, ("late", 1)).start()
+    threading.Timer(0.1, parts.put, ("late", 1)).start()
     began = time.monotonic()
     assert parts.await_all(["late"], 20) == []
     assert time.monotonic() - began < 10

@@ -212,23 +212,26 @@ def test_a_hung_driver_is_waited_for_once_and_not_at_every_mark(
     probe: NvmlProbe, device: FakeDevice, evidence: Evidence
 ) -> None:
     go_on = threading.Event()
-    sampler = Sampler(probe, evidence, stale_s=0.5)
+    sampler = Sampler(probe, evidence, stale_s=0.2)
     sampler.start()
     device.on_query = lambda: go_on.wait(30)  # type: ignore[assignment, return-value]
     started = time.monotonic()
     for number in range(40):
         sampler.mark(f"test {number}")
     sampler.stop()
-    assert time.monotonic() - started < 40 * 0.5 / 2
+    assert time.monotonic() - started < 40 * 0.2 / 2
     go_on.set()
 
 
-def test_a_sampler_that_cannot_log_is_not_believed(probe: NvmlProbe, evidence: Evidence) -> None:
+def test_a_sampler_that_cannot_log_is_not_believed(
+    probe: NvmlProbe, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A full disk: the thread must not go on as if the report could show what it saw."""
 
     def full(_event: object) -> None:
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr("fixtures.vram.BATCH_S", 0.05)
     sampler = Sampler(probe, evidence)
     sampler.start()
     evidence.append = full  # type: ignore[method-assign]
@@ -256,7 +259,7 @@ def test_sampling_at_10_hz_takes_less_than_a_hundredth_of_a_core(probe: NvmlProb
     """Measured at 100 Hz, so that it takes a tenth of the time; the other thread of the process only waits."""
     with Sampler(probe, evidence) as sampler:
         before, taken_before = time.process_time(), len(sampler.samples())
-        take(sampler, 50)
+        take(sampler, 25)
         spent, taken = time.process_time() - before, len(sampler.samples()) - taken_before
     assert spent / taken * 10 < 0.01
 
