@@ -59,7 +59,7 @@ def said(endpoint: Endpoint) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "load", [Load(16, concurrency=4), Load(20, rate=40.0), Load(20, rate=40.0, arrivals="uniform")], ids=str
+    "load", [Load(8, concurrency=4), Load(10, rate=40.0), Load(10, rate=40.0, arrivals="uniform")], ids=str
 )
 def test_latencies_come_back(start: Start, load: Load) -> None:
     endpoint = start("--first-ms", "100", "--gap-ms", "10", "--role")
@@ -83,12 +83,12 @@ def test_users_ask_one_at_a_time_each(start: Start) -> None:
 
 
 def test_a_rate_does_not_wait_for_answers(start: Start) -> None:
-    load = Load(20, rate=50.0, arrivals="uniform")
-    endpoint = start("--first-ms", "500", "--gap-ms", "1")
+    load = Load(10, rate=50.0, arrivals="uniform")
+    endpoint = start("--first-ms", "300", "--gap-ms", "1")
     timings = send(endpoint, load, PROMPTS, TOKENS, timeout_s=30).timings
     sent = [timing.sent - timings[0].sent for timing in timings]
-    assert [late - due for late, due in zip(sent, load.times(), strict=True)] == pytest.approx([0.0] * 20, abs=0.1)
-    assert sent[-1] < 0.5, "the last was sent before the first was answered"
+    assert [late - due for late, due in zip(sent, load.times(), strict=True)] == pytest.approx([0.0] * 10, abs=0.1)
+    assert sent[-1] < 0.3, "the last was sent before the first was answered"
 
 
 def test_queueing_shows_in_the_first_token_and_in_what_runs_at_once(start: Start) -> None:
@@ -127,8 +127,8 @@ def test_half_an_answer_is_none(lines: list[bytes], error: str) -> None:
 
 def test_the_generator_knows_how_busy_it_was(start: Start) -> None:
     load = Load(8, concurrency=8)
-    idle = send(start("--first-ms", "800", "--gap-ms", "1"), load, PROMPTS, 2, timeout_s=30).cpu_share
-    busy = send(start("--first-ms", "1", "--gap-ms", "0"), load, PROMPTS, 4000, timeout_s=30).cpu_share
+    idle = send(start("--first-ms", "400", "--gap-ms", "1"), load, PROMPTS, 2, timeout_s=30).cpu_share
+    busy = send(start("--first-ms", "1", "--gap-ms", "0"), load, PROMPTS, 2000, timeout_s=30).cpu_share
     assert 0 < idle < 0.2
     assert busy > 2 * idle
 
@@ -142,7 +142,7 @@ def test_no_prompt_is_asked_twice(start: Start) -> None:
 def test_the_generator_agrees_with_lmdeploys_protocol(start: Start) -> None:
     """On one server, in turn; median of three, where a GPU gets more rounds."""
     endpoint = start("--first-ms", "80", "--gap-ms", "10")
-    found = compare(endpoint, Load(16, concurrency=4), 3, PROMPTS, TOKENS, 30, first=0)
+    found = compare(endpoint, Load(8, concurrency=4), 3, PROMPTS, TOKENS, 30, first=0)
     assert len(found.ours) == len(found.theirs) == 3
     assert found.apart < BUSY
 
