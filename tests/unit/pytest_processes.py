@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -86,7 +87,10 @@ def start(folder: Path, *arguments: str, environment: Mapping[str, str] | None =
     """
     given = dict(os.environ if environment is None else environment)
     process = _context().Process(target=_run, args=(str(folder), arguments, given))
-    process.start()
+    with pytest.MonkeyPatch.context() as patched:
+        # multiprocessing would have the child run whatever program runs this pytest, for its functions.
+        patched.setitem(sys.modules, "__main__", ModuleType("__main__"))
+        process.start()
     return PytestProcess(process, folder)
 
 
