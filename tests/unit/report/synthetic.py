@@ -10,6 +10,7 @@ import json
 import math
 import sys
 from dataclasses import asdict, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,7 @@ def tools_exchanges(claim: str, prompt: str, calls: list[tuple[str, int, int, in
     return found
 
 
+@cache
 def vram(t: float) -> float:
     """A plausible course of memory over a run of 78 s, MiB."""
     points = [(0, 412), (3, 412), (4, 3_900), (14, 4_300), (15, 412), (16, 412), (19, 900), (24, 2_610),
