@@ -151,17 +151,17 @@ def test_a_run_in_which_everything_holds_is_accepted(inner: Inner) -> None:
     for file in inner.folder.iterdir():
         content = file.read_text(encoding="utf-8")
         assert "alice" not in content, f"a user's name in {file.name}"
-        assert str(inner.pytester.path) not in content, f"a folder in {file.name}"
+        assert str(inner.path) not in content, f"a folder in {file.name}"
     assert verify(inner.folder).problems == ()
 
 
 def test_runs_that_judge_nothing_leave_no_evidence(inner: Inner) -> None:
-    inner.pytester.makepyfile(test_unit="def test_it(): pass\ndef test_that(evidence): pass")
-    result = run(inner.pytester.path)
+    (inner.path / "test_unit.py").write_text("def test_it(): pass\ndef test_that(evidence): pass")
+    result = run(inner.path)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*this run keeps no evidence*", "*what to do: select the acceptance tests*"])
     inner.run(suite(), "--collect-only")
-    assert not (inner.pytester.path / "evidence").exists()
+    assert not (inner.path / "evidence").exists()
 
 
 def test_an_error_that_stops_several_tests_is_told_in_full_once_on_the_console(inner: Inner) -> None:
@@ -242,7 +242,7 @@ def test_a_session_timeout(inner: Inner) -> None:
 
 
 def test_a_killed_run_leaves_a_report_that_says_so(inner: Inner) -> None:
-    stale = inner.pytester.path / "mine.html"
+    stale = inner.path / "mine.html"
     stale.write_text("<h1>ACCEPTED long ago</h1>")
     inner.run(suite({"tools.add": "os.kill(os.getpid(), signal.SIGKILL)"}), "--html", "mine.html")
     assert inner.codes[0] == "killed"
@@ -251,7 +251,7 @@ def test_a_killed_run_leaves_a_report_that_says_so(inner: Inner) -> None:
     assert "未完成" in page
     assert "验收不通过" in page
     assert "验收通过" not in page
-    (kept,) = inner.pytester.path.glob("mine.html.*.bak")
+    (kept,) = inner.path.glob("mine.html.*.bak")
     assert "long ago" in kept.read_text()
     lines = (inner.folder / "events.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["kind"] == "Measured", "every line is on disk at once"
@@ -268,7 +268,7 @@ def test_ctrl_c(inner: Inner) -> None:
     process = inner.start(suite({"chat.does_not_loop": "open('here', 'w').close(); time.sleep(30)"}))
     try:
         deadline = time.monotonic() + START_TIMEOUT
-        while not (inner.pytester.path / "here").exists():
+        while not (inner.path / "here").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert "未完成" in inner.page
@@ -318,7 +318,7 @@ def test_no_test_at_all(inner: Inner) -> None:
 def test_nonsense_is_refused_before_anything_starts(inner: Inner) -> None:
     result = inner.run(suite(), "--quant-policy", "5")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert not (inner.pytester.path / "evidence").exists()
+    assert not (inner.path / "evidence").exists()
 
 
 def test_a_rehearsal_never_passes(inner: Inner) -> None:

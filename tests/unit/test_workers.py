@@ -16,14 +16,14 @@ from fixtures.evidence.seal import verify
 from fixtures.settings import resolve
 from fixtures.workers import prepare
 from tests.unit.fake_nvml import FakeDevice, FakeNvml
-from tests.unit.report.inner import Inner, claim_test, inner, suite
+from tests.unit.report.inner import Inner, claim_test, inner, set_environment, suite
 
 __all__ = ["inner"]
 
 pytest.importorskip("xdist")
 
 BEYOND = ("chat.remembers", "chat.greedy_repeats", "tools.negative_operands", "tools.zero_operand")
-SLOW = "time.sleep(0.5)"
+SLOW = "time.sleep(0.3)"
 
 CARDS = """
 from fixtures import gpu_device
@@ -42,37 +42,44 @@ def both(bodies: dict[str, str] | None = None) -> str:
 
 
 def cards(inner: Inner, number: int) -> list[str]:
-    inner.pytester.makepyfile(some_cards=CARDS.format(number=number))
+    (inner.path / "some_cards.py").write_text(CARDS.format(number=number))
     return ["-p", "some_cards", "-p", "xdist.plugin"]
 
 
-def test_one_run_and_one_report_whoever_runs_the_tests(inner: Inner) -> None:
-    inner.deploy("synthetic.events(rehearsal=True)")
-    skipped = dict.fromkeys(("vram.after_start", "vram.peak", "vram.released"), "pytest.skip('no GPU')")
-    result = inner.run(both(skipped), "--rehearse", "-p", "xdist.plugin", "-n", "2", "--report-lang", "en")
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Inner:
+    """A rehearsal by two workers that has ended well, and in which some tests tell where they ran."""
+    tells = "open(os.environ['PYTEST_XDIST_WORKER'] + '.ran', 'a').write(os.environ['PYTEST_CURRENT_TEST'] + '\\n')"
+    bodies = dict.fromkeys(BEYOND, f"{SLOW}; {tells}") | {"environment.recorded": tells, "tools.chain": tells}
+    bodies |= dict.fromkeys(("vram.after_start", "vram.peak", "vram.released"), "pytest.skip('no GPU')")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        set_environment(monkeypatch, tmp_path_factory)
+        inner = Inner(tmp_path_factory.mktemp("rehearsed"))
+        inner.deploy("synthetic.events(rehearsal=True)")
+        result = inner.run(both(bodies), "--rehearse", "-p", "xdist.plugin", "-n", "2", "--report-lang", "en")
     assert result.ret == 0
-    (folder,) = (inner.pytester.path / "evidence").iterdir()
-    entries = read(folder)
+    return inner
+
+
+def test_one_run_and_one_report_whoever_runs_the_tests(rehearsed: Inner) -> None:
+    entries = read(rehearsed.folder)
     assert [type(entry.event) for entry in (entries[0], entries[-1])] == [RunStarted, RunFinished]
     assert {entry.worker for entry in entries} == {"", "gw0", "gw1"}
     assert sum(isinstance(entry.event, ClaimsSelected) for entry in entries) == 1
     tests = [entry.event for entry in entries if isinstance(entry.event, TestFinished)]
     assert len({event.test for event in tests}) == 15 + len(BEYOND)
     assert not [event.test for event in tests if "@" in event.test]
-    assert inner.verdict.outcome == "rehearsal"
-    assert inner.codes == []
-    assert not verify(folder).problems
+    assert rehearsed.verdict.outcome == "rehearsal"
+    assert rehearsed.codes == []
+    assert not verify(rehearsed.folder).problems
 
 
-def test_the_homeworks_claims_stay_together_and_come_last(inner: Inner) -> None:
-    tells = "open(os.environ['PYTEST_XDIST_WORKER'] + '.ran', 'a').write(os.environ['PYTEST_CURRENT_TEST'] + '\\n')"
-    bodies = dict.fromkeys(BEYOND, f"{SLOW}; {tells}") | {"environment.recorded": tells, "tools.chain": tells}
-    inner.run(both(bodies), "--rehearse", "-p", "xdist.plugin", "-n", "2")
-    ran = {file.stem: file.read_text().splitlines() for file in inner.pytester.path.glob("*.ran")}
+def test_the_homeworks_claims_stay_together_and_come_last(rehearsed: Inner) -> None:
+    ran = {file.stem: file.read_text().splitlines() for file in rehearsed.path.glob("*.ran")}
     assert sorted(ran) == ["gw0", "gw1"]
     (whole,) = [lines for lines in ran.values() if any("environment" in line for line in lines)]
     assert ["environment" in whole[-2], "chain" in whole[-1]] == [True, True]
-    assert not (inner.folder / ".parts").exists()
+    assert not (rehearsed.folder / ".parts").exists()
 
 
 def test_a_worker_that_dies_ends_the_run_and_accepts_nothing(inner: Inner) -> None:
@@ -86,7 +93,7 @@ def test_each_worker_sees_its_own_gpu(inner: Inner, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
     tells = "open(os.environ['PYTEST_XDIST_WORKER'] + '.gpu', 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])"
     inner.run(both(dict.fromkeys(BEYOND, f"{SLOW}; {tells}")), *cards(inner, 2), "-n", "2")
-    seen = {file.stem: file.read_text() for file in inner.pytester.path.glob("*.gpu")}
+    seen = {file.stem: file.read_text() for file in inner.path.glob("*.gpu")}
     assert seen == {"gw0": "GPU-1", "gw1": "GPU-0"}
 
 
@@ -96,7 +103,7 @@ def test_more_workers_than_gpus_are_refused_at_once_with_one_message(inner: Inne
     assert result.stderr.str().count("ERROR:") == 1
     assert "-n 3 takes 3 GPUs, and 2 are visible" in result.stderr.str()
     assert "what to do: " in result.stderr.str()
-    assert not (inner.pytester.path / "evidence").exists()
+    assert not (inner.path / "evidence").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.claims import HOMEWORK
+from fixtures.options import ENVIRONMENT_PREFIX
 from fixtures.verdict import Verdict, judge
 from tests.unit.pytest_processes import PytestProcess, run, start
 from tests.unit.report import synthetic
@@ -66,29 +67,32 @@ def suite(bodies: dict[str, str] | None = None, without: tuple[str, ...] = ()) -
 class Inner:
     """Runs the small suite in a process of its own and reads what it left."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.pytester = pytester
-        pytester.makeini(INI)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / "pytest.ini").write_text(INI, encoding="utf-8")
         self.deploy("synthetic.events(compared=False)")
 
     def deploy(self, events: str) -> None:
         """From now on the made-up deployment does what this expression says."""
-        self.pytester.makeconftest(CONFTEST.replace("{events}", events))
+        (self.path / "conftest.py").write_text(CONFTEST.replace("{events}", events), encoding="utf-8")
 
     def run(self, module: str, *arguments: str) -> pytest.RunResult:
         """`pytest -m gpu` on a module."""
-        self.pytester.makepyfile(test_homework=module)
-        return run(self.pytester.path, *GPU, *arguments)
+        self._write(module)
+        return run(self.path, *GPU, *arguments)
 
     def start(self, module: str) -> PytestProcess:
         """The same, and not to its end."""
-        self.pytester.makepyfile(test_homework=module)
-        return start(self.pytester.path, *GPU)
+        self._write(module)
+        return start(self.path, *GPU)
+
+    def _write(self, module: str) -> None:
+        (self.path / "test_homework.py").write_text(module, encoding="utf-8")
 
     @property
     def folder(self) -> Path:
         """The one folder of evidence."""
-        (found,) = (self.pytester.path / "evidence").iterdir()
+        (found,) = (self.path / "evidence").iterdir()
         return found
 
     @property
@@ -109,11 +113,10 @@ class Inner:
         return [reason.code for reason in self.verdict.reasons]
 
 
-@pytest.fixture
-def inner(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Inner:
-    """The small suite, with a deployment in which everything holds."""
+def set_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Set the environment of the small suite, and of the workers that it starts."""
+    for name in [name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)]:
+        monkeypatch.delenv(name)
     # Only the plugins that matter here: a process for each run is dear enough.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     if sys.dont_write_bytecode:
@@ -121,7 +124,15 @@ def inner(
         monkeypatch.delenv("PYTHONDONTWRITEBYTECODE")
         monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
-    return Inner(pytester)
 
 
-__all__ = ["Inner", "claim_test", "inner", "suite", "synthetic"]
+@pytest.fixture
+def inner(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Inner:
+    """The small suite, with a deployment in which everything holds."""
+    set_environment(monkeypatch, tmp_path_factory)
+    return Inner(pytester.path)
+
+
+__all__ = ["Inner", "claim_test", "inner", "set_environment", "suite", "synthetic"]
