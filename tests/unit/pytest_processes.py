@@ -63,7 +63,10 @@ class PytestProcess:
         """Its exit code; minus the number of the signal that killed it."""
         self._process.join(timeout)
         code = self._process.exitcode
-        assert code is not None, f"not ended within {timeout} s:\n{self.output}"
+        if code is None:
+            self.send_signal(signal.SIGABRT)  # pytest's faulthandler tells where it was
+            self._process.join(1)
+        assert code is not None, f"not ended within {timeout} s:\n{self.output}\n{self.errors}"
         return code
 
     def kill(self) -> None:
