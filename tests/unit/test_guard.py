@@ -84,14 +84,14 @@ def test_told_to_stop_it_lets_the_command_stop_and_kills_the_rest(pids: Path, nu
 
 
 def test_a_command_that_ignores_signals_is_killed_after_the_grace(pids: Path) -> None:
-    process = start(*family(pids, "--ignore-signals"), grace=0.5)
+    process = start(*family(pids, "--ignore-signals"), grace=0.2)
     tree = noted(pids, 3)
     told = time.monotonic()
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=10)
-    assert 0.5 <= time.monotonic() - told < 8
+    assert 0.2 <= time.monotonic() - told < 8
     assert process.returncode == 137
-    assert b"did not stop within 0.5 s of SIGINT: killed" in output
+    assert b"did not stop within 0.2 s of SIGINT: killed" in output
     assert alive(tree) == []
 
 

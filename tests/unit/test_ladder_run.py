@@ -88,7 +88,7 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ladder_run, "lmdeploy_program", lambda rehearse: Program(program))  # noqa: ARG005
     monkeypatch.setattr(ladder_run, "LEAK_REQUESTS", 80)
     monkeypatch.setattr(ladder_run, "SETTLING_REQUESTS", 5)
-    monkeypatch.setattr(load, "STALL_S", 0.5)
+    monkeypatch.setattr(load, "STALL_S", 0.3)
     monkeypatch.setattr(load, "POLL_S", 0.05)
     monkeypatch.setattr(ladder_run, "wait_released", partial(wait_released, deadline_s=0.5))
 

@@ -265,7 +265,9 @@ def test_a_timeout_of_the_thread_method_leaves_a_report_that_says_so(inner: Inne
 
 
 def test_ctrl_c(inner: Inner) -> None:
-    process = inner.start(suite({"chat.does_not_loop": "open('here', 'w').close(); [time.sleep(0.05) for _ in range(600)]"}))
+    process = inner.start(
+        suite({"chat.does_not_loop": "open('here', 'w').close(); [time.sleep(0.05) for _ in range(600)]"})
+    )
     try:
         deadline = time.monotonic() + START_TIMEOUT
         while not (inner.path / "here").exists():

@@ -92,6 +92,7 @@ def test_an_answer_that_the_distributor_lost_is_put_down_to_the_server_that_died
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fixtures.client.DYING_S", 0.1)
+    monkeypatch.setattr("fixtures.client.DYING_POLL_S", 0.05)
     kept: list[Exchanged] = []
     question = [{"role": "user", "content": "1+1"}]
     with pytest.raises(ServerDied, match="2 of 2 was killed by SIGKILL"):

@@ -126,7 +126,7 @@ SYMBOL = "ImportError: /opt/lib/libcublas.so.12: undefined symbol: cublasLtMatmu
 def test_an_engine_that_cannot_be_loaded_is_told_beforehand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, wanted: tuple[str, str], why: str | None
 ) -> None:
-    monkeypatch.setattr(checks, "TURBOMIND_TIMEOUT", 0.5 if "sleep" in python else 30.0)
+    monkeypatch.setattr(checks, "TURBOMIND_TIMEOUT", 0.2 if "sleep" in python else 30.0)
     found = list(checks.turbomind(settings_of(tmp_path), replace(FALLBACK, shown_by=python)))
     assert ids(found) == [wanted]
     assert found[0].values.get("why") == why
