@@ -85,6 +85,7 @@ def test_the_homeworks_claims_stay_together_and_come_last(rehearsed: Inner) -> N
 def test_a_worker_that_dies_ends_the_run_and_accepts_nothing(inner: Inner) -> None:
     result = inner.run(both({BEYOND[0]: "os._exit(3)"}), "--rehearse", "-p", "xdist.plugin", "-n", "2")
     assert result.ret != 0
+    result.stdout.fnmatch_lines(["*worker restarting disabled*"])
     assert "tests_missing" in inner.codes
     assert "crashed" in inner.page
 
