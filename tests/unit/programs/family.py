@@ -40,12 +40,12 @@ orphan = int(os.read(reader, 20))
 os.waitpid(middle, 0)
 partial = arguments.pids.with_suffix(".partial")
 partial.write_text(f"{os.getpid()}\n{child}\n{orphan}\n")
-partial.rename(arguments.pids)
-if arguments.exit is not None:
-    sys.exit(arguments.exit)
-if arguments.kill_self:
-    os.kill(os.getpid(), signal.SIGKILL)
 try:
+    partial.rename(arguments.pids)  # from here on it may be told to stop
+    if arguments.exit is not None:
+        sys.exit(arguments.exit)
+    if arguments.kill_self:
+        os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(600)
 except KeyboardInterrupt:
     print("stopped cleanly", flush=True)
