@@ -486,7 +486,8 @@ def test_when_pytest_is_interrupted_nothing_is_left(
             eventually((tmp_path / "mini" / "in-use").exists, within=20)
         tree = noted(pids, 2 if moment == "loading" else 3)
         process.send_signal(number)
-        code = process.wait(15)
+        # After Ctrl-C xprocess waits up to 20 s for orphans that died and that the machine's init has not collected.
+        code = process.wait(40)
     finally:
         process.kill()
     if number is signal.SIGKILL:
