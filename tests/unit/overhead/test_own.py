@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.overhead import own
-from fixtures.overhead.own import ROUNDS, RUN, collecting, sampling
+from fixtures.overhead.own import ROUNDS, RUN, collecting, sampling, stolen
 from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.document import document, to_text
 from fixtures.report.page import standalone
@@ -36,6 +36,13 @@ def test_a_collection_that_fails_is_no_figure(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(own.subprocess, "run", lambda argv, **_: CompletedProcess(argv, 2))
     with pytest.raises(CalledProcessError):
         collecting()
+
+
+def test_what_other_machines_had_is_told() -> None:
+    before = "cpu  100 0 20 1000 0 0 0 50 0 0\ncpu0 1 2 3"
+    after = "cpu  150 0 30 1020 0 0 0 70 0 0\ncpu0 1 2 3"
+    assert stolen(before, after) == 0.2
+    assert stolen(after, after) == 0
 
 
 def test_the_sampler_takes_less_than_a_hundredth_of_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
