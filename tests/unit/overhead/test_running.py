@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fixtures.commands import Program
+from fixtures.errors import AcceptanceError
 from fixtures.events import Exchanged
 from fixtures.evidence import Evidence
 from fixtures.homework import AWQ
@@ -109,3 +110,8 @@ def test_without_a_cold_pair_there_is_a_warm_up(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit, match="2"):
         main(["--rehearse", "--no-warm-up", "--cold", "0"])
     assert "needs a cold pair" in capsys.readouterr().err
+
+
+def test_without_anything_to_serve_it_says_so(ground: Ground) -> None:
+    with pytest.raises(AcceptanceError, match="left no W4A16 checkpoint to serve"):
+        run(ground, Slot("cached", 1, "script"))
