@@ -260,3 +260,15 @@ def test_conversations_follow_one_another(run: RunSummary) -> None:
     assert [len(found.exchanges) for found in run.conversations] == [1, 2, 2, 3]
     assert run.prompt_of("tools.chain") == "Compute (3+5)*2"
     assert run.best_try("tools.chain").number == 2  # type: ignore[union-attr]
+
+
+def test_conversations_may_be_held_at_the_same_time() -> None:
+    """The story of one test comes between two answers of another's."""
+    happened = synthetic.events()
+    asked = [pair for pair in happened if isinstance(pair[1], Exchanged)]
+    (story,) = (pair for pair in asked if pair[1].test == synthetic.node("chat.replies_in_chinese"))
+    _, second = (pair for pair in asked if pair[1].test == synthetic.node("tools.add"))
+    moved = [pair for pair in happened if pair is not story]
+    moved.insert(moved.index(second), (second[0], story[1]))
+    found = summarize(synthetic.entries(moved)).conversations
+    assert sorted(len(one.exchanges) for one in found) == [1, 2, 2, 3]
