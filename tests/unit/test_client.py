@@ -114,6 +114,35 @@ def test_a_hang_ends_at_the_timeout_and_is_not_retried(base_url: str, evidence: 
     assert len(exchanges(evidence)) == 1
 
 
+def test_closed_it_waits_for_no_answer_and_keeps_none(evidence: Evidence) -> None:
+    """A run that stops early must not wait for its own question: what it cuts itself is no failure of the server."""
+    asked, failures = threading.Event(), []
+
+    class Slow(Chat):
+        def do_POST(self) -> None:
+            asked.set()
+            super().do_POST()
+
+    def ask() -> None:
+        try:
+            client.ask(say("hang"))
+        except RequestError as error:
+            failures.append(error.what)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        client = Client(Server(f"http://127.0.0.1:{server.server_address[1]}/v1"), 30.0, evidence.append)
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        assert asked.wait(10)
+        client.close()
+        asking.join(10)
+        server.shutdown()
+    assert failures == ["the client was closed before the answer came"]
+    assert exchanges(evidence) == []
+
+
 def test_a_dead_server_is_told_as_such(base_url: str, evidence: Evidence) -> None:
     client = Client(Server(base_url, dead=True), 2.0, evidence.append)
     with pytest.raises(ServerDied, match="exited with code 1"):
