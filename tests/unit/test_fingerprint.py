@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
@@ -56,8 +57,31 @@ def test_what_was_hashed_is_remembered(file: Path, tmp_path: Path, monkeypatch: 
     assert fingerprint([file], tmp_path / "cache") == before
 
 
-def test_a_note_that_was_cut_short_is_not_believed(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"0" * 63, b"\0" * 64, b"\xff" * 64], ids=["empty", "short", "zeros", "ones"])
+def test_a_note_that_lost_its_content_is_not_believed(file: Path, tmp_path: Path, content: bytes) -> None:
     before = fingerprint([file], tmp_path / "cache")
     (note,) = (tmp_path / "cache").iterdir()
-    note.write_text(note.read_text()[:63])
+    note.write_bytes(content)
     assert fingerprint([file], tmp_path / "cache") == before
+    assert len(note.read_bytes()) == 64
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
+def test_what_stops_it_does_not_wait_for_the_rest(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    file.write_bytes(bytes(1000 * 1000))  # many more parts than threads
+    read: list[int] = []
+
+    def part(_: Path, start: int) -> bytes:
+        if start == 0:
+            raise stop
+        time.sleep(0.005)
+        read.append(start)
+        return b""
+
+    monkeypatch.setattr(module, "_part", part)
+    with pytest.raises(stop):
+        fingerprint([file], tmp_path / "cache")
+    assert len(read) < 500
+    assert not (tmp_path / "cache").exists()
