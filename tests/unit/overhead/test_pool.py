@@ -31,8 +31,8 @@ def sitting(*seconds: tuple[str, float, float], **other: Any) -> dict[str, Any]:
         for number, (kind, suite, script) in enumerate(seconds)
         for side, taken in (("suite", suite), ("script", script))
     ]
-    head = {"command": "measure", "date": "then", "gpu": "NVIDIA H200", "driver": "580", "versions": {"lmdeploy": "1"}}
-    return {**head, "checkpoint": "geometry", **figures(runs), **other}
+    head = {"command": "measure", "date": "then", "gpu": "NVIDIA H200", "driver": "580", "python": "3.12.3"}
+    return {**head, "versions": {"lmdeploy": "1"}, "checkpoint": "geometry", **figures(runs), **other}
 
 
 def test_pairs_are_numbered_through_and_the_medians_are_of_all() -> None:
@@ -56,11 +56,31 @@ def test_pairs_are_numbered_through_and_the_medians_are_of_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("gpu", "NVIDIA A100"), ("versions", {"lmdeploy": "2"}), ("checkpoint", "standin")]
+    ("key", "value"),
+    [("gpu", "NVIDIA A100"), ("python", "3.10.1"), ("versions", {"lmdeploy": "2"}), ("checkpoint", "standin")],
 )
 def test_sittings_of_different_things_are_not_pooled(key: str, value: Any) -> None:
     with pytest.raises(AcceptanceError, match=f"differ in {key}\n"):
         pooled([sitting(("cold", 1, 1)), sitting(("cold", 1, 1), date="later", **{key: value})], "pool", NOW)
+
+
+def test_sittings_with_other_options_of_the_suite_are_not_pooled() -> None:
+    narrow = sitting(("cold", 1, 1), command="measure --cold 1 -- --quant-policy 4")
+    wide = sitting(("cold", 1, 1), command="measure --cold 2 -- --quant-policy 0", date="later")
+    more = sitting(("cold", 1, 1), command="measure --cold 2 -- --quant-policy 4", date="later")
+    assert len(pooled([narrow, more], "pool", NOW)["ratios_cold"]) == 2
+    for other in (wide, sitting(("cold", 1, 1))):
+        with pytest.raises(AcceptanceError, match="differ in the options of the suite\n"):
+            pooled([narrow, other], "pool", NOW)
+
+
+def test_what_was_pooled_is_not_pooled_again(tmp_path: Path) -> None:
+    first, both = tmp_path / "first.json", tmp_path / "both.json"
+    first.write_text(json.dumps(sitting(("cold", 3, 2))))
+    assert main([str(first), "--out", str(both)]) == 0
+    with pytest.raises(AcceptanceError, match="several sittings already") as refused:
+        main([str(both), str(first), "--out", str(tmp_path / "out.json")])
+    assert refused.value.where == str(both)
 
 
 def test_the_program_writes_it(tmp_path: Path) -> None:
@@ -76,7 +96,7 @@ def test_a_sitting_counts_once() -> None:
         pooled([sitting(("cold", 3, 2))] * 2, "pool", NOW)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"runs": [{"kind": "cold"}]}', "[]"])
+@pytest.mark.parametrize("text", ["", "{}", '{"runs": []}', '{"runs": [{"kind": "cold"}]}', "[]"])
 def test_another_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
     file = tmp_path / "other.json"
     file.write_text(text)
