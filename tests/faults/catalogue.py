@@ -148,9 +148,9 @@ FAULTS: Final = (
     Fault("killed-in-mid-request", "server", "the api_server is killed while it answers", CHINESE, ("was killed by SIGKILL", "in use"), 5.0),
     Fault("tool-parser-not-started", "server", "the server runs without --tool-call-parser", ADD, ("HTTP 400", "--tool-call-parser")),
     # Client: what comes over the wire
-    Fault("hangs-before-the-headers", "client", "no answer comes", CHINESE, ("no whole answer within 2 s",), 8.0),
-    Fault("hangs-after-the-headers", "client", "headers come, no body", CHINESE, ("no whole answer within 2 s",), 8.0),
-    Fault("body-never-ends", "client", "a blank comes every now and then, for ever", CHINESE, ("no whole answer within 2 s",), 8.0),
+    Fault("hangs-before-the-headers", "client", "no answer comes", CHINESE, ("no whole answer within 2 s",), 12.0),
+    Fault("hangs-after-the-headers", "client", "headers come, no body", CHINESE, ("no whole answer within 2 s",), 12.0),
+    Fault("body-never-ends", "client", "a blank comes every now and then, for ever", CHINESE, ("no whole answer within 2 s",), 12.0),
     Fault("body-cut-short", "client", "the connection closes in mid answer", CHINESE, ("APIConnectionError",)),
     Fault("html-in-place-of-json", "client", "a proxy's web page with status 200", CHINESE, ("without a choice", "502 Bad Gateway")),
     Fault("proxy-variables", "client", "http_proxy and its kin name a dead proxy", ACCEPTED),
