@@ -272,3 +272,23 @@ def test_conversations_may_be_held_at_the_same_time() -> None:
     moved.insert(moved.index(second), (second[0], story[1]))
     found = summarize(synthetic.entries(moved)).conversations
     assert sorted(len(one.exchanges) for one in found) == [1, 2, 2, 3]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "failed"])
+def test_a_trial_is_not_taken_for_the_homeworks_story(before: bool, answered: bool) -> None:
+    """Another worker may be at the trials first, and one that is right says nothing about a chat that failed."""
+    trials, claim = "tests/acceptance/test_chat_in_depth.py::test_story_after_story", "chat.story_trials"
+    happened = []
+    for t, event in synthetic.events():
+        if isinstance(event, Exchanged) and event.test == synthetic.node("chat.replies_in_chinese"):
+            trial = (t, replace(event, test=trials))
+            own = event if answered else replace(event, status=500, response={}, error="HTTP 500")
+            happened += [trial, (t, own)] if before else [(t, own), trial]
+            continue
+        if isinstance(event, RunFinished):
+            happened.append((t, TestFinished(trials, claim, "call", "passed", 0.1)))
+        happened.append((t, event))
+    story = summarize(synthetic.entries(happened)).story
+    assert (story is not None) == answered
+    assert story is None or story.event.test == synthetic.node("chat.replies_in_chinese")
