@@ -73,6 +73,8 @@ class Recorder:
         :param before: the record so far: what was not run this time stays as it was, so that one fault can be tried
             again alone. A run of everything owes nothing to it.
         """
+        from fixtures.environment import versions  # a plugin of the run: pytest must be the first to import it
+
         whole = set(self._faults) == set(BY_ID)
         kept = {} if whole else {found["id"]: found for found in before.get("faults", ()) if found["id"] in BY_ID}
         rows = kept | self._faults
@@ -80,8 +82,8 @@ class Recorder:
         return {
             "command": COMMAND,
             "date": began.isoformat(timespec="seconds"),
-            "python": platform.python_version(),
-            "processors": os.cpu_count(),
+            "versions": {"python": platform.python_version(), **versions()},
+            "hardware": {"machine": platform.machine(), "processors": os.cpu_count()},
             "seconds": round((datetime.now(timezone.utc) - began).total_seconds())
             if whole
             else before.get("seconds", 0),
@@ -106,7 +108,7 @@ def table(record: dict[str, Any]) -> str:
         "",
         f"{caught} of {len(faults)} faults caught, {record['false_alarms']} false alarms in {record['healthy_runs']} "
         f"healthy runs, {record['leftovers']} things left behind (processes, ports, locks, temporary folders, "
-        f"half-written cache entries). {record['seconds']} s on {record['processors']} processors.",
+        f"half-written cache entries). {record['seconds']} s on {record['hardware']['processors']} processors.",
         "",
         *INTRODUCTION.splitlines(),
         "",
