@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -38,6 +39,21 @@ def test_an_ipv6_wildcard_takes_ipv4_clients() -> None:
         port = server.getsockname()[1]
         assert listeners("127.0.0.1", port)
         assert listeners("::1", port)
+
+
+def test_nobody_is_found_without_the_kernels_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are looked at 20 times a second while a server loads, and take milliseconds."""
+    monkeypatch.setattr("fixtures.port._listening", lambda _: pytest.fail("looked"))
+    assert listeners("127.0.0.1", free_port("127.0.0.1")) == set()
+
+
+def test_one_whose_queue_is_full_is_found_all_the_same() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as stack:
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        assert listeners("127.0.0.1", server.getsockname()[1])
 
 
 def test_a_connection_is_not_a_listener() -> None:
