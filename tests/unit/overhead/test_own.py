@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from subprocess import CalledProcessError, CompletedProcess
@@ -43,6 +44,20 @@ def test_what_other_machines_had_is_told() -> None:
     after = "cpu  150 0 30 1020 0 0 0 70 0 0\ncpu0 1 2 3"
     assert stolen(before, after) == 0.2
     assert stolen(after, after) == 0
+
+
+def test_the_suites_own_tests_are_timed_with_what_they_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = "import time\nwhile time.process_time() < 0.2: pass\nprint('1 passed')"
+    run = own.subprocess.run
+    monkeypatch.setattr(own.subprocess, "run", lambda _, **how: run([sys.executable, "-S", "-c", busy], **how))
+    found = own.unit_tests()
+    assert (found["exit_code"], found["said"]) == (0, "1 passed")
+    assert 0.2 <= found["processor_seconds"] <= found["seconds"] + 0.1
+
+
+def test_a_loop_says_how_fast_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "LOOP", 200_000)
+    assert 0 < own.looping() < 1
 
 
 def test_the_sampler_takes_less_than_a_hundredth_of_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
