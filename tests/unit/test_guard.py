@@ -128,7 +128,7 @@ def test_the_command_dies_with_a_killed_guard(pids: Path) -> None:
 
 def test_it_starts_nothing_when_the_parent_is_gone_already(tmp_path: Path) -> None:
     command = guard.guarded(["touch", str(tmp_path / "started")], grace=1)
-    command[command.index("--parent") + 1] = "1"
+    command[command.index(str(os.getpid()))] = "1"
     finished = subprocess.run(command, capture_output=True, timeout=10, check=False)
     assert finished.returncode == guard.EXIT_GUARD_FAILED
     assert b"the parent 1 is gone: nothing started" in finished.stderr
@@ -137,14 +137,14 @@ def test_it_starts_nothing_when_the_parent_is_gone_already(tmp_path: Path) -> No
 
 def test_other_systems_get_a_clear_refusal(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert guard.main(["--", "true"]) == guard.EXIT_GUARD_FAILED
+    assert guard.main(["1", "1", "true"]) == guard.EXIT_GUARD_FAILED
     assert "needs Linux" in capfd.readouterr().err
 
 
-def test_without_a_command_it_says_how_it_is_called() -> None:
-    finished = subprocess.run(guard.guarded([], grace=1), capture_output=True, timeout=10, check=False)
-    assert finished.returncode == 2
-    assert b"no command" in finished.stderr
+@pytest.mark.parametrize("words", [[], ["1"], ["1", "1"], ["soon", "1", "true"], ["1", "parent", "true"]])
+def test_called_wrongly_it_says_how_it_is_called(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert guard.main(words) == guard.EXIT_WRONG_USAGE
+    assert "usage: guard.py GRACE PARENT COMMAND" in capfd.readouterr().err
 
 
 def test_a_reused_pid_is_another_process() -> None:

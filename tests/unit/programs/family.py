@@ -46,7 +46,8 @@ try:
         sys.exit(arguments.exit)
     if arguments.kill_self:
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(600)
+    while True:  # a SIGINT that comes just before a sleep is heard behind it
+        time.sleep(0.05)
 except KeyboardInterrupt:
     print("stopped cleanly", flush=True)
     sys.exit(5)
