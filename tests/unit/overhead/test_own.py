@@ -47,11 +47,11 @@ def test_what_other_machines_had_is_told() -> None:
 
 
 def test_the_suites_own_tests_are_timed_with_what_they_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    busy = "import time\nwhile time.process_time() < 0.2: pass\nprint('1 passed')"
+    busy = "import time\nwhile time.process_time() < 0.2: pass\nprint('FAILED here\\n1 failed'); raise SystemExit(1)"
     run = own.subprocess.run
     monkeypatch.setattr(own.subprocess, "run", lambda _, **how: run([sys.executable, "-S", "-c", busy], **how))
     found = own.unit_tests()
-    assert (found["exit_code"], found["said"]) == (0, "1 passed")
+    assert (found["exit_code"], found["failed"], found["said"]) == (1, ["FAILED here"], "1 failed")
     assert 0.2 <= found["processor_seconds"] <= found["seconds"] + 0.1
 
 
