@@ -13,6 +13,7 @@ from fixtures.events import (
     ClaimsSelected,
     Entry,
     Event,
+    Exchanged,
     Measured,
     RunFinished,
     RunStarted,
@@ -323,8 +324,8 @@ def test_every_reason_has_its_text() -> None:
     states = ("failed", "rerun", "skipped", "not_offered", "xfailed", "xpassed", "unfinished", "not_measured",
               "deselected", "not_collected")  # fmt: skip
     others = ("beyond_failed", "no_start", "killed", "after_end", "interrupted", "exit_status", "tests_missing",
-              "no_rung", "no_answers", "no_door", "no_load", "no_server", "other_deployment", "server_ended",
-              "model_random", "model_other", "model_unknown")  # fmt: skip
+              "no_rung", "no_answers", "no_door", "no_load", "no_server", "other_deployment", "peak_too_early",
+              "server_ended", "model_random", "model_other", "model_unknown")  # fmt: skip
     wanted = {f"reason.claim_{state}" for state in states} | {f"reason.{code}" for code in others}
     assert wanted == {id_ for id_ in TEXTS if id_.startswith("reason.")}
 
@@ -339,6 +340,20 @@ def test_a_replica_that_ended_is_named_and_the_distributor_is_no_other_deploymen
     entries.insert(at, replace(entries[at], event=proxy))
     verdict = judge(entries)
     assert [(reason.code, reason.detail) for reason in verdict.reasons] == [("server_ended", "2 of 2: killed")]
+
+
+def test_a_peak_that_is_looked_at_before_the_questions_is_none() -> None:
+    """Whatever brought the tests out of their order: memory that the questions took was not seen."""
+    happened = synthetic.events()
+    asked = next(event for _, event in happened if isinstance(event, Exchanged))
+    looked = next(t for t, event in happened if isinstance(event, Measured) and event.claim == "vram.peak")
+
+    def late(test: str) -> list[tuple[str, str]]:
+        another = (looked + 0.001, replace(asked, test=test))
+        return codes(judge(synthetic.entries(sorted([*happened, another], key=lambda pair: pair[0]))))
+
+    assert late(asked.test) == [("peak_too_early", "vram.peak")]
+    assert late("tests/acceptance/test_doors.py::test_of_another_server") == []
 
 
 def test_a_distributor_alone_serves_nothing() -> None:
