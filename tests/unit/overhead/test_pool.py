@@ -64,13 +64,14 @@ def test_sittings_of_different_things_are_not_pooled(key: str, value: Any) -> No
         pooled([sitting(("cold", 1, 1)), sitting(("cold", 1, 1), date="later", **{key: value})], "pool", NOW)
 
 
-def test_sittings_with_other_options_of_the_suite_are_not_pooled() -> None:
+def test_sittings_that_asked_something_else_of_a_side_are_not_pooled() -> None:
     narrow = sitting(("cold", 1, 1), command="measure --cold 1 -- --quant-policy 4")
     wide = sitting(("cold", 1, 1), command="measure --cold 2 -- --quant-policy 0", date="later")
     more = sitting(("cold", 1, 1), command="measure --cold 2 -- --quant-policy 4", date="later")
     assert len(pooled([narrow, more], "pool", NOW)["ratios_cold"]) == 2
-    for other in (wide, sitting(("cold", 1, 1))):
-        with pytest.raises(AcceptanceError, match="differ in the options of the suite\n"):
+    overlapped = sitting(("cold", 1, 1), command="measure --overlap -- --quant-policy 4", date="later")
+    for other in (wide, overlapped, sitting(("cold", 1, 1))):
+        with pytest.raises(AcceptanceError, match="differ in what was asked of the sides\n"):
             pooled([narrow, other], "pool", NOW)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def ground(tmp_path: Path, request: pytest.FixtureRequest) -> Ground:
     origin = getattr(request, "param", "standin")
     checkpoint = tmp_path / "made" / "checkpoint"
     checkpoint.mkdir(parents=True)
-    return Ground(tmp_path, checkpoint, origin, origin, tmp_path, AWQ, Program(("lmdeploy",)), ())
+    return Ground(tmp_path, checkpoint, origin, origin, tmp_path, AWQ, Program(("lmdeploy",)), False, ())
 
 
 def suite_that(monkeypatch: pytest.MonkeyPatch, ground: Ground, asked: list[dict[str, Any]], exit_code: int) -> None:
@@ -51,6 +52,11 @@ def test_the_script_asks_what_the_suite_asked(monkeypatch: pytest.MonkeyPatch, g
     assert (made.whole, made.requests) == (True, len(BODIES))
     asked = Path(script_environment(ground, 1)["REQUESTS"])
     assert [json.loads(line) for line in asked.read_bytes().splitlines()] == BODIES
+
+
+def test_the_script_overlaps_where_the_comparison_is_to(ground: Ground) -> None:
+    assert "OVERLAP" not in script_environment(ground, 1)
+    assert script_environment(replace(ground, overlap=True), 1)["OVERLAP"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,21 @@ def test_it_asks_every_request_once_and_in_order(by_hand: ByHand) -> None:
     assert by_hand.noted("POST") == [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
 
 
+def test_with_overlap_the_story_is_told_while_the_calls_are_asked(by_hand: ByHand) -> None:
+    assert by_hand.run(STORY_NEEDS_CALLS="1").returncode != 0
+    assert len(by_hand.noted("POST")) == 1
+    done = by_hand.run(STORY_NEEDS_CALLS="1", OVERLAP="1")
+    assert done.returncode == 0, done.stderr
+    asked = [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
+    assert sorted(map(json.dumps, by_hand.noted("POST")[1:])) == sorted(map(json.dumps, asked))
+
+
+def test_a_story_that_failed_meanwhile_is_no_success(by_hand: ByHand) -> None:
+    done = by_hand.run(STORY_STATUS="500", OVERLAP="1")
+    assert done.returncode != 0
+    assert "7 of 8 requests were answered" in done.stderr
+
+
 def test_it_asks_others_where_told(by_hand: ByHand, tmp_path: Path) -> None:
     (tmp_path / "others").write_text('{"model": "m"}\n{"model": "n"}\n')
     assert by_hand.run(REQUESTS=str(tmp_path / "others")).returncode == 0

@@ -7,7 +7,8 @@ import json
 import os
 import signal
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 
@@ -16,14 +17,24 @@ def note(kind: str, what: object) -> None:
         notes.write(json.dumps([kind, what]) + "\n")
 
 
+CALLED = threading.Event()
+"""Somebody has asked with functions."""
+
+
 class Server(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         note("GET", self.path)
         self.answer(200)
 
     def do_POST(self) -> None:
-        note("POST", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.answer(int(os.environ.get("STATUS", "200")))
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        note("POST", asked)
+        if "tools" in asked:
+            CALLED.set()
+        elif os.environ.get("STORY_NEEDS_CALLS") and not CALLED.wait(2):
+            self.answer(500)
+            return
+        self.answer(int(os.environ.get("STORY_STATUS" if "tools" not in asked else "STATUS", "200")))
 
     def answer(self, status: int) -> None:
         self.send_response(status)
@@ -44,7 +55,7 @@ elif os.environ.get("DIES"):
     sys.exit("CUDA out of memory")
 else:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    server = HTTPServer(("127.0.0.1", int(words[words.index("--server-port") + 1])), Server)
+    server = ThreadingHTTPServer(("127.0.0.1", int(words[words.index("--server-port") + 1])), Server)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
