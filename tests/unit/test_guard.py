@@ -155,6 +155,29 @@ def test_a_reused_pid_is_another_process() -> None:
     guard.send_signal(me._replace(started=me.started - 1), signal.SIGKILL)  # still here
 
 
+FIRST_THREAD_ENDS = (
+    "import ctypes, threading, time\n"
+    "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+    "ctypes.CDLL(None).pthread_exit(None)"
+)
+
+
+def test_a_process_whose_first_thread_has_ended_still_runs() -> None:
+    started = subprocess.Popen([sys.executable, "-I", "-S", "-c", FIRST_THREAD_ENDS])
+    try:
+        known = guard.process(started.pid)
+        assert known is not None
+        eventually(lambda: (now := guard.process(started.pid)) is not None and now.state == "Z")
+        assert guard.is_alive(known)
+        assert known.pid in {found.pid for found in guard.descendants(os.getpid())}
+    finally:
+        started.kill()
+    eventually(lambda: not guard.is_alive(known))  # nobody has waited for it: now it is nothing but a zombie
+    assert (left := guard.process(started.pid)) is not None
+    assert (left.state, left.threads) == ("Z", 1)
+    started.wait()
+
+
 def test_it_starts_quickly_from_any_folder(tmp_path: Path) -> None:
     started = time.monotonic()
     subprocess.run(guard.guarded(["true"], grace=1), cwd=tmp_path, env={}, check=True, timeout=10)
