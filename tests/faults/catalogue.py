@@ -28,6 +28,9 @@ FULL: Final = "full"
 SEALED: Final = "sealed"
 """In place of a claim: `python -m fixtures.evidence verify` refuses the folder."""
 
+HEALTHY_RUNS: Final = 50
+"""Runs without a fault, each with a model that says something else."""
+
 RUN: Final = 60.0
 """Seconds for a whole run with a fault that is not a matter of time; alone on two cores it takes four."""
 

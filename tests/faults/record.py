@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.catalogue import FAULTS, HEALTHY_RUNS, Fault
 
 ROOT: Final = Path(__file__).parents[2]
 RECORD: Final = ROOT / "docs" / "records" / "faults.json"
@@ -67,30 +67,24 @@ class Recorder:
             "message": said["message"],
         }
 
-    def record(self, began: datetime, before: dict[str, Any]) -> dict[str, Any]:
-        """Everything as one JSON object.
+    def missing(self) -> int:
+        """How many faults and healthy runs have no result."""
+        return len(BY_ID.keys() - self._faults.keys()) + HEALTHY_RUNS - len(self._healthy)
 
-        :param before: the record so far: what was not run this time stays as it was, so that one fault can be tried
-            again alone. A run of everything owes nothing to it.
-        """
+    def record(self, began: datetime) -> dict[str, Any]:
+        """Everything as one JSON object: one date and the same versions for all of it."""
         from fixtures.environment import versions  # a plugin of the run: pytest must be the first to import it
 
-        whole = set(self._faults) == set(BY_ID)
-        kept = {} if whole else {found["id"]: found for found in before.get("faults", ()) if found["id"] in BY_ID}
-        rows = kept | self._faults
-        healthy = bool(self._healthy) or not before
         return {
             "command": COMMAND,
             "date": began.isoformat(timespec="seconds"),
             "versions": {"python": platform.python_version(), **versions()},
             "hardware": {"machine": platform.machine(), "processors": os.cpu_count()},
-            "seconds": round((datetime.now(timezone.utc) - began).total_seconds())
-            if whole
-            else before.get("seconds", 0),
-            "healthy_runs": len(self._healthy) if healthy else before["healthy_runs"],
-            "false_alarms": sum(not right for right in self._healthy.values()) if healthy else before["false_alarms"],
-            "leftovers": len(self._leftovers) + (0 if whole else before.get("leftovers", 0)),
-            "faults": [rows[id_] for id_ in BY_ID if id_ in rows],
+            "seconds": round((datetime.now(timezone.utc) - began).total_seconds()),
+            "healthy_runs": len(self._healthy),
+            "false_alarms": sum(not right for right in self._healthy.values()),
+            "leftovers": len(self._leftovers),
+            "faults": [self._faults[id_] for id_ in BY_ID],
         }
 
 

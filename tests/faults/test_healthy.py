@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.catalogue import HEALTHY_RUNS
 from tests.faults.environment import Environment
 from tests.faults.stage import Outcome, Stage, perform, with_cache
 
-RUNS = 50
 IN_CI = 4
 """The others run at night: `-m nightly`."""
 
@@ -32,7 +32,10 @@ def test_a_run_from_an_empty_cache_is_accepted(healthy: Outcome) -> None:
 
 @pytest.mark.parametrize(
     "seed",
-    [pytest.param(seed, marks=pytest.mark.faults if seed < IN_CI else pytest.mark.nightly) for seed in range(RUNS)],
+    [
+        pytest.param(seed, marks=pytest.mark.faults if seed < IN_CI else pytest.mark.nightly)
+        for seed in range(HEALTHY_RUNS)
+    ],
 )
 def test_a_healthy_run_is_accepted(
     seed: int, environment: Environment, cache: Path, tmp_path: Path, record_property: pytest.FixtureRequest
