@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from statistics import median
 from typing import Any
 
 import pytest
@@ -68,10 +67,10 @@ def test_latencies_come_back(start: Start, load: Load) -> None:
     assert (found.requests, found.failed, truth["answers"]) == (load.requests, 0, load.requests)
     assert found.tokens == load.requests * TOKENS
     assert truth["first_ms"] >= 100
-    # The quickest: on a busy machine any other may have waited for either side's turn.
+    # The quickest, and the closest: on a busy machine any other may have waited for either side's turn.
     assert truth["first_ms"] <= 1000 * min(one.ttft for one in timings) <= truth["first_ms"] + LATE_MS
-    length = median(one.pieces[-1] - one.pieces[0] for one in timings)
-    assert 1000 * length == pytest.approx(truth["length_ms"], abs=LATE_MS)
+    lengths = [1000 * (one.pieces[-1] - one.pieces[0]) for one in timings]
+    assert min(abs(length - truth["length_ms"]) for length in lengths) <= LATE_MS
     assert all(len(one.gaps) == TOKENS - 1 for one in timings)
 
 
