@@ -27,6 +27,10 @@ def test_the_record_says_what_the_catalogue_says() -> None:
         assert all(word in found["message"] for word in fault.words)
 
 
+def test_the_record_shows_no_folder_of_the_machine_that_made_it() -> None:
+    assert not [found["id"] for found in RECORDED["faults"] if "pytest-of-" in found["message"]]
+
+
 def test_the_table_follows_from_the_record() -> None:
     assert TABLE.read_text(encoding="utf-8") == table(RECORDED)
 
