@@ -20,6 +20,8 @@ from typing import Any, Final
 
 import pynvml
 
+from fixtures.guard import process
+
 MIB: Final = 1024 * 1024
 HANG_S: Final = 3600.0
 
@@ -81,7 +83,8 @@ class Driver:
     def used_mib(self) -> float:
         """In use by anyone."""
         others = float((self._folder / "others").read_text())
-        used = sum(float(file.read_text()) for file in (self._folder / "processes").iterdir() if _lives(file.name))
+        notes = (self._folder / "processes").iterdir()
+        used = sum(float(note.read_text()) for note in notes if (found := process(int(note.name))) and found.runs)
         left = self._folder / "left"
         return others + (used or (float(left.read_text()) if left.exists() else 0.0))
 
@@ -94,14 +97,6 @@ class Driver:
 
     def nvmlSystemGetProcessName(self, _pid: int) -> str:
         return "/usr/bin/python3"
-
-
-def _lives(pid: str) -> bool:
-    try:
-        stat = Path("/proc", pid, "stat").read_text(errors="replace")
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 if "FAULT_GPU" in os.environ:

@@ -20,6 +20,7 @@ from fixtures.capabilities import NEWEST_TRIED, capabilities
 from fixtures.commands import Program
 from fixtures.events import EnvironmentRecorded, StartFailed
 from fixtures.evidence import Evidence, read
+from fixtures.guard import process
 from fixtures.ladder import FAILING, HOMEWORK, SMALL_CARDS, Climbed, Rung
 from fixtures.ladder_run import Ground, climb, fail_to_start, file_stem, record, write
 from fixtures.memory_model import MIB, OVERHEAD, Geometry
@@ -50,19 +51,15 @@ class LedgerProbe:
         return 0.0
 
     def used_mib(self) -> float:
-        notes = [note for note in self._ledger.iterdir() if not note.name.isdecimal() or _lives(note.name)]
+        notes = [
+            note
+            for note in self._ledger.iterdir()
+            if not note.name.isdecimal() or ((found := process(int(note.name))) and found.runs)
+        ]
         return BASELINE_MIB + sum(float(note.read_text()) for note in notes)
 
     def processes(self) -> list[str]:
         return []
-
-
-def _lives(pid: str) -> bool:
-    """A zombie holds no memory."""
-    try:
-        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @dataclass

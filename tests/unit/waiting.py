@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fixtures.guard import Process, process
+from fixtures.guard import Process, is_alive, process
 
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = PROGRAMS.parents[2]
@@ -29,8 +29,4 @@ def noted(pids: Path, count: int = 1) -> list[Process]:
 
 def alive(processes: Iterable[Process]) -> list[Process]:
     """Those of them that still run."""
-    return [
-        known
-        for known in processes
-        if (now := process(known.pid)) and now.started == known.started and now.state != "Z"
-    ]
+    return [known for known in processes if is_alive(known)]

@@ -57,6 +57,11 @@ class ByHand:
         return [what for found, what in map(json.loads, lines) if found == kind]
 
 
+def requests() -> list[Any]:
+    """The bodies that the script asks where it is told of no others."""
+    return [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
+
+
 @pytest.fixture
 def by_hand(tmp_path: Path) -> ByHand:
     return ByHand(tmp_path)
@@ -99,7 +104,7 @@ def test_it_says_when_each_step_ended(by_hand: ByHand) -> None:
 
 def test_it_asks_every_request_once_and_in_order(by_hand: ByHand) -> None:
     assert by_hand.run().returncode == 0
-    assert by_hand.noted("POST") == [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
+    assert by_hand.noted("POST") == requests()
 
 
 def test_with_overlap_the_story_is_told_while_the_calls_are_asked(by_hand: ByHand) -> None:
@@ -107,8 +112,7 @@ def test_with_overlap_the_story_is_told_while_the_calls_are_asked(by_hand: ByHan
     assert len(by_hand.noted("POST")) == 1
     done = by_hand.run(STORY_NEEDS_CALLS="1", OVERLAP="1")
     assert done.returncode == 0, done.stderr
-    asked = [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
-    assert sorted(map(json.dumps, by_hand.noted("POST")[1:])) == sorted(map(json.dumps, asked))
+    assert sorted(map(json.dumps, by_hand.noted("POST")[1:])) == sorted(map(json.dumps, requests()))
 
 
 def test_a_story_that_failed_meanwhile_is_no_success(by_hand: ByHand) -> None:
@@ -173,4 +177,4 @@ def test_the_requests_are_those_of_a_suite_whose_every_first_try_is_right() -> N
         client = Scripted(*answers)
         converse(client, prompt, SAMPLING, "tool")  # type: ignore[arg-type]
         asked += client.asked
-    assert [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()] == asked
+    assert requests() == asked

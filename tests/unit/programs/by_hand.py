@@ -29,12 +29,14 @@ class Server(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         note("POST", asked)
+        status = os.environ.get("STATUS", "200")
         if "tools" in asked:
             CALLED.set()
         elif os.environ.get("STORY_NEEDS_CALLS") and not CALLED.wait(0.5):
-            self.answer(500)
-            return
-        self.answer(int(os.environ.get("STORY_STATUS" if "tools" not in asked else "STATUS", "200")))
+            status = "500"
+        else:
+            status = os.environ.get("STORY_STATUS", status)
+        self.answer(int(status))
 
     def answer(self, status: int) -> None:
         self.send_response(status)
