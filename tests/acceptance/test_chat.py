@@ -2,7 +2,8 @@
 
 import pytest
 
-from fixtures.chat_claims import (
+from fixtures.client.client import Answer
+from fixtures.judge.chat import (
     HEROES,
     LEAST_CHARACTERS,
     LEAST_CHINESE,
@@ -12,9 +13,8 @@ from fixtures.chat_claims import (
     leak_fault,
     loop_fault,
 )
-from fixtures.client import Answer
-from fixtures.measurement import Measure
-from fixtures.reply import chinese_share, loop, special_tokens
+from fixtures.judge.reply import chinese_share, loop, special_tokens
+from fixtures.run.measurement import Measure
 
 pytestmark = pytest.mark.gpu
 

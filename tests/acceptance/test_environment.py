@@ -2,8 +2,8 @@
 
 import pytest
 
-from fixtures.events import EnvironmentRecorded
-from fixtures.measurement import Measure
+from fixtures.evidence.events import EnvironmentRecorded
+from fixtures.run.measurement import Measure
 
 pytestmark = pytest.mark.gpu
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from fixtures.artefact.findings import ERROR_LIMIT, Verification
-from fixtures.checkpoint import Checkpoint
 from fixtures.homework import AWQ
-from fixtures.measurement import Measure
-from fixtures.quantization import QuantizedCheckpoint
+from fixtures.model.artefact.findings import ERROR_LIMIT, Verification
+from fixtures.model.checkpoint import Checkpoint
+from fixtures.model.quantization import QuantizedCheckpoint
+from fixtures.run.measurement import Measure
 
 pytestmark = pytest.mark.gpu
 

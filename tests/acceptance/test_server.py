@@ -2,12 +2,12 @@
 
 import pytest
 
-from fixtures.api_key import new_key
-from fixtures.api_server import RunningServer
-from fixtures.client import Client
+from fixtures.client.client import Client
 from fixtures.homework import MODEL_NAME
-from fixtures.measurement import Measure
-from fixtures.readiness import ask
+from fixtures.run.api_key import new_key
+from fixtures.run.measurement import Measure
+from fixtures.server.api_server import RunningServer
+from fixtures.server.readiness import ask
 
 pytestmark = pytest.mark.gpu
 

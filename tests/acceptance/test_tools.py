@@ -2,9 +2,9 @@
 
 import pytest
 
-from fixtures.conversation import Expected
+from fixtures.ask.tool_calls import AskForCalls
 from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CHAIN_RESULT, MULTIPLY_PROMPT
-from fixtures.tool_calls import AskForCalls
+from fixtures.judge.conversation import Expected
 
 pytestmark = pytest.mark.gpu
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from fixtures.deployment import Deployment
-from fixtures.events import CONTROL_PHASE
-from fixtures.gpu import mark
-from fixtures.measurement import Measure
-from fixtures.memory_model import MemoryExpectation, why_not_ready_as_expected
+from fixtures.evidence.events import CONTROL_PHASE
+from fixtures.gpu.memory_model import MemoryExpectation, why_not_ready_as_expected
+from fixtures.gpu.plugin import mark
+from fixtures.gpu.sampler import RELEASE_DEADLINE_S, Sampler, wait_released
 from fixtures.report.catalogue import ON_CARD
-from fixtures.vram import RELEASE_DEADLINE_S, Sampler, wait_released
+from fixtures.run.measurement import Measure
+from fixtures.server.deployment import Deployment
 
 pytestmark = pytest.mark.gpu
 

@@ -12,10 +12,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from fixtures.capabilities import NEWEST_TRIED, capabilities
-from fixtures.commands import Program, serve_command
 from fixtures.homework import MODEL_NAME
-from fixtures.settings import resolve
+from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
+from fixtures.lmdeploy.commands import Program, serve_command
+from fixtures.run.settings import resolve
 
 ROOT: Final = Path(__file__).parents[2]
 MANIFESTS: Final = ROOT / "docs" / "cluster" / "kubernetes.yaml"

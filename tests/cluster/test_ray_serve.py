@@ -19,10 +19,10 @@ from ray.serve.schema import ServeDeploySchema
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from fixtures.capabilities import NEWEST_TRIED, capabilities
-from fixtures.commands import Program, serve_command
 from fixtures.homework import MODEL_NAME
-from fixtures.settings import resolve
+from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
+from fixtures.lmdeploy.commands import Program, serve_command
+from fixtures.run.settings import resolve
 
 CLUSTER: Final = Path(__file__).parents[2] / "docs" / "cluster"
 CONFIG: Final[dict[str, Any]] = yaml.safe_load((CLUSTER / "ray-serve.yaml").read_text(encoding="utf-8"))

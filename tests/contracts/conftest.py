@@ -12,20 +12,20 @@ from typing import Any, Final
 import pytest
 from xprocess import XProcess
 
-from fixtures.api_server import RunningServer, serve
-from fixtures.calibration import choose
-from fixtures.capabilities import Capabilities, capabilities, installed_version
-from fixtures.checkpoint import STANDIN, Checkpoint, identify
-from fixtures.client import Client
-from fixtures.commands import lmdeploy_program, serve_command
-from fixtures.contract_record import MARK, MEASURED
-from fixtures.events import Exchanged
+from fixtures.client.client import Client
+from fixtures.evidence.events import Exchanged
 from fixtures.homework import MODEL_NAME, REHEARSAL_AWQ
-from fixtures.port import free_port
-from fixtures.quantization import QuantizedCheckpoint, quantize
-from fixtures.recording import new_run_id
-from fixtures.settings import Settings
-from fixtures.standin.calibration import OWN_TEXTS
+from fixtures.lmdeploy.capabilities import Capabilities, capabilities, installed_version
+from fixtures.lmdeploy.commands import lmdeploy_program, serve_command
+from fixtures.lmdeploy.contract_record import MARK, MEASURED
+from fixtures.model.calibration import choose
+from fixtures.model.checkpoint import STANDIN, Checkpoint, identify
+from fixtures.model.quantization import QuantizedCheckpoint, quantize
+from fixtures.process.port import free_port
+from fixtures.run.settings import Settings
+from fixtures.server.api_server import RunningServer, serve
+from fixtures.session.recording import new_run_id
+from tools.standin.calibration import OWN_TEXTS
 
 START_TIMEOUT: Final = 600.0
 """Seconds; 12 to 15 of processor time, nearly all of it imports. A machine with 20 busy processes for two processors

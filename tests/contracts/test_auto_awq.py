@@ -5,11 +5,11 @@ import json
 import pytest
 import torch
 
-from fixtures.capabilities import Capabilities
-from fixtures.checkpoint import Checkpoint
-from fixtures.measurement import Measure
-from fixtures.quantization import QuantizedCheckpoint
+from fixtures.lmdeploy.capabilities import Capabilities
+from fixtures.model.checkpoint import Checkpoint
+from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.rehearsal.awq import PARTS, dequantize, read_tensors
+from fixtures.run.measurement import Measure
 
 UNSMOOTHED = "attention.wo"
 """AWQ scales the inputs of the other layers before it rounds them; of this one only the rounding shows."""

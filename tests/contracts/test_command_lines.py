@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.capabilities import Capabilities
-from fixtures.commands import Program, awq_command, proxy_command, serve_command
 from fixtures.homework import AWQ, MODEL_NAME, REHEARSAL_AWQ, AwqArguments
-from fixtures.ladder import RUNGS
-from fixtures.measurement import Measure
-from fixtures.own_parser import Parsed, parse
-from fixtures.settings import Settings
+from fixtures.lmdeploy.capabilities import Capabilities
+from fixtures.lmdeploy.commands import Program, awq_command, proxy_command, serve_command
+from fixtures.run.measurement import Measure
+from fixtures.run.settings import Settings
+from tests.acceptance.ladder.rungs import RUNGS
+from tests.contracts.own_parser import Parsed, parse
 
 MODEL = Path("internlm2_5-1_8b-chat")
 QUANTIZED = Path("internlm2_5-1_8b-chat-w4a16-4bit")

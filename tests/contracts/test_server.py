@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from fixtures.api_server import RunningServer
-from fixtures.capabilities import Capabilities
-from fixtures.chat_claims import prompt_growth_fault, story_fault
-from fixtures.client import Answer, Client
-from fixtures.conversation import Expected, ToolConversation, converse, judge
+from fixtures.ask.questions import GREEDY
+from fixtures.ask.tool_choice import right_call_fault
+from fixtures.client.client import Answer, Client
+from fixtures.client.streaming import join, same_calls_fault, same_text_fault
+from fixtures.client.tools import TOOLS
 from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CHAIN_RESULT, MODEL_NAME, STORY_PROMPT, SYSTEM_PROMPT
-from fixtures.measurement import Measure
-from fixtures.quantization import QuantizedCheckpoint
-from fixtures.questions import GREEDY
-from fixtures.readiness import ask, model_names
-from fixtures.streaming import join, same_calls_fault, same_text_fault
-from fixtures.tool_choice import right_call_fault
-from fixtures.tools import TOOLS
+from fixtures.judge.chat import prompt_growth_fault, story_fault
+from fixtures.judge.conversation import Expected, ToolConversation, converse, judge
+from fixtures.lmdeploy.capabilities import Capabilities
+from fixtures.model.quantization import QuantizedCheckpoint
+from fixtures.run.measurement import Measure
+from fixtures.server.api_server import RunningServer
+from fixtures.server.readiness import ask, model_names
 from tests.contracts.conftest import Start
 
 TIMEOUT = 120.0

@@ -20,8 +20,8 @@ from typing import Any, Final
 
 import pynvml
 
-from fixtures.artefact.stored import read_all, write_all
-from fixtures.checkpoint import STANDIN
+from fixtures.model.artefact.stored import read_all, write_all
+from fixtures.model.checkpoint import STANDIN
 from tests.faults.environment import ROOT, create
 from tests.faults.stage import Act, During, Stage
 
@@ -292,7 +292,7 @@ CLIENT: Final[dict[str, Act]] = {"proxy-variables": dead_proxy}
 
 def depth(stage: Stage) -> None:
     """The streams are judged in depth only."""
-    stage.arguments = ["tests/acceptance/test_streaming.py", "-m", "gpu or depth"]
+    stage.arguments = ["tests/acceptance/depth/test_streaming.py", "-m", "gpu or depth"]
 
 
 def _in_cache(break_it: Callable[[Path], object]) -> Act:

@@ -39,7 +39,7 @@ RUN: Final = 60.0
 class Fault:
     """One fault.
 
-    :param claim: the claim of `fixtures/claims.py` that fails first, or one of the words above.
+    :param claim: the claim of `fixtures/run/claims.py` that fails first, or one of the words above.
     :param words: all of them stand in the message of that claim.
     :param within: seconds from the fault, or from the start of the run, to the verdict on that claim.
     """

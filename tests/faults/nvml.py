@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import pynvml
 
-from fixtures.guard import process
+from fixtures.process.guard import process
 
 MIB: Final = 1024 * 1024
 HANG_S: Final = 3600.0

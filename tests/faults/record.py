@@ -73,7 +73,7 @@ class Recorder:
 
     def record(self, began: datetime) -> dict[str, Any]:
         """Everything as one JSON object: one date and the same versions for all of it."""
-        from fixtures.environment import versions  # a plugin of the run: pytest must be the first to import it
+        from fixtures.session.environment import versions  # a plugin of the run: pytest must be the first to import it
 
         return {
             "command": COMMAND,

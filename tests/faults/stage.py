@@ -20,12 +20,12 @@ from typing import Final
 
 import filelock
 
-from fixtures.claims import BY_ID
-from fixtures.events import Entry, ServerLaunched, TestFinished, TryJudged
 from fixtures.evidence import EVENTS_FILE, read
-from fixtures.guard import Process, processes_with_variable
-from fixtures.port import bind_error
-from fixtures.verdict import Verdict, judge
+from fixtures.evidence.events import Entry, ServerLaunched, TestFinished, TryJudged
+from fixtures.judge.verdict import Verdict, judge
+from fixtures.process.guard import Process, processes_with_variable
+from fixtures.process.port import bind_error
+from fixtures.run.claims import BY_ID
 from tests.faults.environment import Environment
 
 CARD: Final = {"name": "NVIDIA GeForce RTX 4090", "total": 24564, "reserved": 400, "count": 1}

@@ -9,19 +9,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.checkpoint import STANDIN
 from fixtures.homework import MODEL_NAME
-from fixtures.port import free_port
-from fixtures.protocol.cases import CASES, Case
-from fixtures.protocol.recording import ask
-from fixtures.protocol.shape import differences, shape
-from fixtures.readiness import ask as get
+from fixtures.model.checkpoint import STANDIN
+from fixtures.process.port import free_port
+from fixtures.server.readiness import ask as get
 from tests.faults.acts import ACTS
 from tests.faults.catalogue import AT_NIGHT, FAULTS
 from tests.faults.environment import ROOT, Environment
 from tests.faults.lmdeploy import awq, memory, server
 from tests.faults.lmdeploy.behaviour import BEHAVIOUR
 from tests.faults.lmdeploy.protocol import PROTOCOL
+from tools.protocol.cases import CASES, Case
+from tools.protocol.recording import ask
+from tools.protocol.shape import differences, shape
 
 pytestmark = pytest.mark.faults
 

@@ -2,7 +2,7 @@
 artefact's own check names the layer.
 
 The damage is made as a broken auto_awq would have made it: the note beside the checkpoint vouches for it. A file that
-changed after its note was written stops a run before anything starts (tests/unit/test_quantization.py).
+changed after its note was written stops a run before anything starts (tests/unit/model/test_quantization.py).
 """
 
 import json
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from fixtures.checkpoint import identify
-from fixtures.quantization import NOTE
+from fixtures.model.checkpoint import identify
+from fixtures.model.quantization import NOTE
 from tests.rehearsal.conftest import ROOT
 
 RUN_TIMEOUT_S = 400

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.claims import ALL
-from fixtures.events import ClaimsSelected
 from fixtures.evidence import read
+from fixtures.evidence.events import ClaimsSelected
 from fixtures.evidence.seal import verify
-from fixtures.external_server import NOT_MEASURED
-from fixtures.verdict import Happened, judge, judge_claim
+from fixtures.judge.verdict import Happened, judge, judge_claim
+from fixtures.run.claims import ALL
+from fixtures.server.external_server import NOT_MEASURED
 from tests.rehearsal.conftest import ROOT, Server, serve
 
 RUN_TIMEOUT_S = 240

@@ -9,10 +9,10 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
-from fixtures.capabilities import capabilities, installed_version
-from fixtures.commands import ROOT
-from fixtures.matrix import Matrix, collect
+from fixtures.lmdeploy.capabilities import capabilities, installed_version
+from fixtures.lmdeploy.commands import ROOT
 from fixtures.report.catalogue import Texts
+from fixtures.report.matrix import Matrix, collect
 from fixtures.report.matrix_page import matrix_page
 
 TIMEOUT = 280.0

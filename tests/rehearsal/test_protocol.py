@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fixtures.protocol.cases import CASES
-from fixtures.protocol.differences import KNOWN
-from fixtures.protocol.recording import ask
-from fixtures.protocol.shape import differences, shape
 from tests.rehearsal.conftest import ROOT, Server
+from tools.protocol.cases import CASES
+from tools.protocol.differences import KNOWN
+from tools.protocol.recording import ask
+from tools.protocol.shape import differences, shape
 
 RECORDING = json.loads((ROOT / "docs" / "records" / "protocol-0.18.0-h100.json").read_text(encoding="utf-8"))
 RECORDED = {answer["name"]: answer for answer in RECORDING["answers"]}

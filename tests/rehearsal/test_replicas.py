@@ -27,7 +27,7 @@ import os, signal, time
 import psutil
 
 def pytest_runtest_setup(item):
-    from fixtures.deployment import DEPLOYMENT
+    from fixtures.server.deployment import DEPLOYMENT
 
     deployment = item.config.stash.get(DEPLOYMENT, None)
     if deployment is None or item.name != "test_the_model_calls_add":

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from fixtures.quality.endpoint import ScoringEndpoint
 from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache
+from tests.acceptance.quality.endpoint import ScoringEndpoint
 from tests.rehearsal.conftest import Server
 
 TEXT = "从前，森林边上住着一只狐狸，它最喜欢的水果就是西瓜。"

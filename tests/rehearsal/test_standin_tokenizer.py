@@ -10,8 +10,8 @@ import pytest
 import transformers
 
 from fixtures.standin.checkpoint import BOS_ID, EOS_ID, STANDIN_FOLDER, TURN_END_ID, VOCABULARY
-from fixtures.standin.dialogue import Tool
-from fixtures.standin.tools import documented_tools
+from tools.standin.dialogue import Tool
+from tools.standin.tools import documented_tools
 
 SPECIAL = (
     "<s>",

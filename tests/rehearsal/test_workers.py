@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
-from fixtures.claims import BY_ID
-from fixtures.events import Quantized, ServerLaunched, ServerStopped, TestFinished
 from fixtures.evidence import read
+from fixtures.evidence.events import Quantized, ServerLaunched, ServerStopped, TestFinished
 from fixtures.evidence.seal import verify
 from fixtures.report.summary import RunSummary, summarize
+from fixtures.run.claims import BY_ID
 from tests.rehearsal.conftest import ROOT
 
 pytest.importorskip("xdist")

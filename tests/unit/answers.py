@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fixtures.client import Answer
-from fixtures.events import Exchanged
+from fixtures.client.client import Answer
+from fixtures.evidence.events import Exchanged
 
 
 def answer(

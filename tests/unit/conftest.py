@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from fixtures.options import ENVIRONMENT_PREFIX
+from fixtures.run.options import ENVIRONMENT_PREFIX
 
 # A shell ignores Ctrl-C for what it starts in the background, and a program's children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

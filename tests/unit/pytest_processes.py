@@ -23,13 +23,13 @@ import pytest
 from tests.unit.waiting import ROOT
 
 PLUGINS = (
-    "pytest_metadata.plugin", "pytest_html.plugin", "pytest_timeout", "fixtures.collecting", "fixtures.options",
-    "fixtures.settings", "fixtures.measurement", "fixtures.checkpoint", "fixtures.workers", "fixtures.recording",
+    "pytest_metadata.plugin", "pytest_html.plugin", "pytest_timeout", "fixtures.session.collecting", "fixtures.run.options",
+    "fixtures.run.settings", "fixtures.run.measurement", "fixtures.model.checkpoint", "fixtures.session.workers", "fixtures.session.recording",
     "fixtures.report.plugin",
 )  # fmt: skip
 """What is imported already, as the suite's own conftest does it: one comes after those that it imports."""
 
-SOME = ("fixtures.interrupts", "fixtures.refusals", "xdist.plugin", "xprocess.pytest_xprocess")
+SOME = ("fixtures.session.interrupts", "fixtures.session.refusals", "xdist.plugin", "xprocess.pytest_xprocess")
 """What single tests load besides."""
 
 LATE = (

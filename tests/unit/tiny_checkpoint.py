@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from fixtures.checkpoint import ARCHITECTURE, SHAPE_1_8B
+from fixtures.model.checkpoint import ARCHITECTURE, SHAPE_1_8B
 
 
 def write_safetensors(file: Path, names: list[str]) -> None:

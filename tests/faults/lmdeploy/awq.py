@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from fixtures.artefact.corruptions import CATALOGUE
-from fixtures.artefact.quantizer import quantize_folder
-from fixtures.artefact.stored import WEIGHTS, read_all, write_all
+from fixtures.model.artefact.quantizer import quantize_folder
+from fixtures.model.artefact.stored import WEIGHTS, read_all, write_all
 from tests.faults.lmdeploy.moment import note
+from tools.artefact.corruptions import CATALOGUE
 
 FOREVER: Final = 3600.0
 
@@ -97,7 +97,7 @@ AFTER: Final[dict[str, Callable[[Path], None]]] = {
 UNQUANTIZED: Final = "unquantized-passed-off-as-awq"
 
 CORRUPTIONS: Final = {corruption.name.replace(" ", "-"): corruption for corruption in CATALOGUE}
-"""Faults of the weights, by the names in `fixtures/artefact/corruptions.py` with hyphens."""
+"""Faults of the weights, by the names in `tools/artefact/corruptions.py` with hyphens."""
 
 
 def main(argv: list[str], fault: str) -> None:

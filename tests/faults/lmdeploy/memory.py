@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from fixtures.memory_model import MIB, OVERHEAD
+from fixtures.gpu.memory_model import MIB, OVERHEAD
 
 GPU: Final = "FAULT_GPU"
 """Environment variable: the folder."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from fixtures.standin.stories import STORY_ZH
+from tools.standin.stories import STORY_ZH
 
 Message = dict[str, Any]
 Arguments = dict[str, Any]

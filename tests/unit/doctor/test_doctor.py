@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from _pytest.config import Config
 
-from fixtures.capabilities import capabilities
 from fixtures.doctor import checks
 from fixtures.doctor.finding import Finding, bad, good, note
 from fixtures.doctor.known_breaks import BREAKS, DISTRIBUTIONS, found
 from fixtures.doctor.telling import tell
 from fixtures.doctor.texts import FINDINGS
-from fixtures.memory_model import MIB
-from fixtures.options import OPTIONS
-from fixtures.report.columns import columns, folded
-from fixtures.settings import Settings, resolve
+from fixtures.gpu.memory_model import MIB
+from fixtures.lmdeploy.capabilities import capabilities
+from fixtures.run.columns import columns, folded
+from fixtures.run.options import OPTIONS
+from fixtures.run.settings import Settings, resolve
 from tests.unit import pytest_processes
 from tests.unit.tiny_checkpoint import write_checkpoint
 

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from fixtures.memory_model import OVERHEAD, Geometry, Knobs, kv_bytes_per_token, kv_capacity_tokens
+from fixtures.gpu.memory_model import OVERHEAD, Geometry, Knobs, kv_bytes_per_token, kv_capacity_tokens
 
 parser = argparse.ArgumentParser()
 parser.add_argument("serve")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from xprocess import XProcess
 
-from fixtures.api_server import RunningServer, serve
-from fixtures.commands import ServeCommand
 from fixtures.evidence import Evidence
+from fixtures.lmdeploy.commands import ServeCommand
+from fixtures.server.api_server import RunningServer, serve
 
 GIVEN = json.loads(os.environ["GIVEN"])
 

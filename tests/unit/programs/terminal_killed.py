@@ -7,8 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from fixtures.commands import Command
-from fixtures.doors.terminal import terminal
+from fixtures.lmdeploy.commands import Command
+from tests.acceptance.entry_points.terminal import terminal
 
 forks: list[str] = []
 sys.addaudithook(lambda event, _: forks.append(event) if event in ("os.fork", "os.forkpty") else None)

@@ -5,6 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from fixtures.guard import guarded
+from fixtures.process.guard import guarded
 
 subprocess.run(guarded(sys.argv[2:], grace=float(sys.argv[1])), check=False)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from fixtures.events import ClaimsSelected, Event, Exchanged, PhaseMarked, RunFinished, TestFinished, VramSampled
+from fixtures.evidence.events import (
+    ClaimsSelected,
+    Event,
+    Exchanged,
+    PhaseMarked,
+    RunFinished,
+    TestFinished,
+    VramSampled,
+)
 from fixtures.homework import STORY_PROMPT
 from tests.unit.report import synthetic
 

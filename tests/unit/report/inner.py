@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.claims import HOMEWORK
-from fixtures.options import ENVIRONMENT_PREFIX
-from fixtures.verdict import Verdict, judge
+from fixtures.judge.verdict import Verdict, judge
+from fixtures.run.claims import HOMEWORK
+from fixtures.run.options import ENVIRONMENT_PREFIX
 from tests.unit.pytest_processes import PytestProcess, run, start
 from tests.unit.report import synthetic
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 CONFTEST = """
 import pytest
-from fixtures.events import ClaimsSelected, RunFinished, RunStarted, TestFinished, TryJudged
+from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished, TryJudged
 from tests.unit.report import hostile, synthetic
 from tests.unit.pytest_processes import PLUGINS
 

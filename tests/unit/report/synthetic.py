@@ -15,9 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from fixtures.capabilities import adaptations
-from fixtures.claims import HOMEWORK
-from fixtures.events import (
+from fixtures.evidence.events import (
     Adapted,
     ArtefactVerified,
     CheckpointIdentified,
@@ -43,7 +41,9 @@ from fixtures.events import (
     to_json,
 )
 from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, MULTIPLY_PROMPT, STORY_PROMPT, SYSTEM_PROMPT
-from tests.unit.quality.answers import quality, with_memory
+from fixtures.lmdeploy.capabilities import adaptations
+from fixtures.run.claims import HOMEWORK
+from tests.acceptance.quality.unit.answers import quality, with_memory
 
 QUALITY_MEMORY = ((13_100, 90_000), (12_612, 99_000), (12_612, 372_000))
 STORY = (

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fixtures.claims import NOT_OFFERED
-from fixtures.events import (
+from fixtures.evidence.events import (
     ClaimsSelected,
     DoorTried,
     Entry,
@@ -25,9 +24,10 @@ from fixtures.events import (
     TestFinished,
 )
 from fixtures.report.summary import RunSummary, summarize
-from fixtures.subjects import DOORS, PERFORMANCE, SUBJECTS, Subject
-from tests.unit.performance.answers import servers
-from tests.unit.quality.answers import quality
+from fixtures.run.claims import NOT_OFFERED
+from fixtures.run.subjects import DOORS, PERFORMANCE, SUBJECTS, Subject
+from tests.acceptance.performance.unit.answers import servers
+from tests.acceptance.quality.unit.answers import quality
 from tests.unit.report import synthetic
 
 PHASES = ("setup", "call", "teardown")

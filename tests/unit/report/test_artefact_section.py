@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixtures.events import ArtefactVerified, Quantized
+from fixtures.evidence.events import ArtefactVerified, Quantized
 from fixtures.report.artefact_section import artefact_section
 from fixtures.report.catalogue import Texts
 from fixtures.report.summary import summarize

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixtures.claims import HOMEWORK
-from fixtures.events import ServerStopped, TestFinished
+from fixtures.evidence.events import ServerStopped, TestFinished
+from fixtures.judge.verdict import judge
 from fixtures.report.banner import explanation, headline, told
 from fixtures.report.catalogue import Texts
-from fixtures.verdict import judge
+from fixtures.run.claims import HOMEWORK
 from tests.unit.report import synthetic
 
 ENGLISH = Texts("en")

@@ -14,18 +14,19 @@ import pynvml
 import pytest
 
 import fixtures.report
-from fixtures import chat_template, claims
-from fixtures.calibration import OwnTexts, choose
-from fixtures.checkpoint import whole
 from fixtures.errors import CheckpointError
-from fixtures.gpu_device import INIT_FAILURES, NO_GPU_REMEDY
-from fixtures.performance.workloads import GPU
+from fixtures.gpu.device import INIT_FAILURES, NO_GPU_REMEDY
+from fixtures.judge.verdict import Model, State
+from fixtures.model import chat_template
+from fixtures.model.calibration import OwnTexts, choose
+from fixtures.model.checkpoint import whole
 from fixtures.report import catalogue
 from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.page import standalone
 from fixtures.report.summary import summarize
-from fixtures.subjects import SUBJECTS, Outcome
-from fixtures.verdict import Model, State
+from fixtures.run import claims
+from fixtures.run.subjects import SUBJECTS, Outcome
+from tests.acceptance.performance.workloads import GPU
 from tests.unit.report import synthetic
 
 SOURCES = sorted(Path(fixtures.report.__file__).parent.glob("*.py"))

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from fixtures.events import Exchanged
+from fixtures.evidence.events import Exchanged
 from fixtures.homework import STORY_PROMPT
 from fixtures.report.catalogue import Texts
 from fixtures.report.document import SCHEMA, document, to_text

@@ -8,7 +8,7 @@ from html import unescape
 
 import pytest
 
-from fixtures.events import (
+from fixtures.evidence.events import (
     CommandFinished,
     EngineSeen,
     Exchanged,
@@ -278,7 +278,7 @@ def test_conversations_may_be_held_at_the_same_time() -> None:
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "failed"])
 def test_a_trial_is_not_taken_for_the_homeworks_story(before: bool, answered: bool) -> None:
     """Another worker may be at the trials first, and one that is right says nothing about a chat that failed."""
-    trials, claim = "tests/acceptance/test_chat_in_depth.py::test_story_after_story", "chat.story_trials"
+    trials, claim = "tests/acceptance/depth/test_chat_in_depth.py::test_story_after_story", "chat.story_trials"
     happened = []
     for t, event in synthetic.events():
         if isinstance(event, Exchanged) and event.test == synthetic.node("chat.replies_in_chinese"):

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixtures.events import Entry, Measured, ServerLaunched, ServerReady, ServerStopped, VramExpected, VramSampled
+from fixtures.evidence.events import (
+    Entry,
+    Measured,
+    ServerLaunched,
+    ServerReady,
+    ServerStopped,
+    VramExpected,
+    VramSampled,
+)
 from fixtures.report.catalogue import Texts
 from fixtures.report.page import standalone
 from fixtures.report.servers_section import servers_section

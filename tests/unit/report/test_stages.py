@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.events import Entry, Event, Quantized, RunStarted, ServerReady
+from fixtures.evidence.events import Entry, Event, Quantized, RunStarted, ServerReady
 from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.stages import STAGES, stages
 from fixtures.report.summary import summarize

@@ -9,9 +9,7 @@ from html import unescape
 
 import pytest
 
-from fixtures import claims
-from fixtures.claims import NOT_OFFERED
-from fixtures.events import (
+from fixtures.evidence.events import (
     QualityMeasured,
     TestFinished,
 )
@@ -22,7 +20,9 @@ from fixtures.report.console import lines
 from fixtures.report.document import document
 from fixtures.report.key_figures import OF_SUBJECT, key_figures
 from fixtures.report.page import SECTIONS, standalone
-from fixtures.subjects import DOORS, HOMEWORK, PERFORMANCE, QUALITY, SUBJECTS, Subject
+from fixtures.run import claims
+from fixtures.run.claims import NOT_OFFERED
+from fixtures.run.subjects import DOORS, HOMEWORK, PERFORMANCE, QUALITY, SUBJECTS, Subject
 from tests.unit.report.inner import Inner, inner
 from tests.unit.report.synthetic_subjects import events, run_of
 
@@ -89,9 +89,13 @@ def test_without_what_was_seen_nothing_holds(subject: Subject, code: str) -> Non
 
 def test_a_module_that_cannot_be_imported_is_a_reason() -> None:
     happened = events(DOORS)
-    broken = TestFinished("tests/acceptance/test_doors.py", "", "collect", "failed", 0.0, "ImportError")
+    broken = TestFinished(
+        "tests/acceptance/entry_points/test_entry_points.py", "", "collect", "failed", 0.0, "ImportError"
+    )
     reasons = run_of([*happened[:2], broken, *happened[2:]]).verdict.reasons
-    assert [(reason.code, reason.claim) for reason in reasons] == [("claim_failed", "tests/acceptance/test_doors.py")]
+    assert [(reason.code, reason.claim) for reason in reasons] == [
+        ("claim_failed", "tests/acceptance/entry_points/test_entry_points.py")
+    ]
 
 
 def test_a_log_about_something_unknown_is_judged_as_the_homework() -> None:
@@ -151,7 +155,7 @@ def test_the_report_for_programs_holds_the_subjects_claims() -> None:
 
 MODULE = """
 import pytest
-from fixtures.events import DoorTried
+from fixtures.evidence.events import DoorTried
 
 @pytest.mark.gpu
 @pytest.mark.doors

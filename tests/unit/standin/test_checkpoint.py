@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fixtures.safetensors_header import read_header
+from fixtures.model.safetensors_header import read_header
 from fixtures.standin.checkpoint import INTERNLM2_5_1_8B, STANDIN, STANDIN_FOLDER
 
 MEGABYTE = 1_000_000

@@ -1,0 +1,88 @@
+"""Streamed answers: the same as unstreamed ones, call by call and character by character."""
+
+from dataclasses import asdict
+
+import pytest
+
+from fixtures.ask.questions import DETERMINATE, GREEDY, TOPICS, TWO_CALLS, Topic
+from fixtures.ask.trial_runs import Judged, RunTrials
+from fixtures.client.client import Client
+from fixtures.client.streaming import Streamed, broken_pieces, same_calls_fault, same_text_fault
+from fixtures.client.tools import TOOLS
+from fixtures.homework import STORY_PROMPT
+from fixtures.judge.profile import CONTENT
+from fixtures.judge.reply import CHINESE
+from fixtures.lmdeploy.capabilities import Capabilities
+from fixtures.run.measurement import Measure
+
+pytestmark = [pytest.mark.gpu, pytest.mark.depth]
+
+CHAIN = next(topic for topic in TOPICS if topic.claim == "tools.chain_greedy")
+
+AT_ONCE = next(topic for topic in TOPICS if topic.claim == TWO_CALLS)
+
+CALL_TOKENS = 256
+"""Tokens of an answer with a call, which takes about 40."""
+
+STORY_TOKENS = 512
+"""Tokens of a story or a count: enough for either, and an end to a model that loops."""
+
+
+def ask_both_ways(client: Client, topic: Topic, number: int, calls: int) -> Judged:
+    """A topic's first answer at temperature 0, unstreamed and streamed."""
+    messages = [{"role": "user", "content": topic.question(number).text}]
+    fields = {"tools": list(TOOLS), "max_tokens": CALL_TOKENS, **asdict(GREEDY)}
+    whole = client.ask(messages, **fields)
+    streamed = client.stream(messages, **fields)
+    found = [call["function"] for call in streamed.calls]
+    return Judged(same_calls_fault(whole.tool_calls, streamed, calls), found, streamed.text)
+
+
+@pytest.fixture(scope="module")
+def streamed_story(client: Client) -> Streamed:
+    """The homework's prompt at temperature 0, streamed."""
+    messages = [{"role": "user", "content": STORY_PROMPT}]
+    return client.stream(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
+
+
+@pytest.mark.claim("tools.streamed")
+def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials) -> None:
+    """The name in one delta, and arguments that join to the same JSON."""
+
+    def attempt(client: Client, number: int) -> Judged:
+        return ask_both_ways(client, CHAIN, number, calls=1)
+
+    outcome = run_trials(attempt, CONTENT, GREEDY.temperature)
+    assert outcome.holds, str(outcome)
+
+
+@pytest.mark.claim("tools.two_calls_streamed")
+def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials) -> None:
+    """Each call has its index, its id and its own arguments."""
+
+    def attempt(client: Client, number: int) -> Judged:
+        return ask_both_ways(client, AT_ONCE, number, calls=2)
+
+    outcome = run_trials(attempt, CONTENT, GREEDY.temperature)
+    assert outcome.holds, str(outcome)
+
+
+@pytest.mark.claim("chat.streams_the_same")
+def test_a_streamed_answer_is_the_unstreamed_one(client: Client, contract: Capabilities, measure: Measure) -> None:
+    """At temperature 0, to the last character, and the tokens are counted where the version promises it."""
+    messages = [{"role": "user", "content": DETERMINATE}]
+    whole = client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
+    streamed = client.stream(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
+    measure("chunks with text", len(streamed.pieces), limit="> 1")
+    fault = same_text_fault(whole.text, streamed, contract.stream_usage)
+    assert not fault, fault
+
+
+@pytest.mark.claim("chat.streams_whole_characters")
+def test_no_character_is_cut_between_chunks(streamed_story: Streamed, measure: Measure) -> None:
+    """A Chinese character is three bytes, often two tokens: it must wait for its last one."""
+    broken = broken_pieces(streamed_story)
+    measure("Chinese characters streamed", len(CHINESE.findall(streamed_story.text)), limit="> 0")
+    measure("broken pieces", len(broken), limit="0")
+    assert CHINESE.search(streamed_story.text), "no Chinese character came, so none could break"
+    assert not broken, f"{len(broken)} pieces of the stream hold a broken character"

@@ -1,0 +1,87 @@
+"""The other doors: what a person types or opens, what was seen then, and a picture where there is one."""
+
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+from fixtures.evidence.events import DoorTried
+from fixtures.judge.verdict import ClaimVerdict, judge_claim
+from fixtures.report.catalogue import Texts
+from fixtures.report.markup import Html, brief, cap, tag
+from fixtures.report.stamp import stamps
+from fixtures.report.summary import RunSummary
+from fixtures.run.claims import DOORS
+
+SHOWN: Final = 3_000
+"""Characters of what was seen; the whole of it is in events.jsonl."""
+INSTEAD: Final = {"doors.api_client": "doors.instead_of_api_client", "doors.gradio": "doors.instead_of_gradio"}
+"""Texts about the doors that later versions of lmdeploy dropped: since when, and what takes their place."""
+JPEG: Final = b"\xff\xd8\xff"
+"""How the file begins: nothing else is shown as a picture."""
+
+
+def doors_section(run: RunSummary, texts: Texts) -> Html | None:
+    """The section; None where no door was tried."""
+    doors = run.all(DoorTried)
+    if not doors:
+        return None
+    return tag(
+        "section",
+        tag("h2", texts.say("doors"), stamps(run, texts)),
+        tag("p", texts.say("doors.how"), class_="note"),
+        *(_door(door, texts) for door in doors),
+        *(_shut(verdict, texts) for verdict in _not_tried(run, {door.claim for door in doors})),
+        id="doors",
+    )
+
+
+def _not_tried(run: RunSummary, tried: set[str]) -> list[ClaimVerdict]:
+    """Doors whose tests ran into something before they saw anything: with the cause."""
+    rehearsal = run.started is not None and run.started.rehearsal
+    judged = (judge_claim(run.happened, claim, rehearsal) for claim in DOORS if claim.id not in tried)
+    return [verdict for verdict in judged if verdict.cause]
+
+
+def _shut(verdict: ClaimVerdict, texts: Texts) -> Html:
+    """A door that was not opened: what replaces it where the version dropped it, else the cause."""
+    claim = verdict.claim.id
+    replaced = INSTEAD.get(claim) if verdict.state == "not_offered" else None
+    return tag(
+        "div",
+        tag(
+            "p",
+            texts.claim(claim),
+            " ",
+            tag("span", texts.say(f"state.{verdict.state}"), class_=f"state {verdict.state}"),
+            class_="command-title",
+        ),
+        tag("p", texts.say(replaced), class_="note")
+        if replaced
+        else tag("pre", cap(texts.recorded(verdict.cause), SHOWN, texts.say("cut"))),
+        class_="command",
+    )
+
+
+def _door(door: DoorTried, texts: Texts) -> Html:
+    memory = f"{door.vram_mib:,} MiB" if door.vram_mib is not None else ""
+    aside = " · ".join(filter(None, (f"{door.seconds:g} s", memory, texts.recorded(brief(door.note)))))
+    return tag(
+        "div",
+        tag("p", texts.claim(door.claim), " ", tag("span", aside, class_="aside"), class_="command-title"),
+        tag("pre", brief(door.command)),
+        tag("pre", cap(door.transcript, SHOWN, texts.say("cut"))),
+        _picture(door, texts),
+        class_="command",
+    )
+
+
+def _picture(door: DoorTried, texts: Texts) -> Html | None:
+    try:
+        jpeg = base64.b32decode(door.picture)
+    except ValueError:
+        return None
+    if not jpeg.startswith(JPEG):
+        return None
+    shown = base64.b64encode(jpeg).decode("ascii")
+    return tag("img", src=f"data:image/jpeg;base64,{shown}", alt=texts.claim(door.claim))

@@ -1,0 +1,144 @@
+"""Sends a load and notes when each piece of each answer comes. One thread, on asyncio; nothing is parsed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fixtures.ask.load import Endpoint, Prompts
+from tests.acceptance.performance.formulas import Timing
+from tests.acceptance.performance.workloads import Load
+
+if TYPE_CHECKING:
+    import aiohttp
+
+Stamped = list[tuple[float, bytes]]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What came of a load. `cpu_share` is that of one core which the generator itself took: near 1 it would be late in
+    noting what comes."""
+
+    timings: tuple[Timing, ...]
+    cpu_share: float
+
+
+def send(
+    endpoint: Endpoint, load: Load, prompts: Prompts, answer_tokens: int, timeout_s: float, first: int = 0
+) -> Sent:
+    """Send the load and wait for every answer.
+
+    :param timeout_s: for one answer; one that is later has failed.
+    :param first: number of the first prompt; no prompt must be asked twice, or it comes from the prefix cache.
+    """
+    return asyncio.run(_send(endpoint, load, prompts, answer_tokens, timeout_s, first))
+
+
+async def _send(
+    endpoint: Endpoint, load: Load, prompts: Prompts, answer_tokens: int, timeout_s: float, first: int
+) -> Sent:
+    import aiohttp  # a third of a second: too long for a run that only collects
+
+    url = f"http://{endpoint.host}:{endpoint.port}/v1/chat/completions"
+    headers = {"Content-Type": "application/json"}
+    if endpoint.api_key:
+        headers["Authorization"] = f"Bearer {endpoint.api_key}"
+    # Made beforehand: a load that begins must not wait for its own prompts.
+    bodies = [request(endpoint, prompts.text(first + number), answer_tokens) for number in range(load.requests)]
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(total=timeout_s),
+        headers=headers,
+        trust_env=False,
+    ) as session:
+
+        async def ask(number: int) -> tuple[float, float, Stamped, str]:
+            return await _ask(session, url, bodies[number])
+
+        began, cpu = time.perf_counter(), time.thread_time()
+        raw = await (_at_a_rate(ask, load) if load.concurrency is None else _at_a_time(ask, load))
+        share = (time.thread_time() - cpu) / (time.perf_counter() - began)
+    return Sent(tuple(timing(*one) for one in raw), round(share, 4))
+
+
+async def _at_a_time(ask: Callable[[int], Awaitable[Any]], load: Load) -> list[Any]:
+    numbers: Iterator[int] = iter(range(load.requests))
+    found: list[Any] = [None] * load.requests
+
+    async def user() -> None:
+        for number in numbers:
+            found[number] = await ask(number)
+
+    await asyncio.gather(*(user() for _ in range(load.concurrency or 1)))
+    return found
+
+
+async def _at_a_rate(ask: Callable[[int], Awaitable[Any]], load: Load) -> list[Any]:
+    began = time.perf_counter()
+
+    async def later(number: int, at: float) -> Any:
+        await asyncio.sleep(max(0.0, began + at - time.perf_counter()))
+        return await ask(number)
+
+    return await asyncio.gather(*(later(number, at) for number, at in enumerate(load.times())))
+
+
+async def _ask(session: aiohttp.ClientSession, url: str, body: bytes) -> tuple[float, float, Stamped, str]:
+    import aiohttp
+
+    stamped: Stamped = []
+    error = ""
+    sent = time.perf_counter()
+    try:
+        async with session.post(url, data=body) as response:
+            if response.status != 200:
+                error = f"HTTP {response.status}: {(await response.content.read(500)).decode(errors='replace')}"
+            else:
+                async for line in response.content:
+                    stamped.append((time.perf_counter(), line))
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as failure:
+        error = f"{type(failure).__name__}: {failure}"
+    return sent, time.perf_counter(), stamped, error
+
+
+def request(endpoint: Endpoint, text: str, answer_tokens: int) -> bytes:
+    """A streamed request whose answer has exactly so many tokens, whatever the model would say."""
+    body = {
+        "model": endpoint.model,
+        "messages": [{"role": "user", "content": text}],
+        "max_tokens": answer_tokens,
+        "ignore_eos": True,
+        "temperature": 0.8,
+        "top_p": 0.8,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    return json.dumps(body).encode()
+
+
+def timing(sent: float, ended: float, stamped: Stamped, error: str) -> Timing:
+    """The lines of a stream as a timing. Only text counts as a piece: some servers send the role ahead of it."""
+    pieces: list[float] = []
+    tokens, finished = 0, False
+    for at, line in stamped:
+        if not line.startswith(b"data: {"):
+            continue
+        try:
+            chunk = json.loads(line[6:])
+        except ValueError:
+            return Timing(sent, tuple(pieces), ended, tokens, f"a line is no JSON: {line[:80]!r}")
+        for choice in chunk.get("choices") or []:
+            if (choice.get("delta") or {}).get("content"):
+                pieces.append(at)
+            finished |= bool(choice.get("finish_reason"))
+        tokens = (chunk.get("usage") or {}).get("completion_tokens") or tokens
+    if not error and not finished:
+        error = "the stream ended without a finish_reason"
+    if not error and not pieces:
+        error = "the answer has no text"
+    return Timing(sent, tuple(pieces), ended, tokens or len(pieces), error)

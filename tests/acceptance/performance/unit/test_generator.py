@@ -1,0 +1,153 @@
+"""The generator against a server of known latencies: what it measures is what that server's own clock says."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fixtures.ask.load import Endpoint, Prompts, size_prompts
+from tests.acceptance.performance.agreement import compare
+from tests.acceptance.performance.formulas import figures
+from tests.acceptance.performance.generator import send, timing
+from tests.acceptance.performance.reference import profile
+from tests.acceptance.performance.workloads import Load
+from tests.unit.waiting import ROOT
+
+PROMPTS = Prompts(400, 100)
+TOKENS = 20
+LATE_MS = 60.0
+"""What a busy machine may add between the server's clock and the generator's; a generator that read whole answers would
+be late by their length, 190 ms."""
+BUSY = 0.25
+"""How far two measurements in turn may be apart on a busy machine. A GPU run asks for 5 %."""
+
+Start = Callable[..., Endpoint]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """`start("--first-ms", "50")`: a server with these latencies."""
+    running: list[subprocess.Popen[str]] = []
+
+    def launch(*options: str) -> Endpoint:
+        argv = [sys.executable, "-m", "tests.acceptance.performance.paced", *options]
+        process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        running.append(process)
+        assert process.stdout is not None
+        return Endpoint("127.0.0.1", int(process.stdout.readline()), "m")
+
+    yield launch
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def said(endpoint: Endpoint) -> dict[str, Any]:
+    """What the server's own clock says."""
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=5)
+    connection.request("GET", "/said")
+    found: dict[str, Any] = json.loads(connection.getresponse().read())
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "load", [Load(8, concurrency=4), Load(10, rate=40.0), Load(10, rate=40.0, arrivals="uniform")], ids=str
+)
+def test_latencies_come_back(start: Start, load: Load) -> None:
+    endpoint = start("--first-ms", "100", "--gap-ms", "10", "--role")
+    timings = send(endpoint, load, PROMPTS, TOKENS, timeout_s=30).timings
+    found, truth = figures(timings), said(endpoint)
+    assert (found.requests, found.failed, truth["answers"]) == (load.requests, 0, load.requests)
+    assert found.tokens == load.requests * TOKENS
+    assert truth["first_ms"] >= 100
+    # The quickest, and the closest: on a busy machine any other may have waited for either side's turn.
+    assert truth["first_ms"] <= 1000 * min(one.ttft for one in timings) <= truth["first_ms"] + LATE_MS
+    lengths = [1000 * (one.pieces[-1] - one.pieces[0]) for one in timings]
+    assert min(abs(length - truth["length_ms"]) for length in lengths) <= LATE_MS
+    assert all(len(one.gaps) == TOKENS - 1 for one in timings)
+
+
+def test_users_ask_one_at_a_time_each(start: Start) -> None:
+    endpoint = start("--first-ms", "20", "--gap-ms", "5")
+    found = figures(send(endpoint, Load(12, concurrency=3), PROMPTS, TOKENS, timeout_s=30).timings)
+    assert found.at_once == 3
+    assert found.seconds >= 4 * (0.02 + (TOKENS - 1) * 0.005)
+
+
+def test_a_rate_does_not_wait_for_answers(start: Start) -> None:
+    load = Load(10, rate=50.0, arrivals="uniform")
+    endpoint = start("--first-ms", "300", "--gap-ms", "1")
+    timings = send(endpoint, load, PROMPTS, TOKENS, timeout_s=30).timings
+    sent = [timing.sent - timings[0].sent for timing in timings]
+    assert [late - due for late, due in zip(sent, load.times(), strict=True)] == pytest.approx([0.0] * 10, abs=0.1)
+    assert sent[-1] < 0.3, "the last was sent before the first was answered"
+
+
+def test_queueing_shows_in_the_first_token_and_in_what_runs_at_once(start: Start) -> None:
+    endpoint = start("--first-ms", "20", "--gap-ms", "5", "--slots", "2")
+    found = figures(send(endpoint, Load(8, concurrency=8), PROMPTS, TOKENS, timeout_s=30).timings)
+    assert found.at_once == 2
+    assert found.ttft_ms.p95 > 3 * (20 + (TOKENS - 1) * 5)
+
+
+def test_refusals_are_counted_and_a_slow_answer_fails(start: Start) -> None:
+    endpoint = start("--first-ms", "20", "--gap-ms", "1", "--refuse-every", "4")
+    timings = send(endpoint, Load(8, concurrency=1), PROMPTS, TOKENS, timeout_s=30).timings
+    assert [bool(one.error) for one in timings] == [False, False, False, True] * 2
+    assert timings[3].error == 'HTTP 503: {"error": "no room"}'
+    (late,) = send(endpoint, Load(1, concurrency=1), PROMPTS, 10_000, timeout_s=0.3).timings
+    assert "TimeoutError" in late.error
+
+
+def test_a_server_that_is_not_there_is_a_failure() -> None:
+    (one,) = send(Endpoint("127.0.0.1", 1, "m"), Load(1, concurrency=1), PROMPTS, 1, timeout_s=5).timings
+    assert "Connect" in one.error
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        ([b'data: {"choices": [{"delta": {"content": "x"}}]}'], "without a finish_reason"),
+        ([b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}'], "no text"),
+        ([b'data: {"error": {"message": "engine is dead"}}', b"data: [DONE]"], "without a finish_reason"),
+        ([b'data: {"choi'], "no JSON"),
+    ],
+)
+def test_half_an_answer_is_none(lines: list[bytes], error: str) -> None:
+    assert error in timing(0.0, 1.0, [(0.5, line) for line in lines], "").error
+
+
+def test_the_generator_knows_how_busy_it_was(start: Start) -> None:
+    load = Load(8, concurrency=8)
+    idle = send(start("--first-ms", "400", "--gap-ms", "1"), load, PROMPTS, 2, timeout_s=30).cpu_share
+    busy = send(start("--first-ms", "1", "--gap-ms", "0"), load, PROMPTS, 2000, timeout_s=30).cpu_share
+    assert 0 < idle < 0.2
+    assert busy > 2 * idle
+
+
+def test_no_prompt_is_asked_twice(start: Start) -> None:
+    texts = {PROMPTS.text(number) for number in range(100)}
+    assert len({text[:6] for text in texts}) == 100
+    assert size_prompts(start(), 256).tokens == pytest.approx(256, abs=2)
+
+
+def test_the_generator_agrees_with_lmdeploys_protocol(start: Start) -> None:
+    """On one server, in turn; median of three, where a GPU gets more rounds."""
+    endpoint = start("--first-ms", "80", "--gap-ms", "10")
+    found = compare(endpoint, Load(8, concurrency=4), 3, PROMPTS, TOKENS, 30, first=0)
+    assert len(found.ours) == len(found.theirs) == 3
+    assert found.apart < BUSY
+
+
+def test_a_failed_request_ends_lmdeploys_protocol(start: Start) -> None:
+    from fixtures.errors import RequestError
+
+    with pytest.raises(RequestError, match="a request that failed"):
+        profile(start("--refuse-every", "2"), PROMPTS, 4, 2, TOKENS, first=0)

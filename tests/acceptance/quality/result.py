@@ -1,0 +1,168 @@
+"""What follows from the answers: a pure function of the run's events, for the tests, the report and the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from fixtures.evidence.events import Event, QualityAsked, QualityMeasured
+from fixtures.judge.paired import Paired, pair
+from fixtures.judge.trials import Interval, wilson
+from tests.acceptance.quality.configurations import BF16
+from tests.acceptance.quality.formulas import Ratio, Scored, mean_loss, perplexity, ratio, same
+from tests.acceptance.quality.limits import LEAST_KNOWN
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """At `same` of `prompts` prompts the greedy next token is the unquantized one's."""
+
+    same: int
+    prompts: int
+
+    @property
+    def share(self) -> float:
+        """0 to 1."""
+        return self.same / self.prompts
+
+    @property
+    def interval(self) -> Interval:
+        """95 %, Wilson."""
+        return wilson(self.same, self.prompts)
+
+    def __str__(self) -> str:
+        found = self.interval
+        return f"{self.same} of {self.prompts} [{found.lower:.3f}, {found.upper:.3f}]"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The servers of one checkpoint, compared. The first is the unquantized one, asked twice."""
+
+    asked: QualityAsked
+    measured: tuple[QualityMeasured, ...]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Every part of the text, in order."""
+        return tuple(dict.fromkeys(str(part) for part, _ in (*self.asked.passages, *self.asked.prompts)))
+
+    @cached_property
+    def known(self) -> tuple[str, ...]:
+        """Parts that the unquantized model knows something of; empty for random weights."""
+        return tuple(part for part in self.parts if self.knowledge(part) >= LEAST_KNOWN)
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The known parts; where none is known, all of them: then the figures are of no quality, and judge nothing."""
+        return self.known or self.parts
+
+    @property
+    def judged_texts(self) -> tuple[str, ...]:
+        """Those of them whose perplexity is measured."""
+        scored = {part for part, _ in self.asked.passages}
+        return tuple(part for part in self.judged if part in scored)
+
+    def knowledge(self, part: str) -> float:
+        """Share of the part's prompts at which the unquantized model names the token that follows in the text."""
+        chosen = [index for index, (of, _) in enumerate(self.asked.prompts) if of == part]
+        named = self.unquantized.next_tokens[0]
+        return sum(named[index] == self.asked.prompts[index][1] for index in chosen) / len(chosen) if chosen else 0.0
+
+    @property
+    def unquantized(self) -> QualityMeasured:
+        """The server that the others are compared with."""
+        return self.named(BF16.name)
+
+    def named(self, name: str) -> QualityMeasured:
+        """The server of a configuration. Raises KeyError where it was not measured."""
+        found = {one.name: one for one in self.measured}
+        return found[name]
+
+    def passages(self, name: str, parts: Sequence[str], asking: int = 0) -> list[Scored]:
+        """The passages of some parts as this server scored them."""
+        losses = self.named(name).losses[asking]
+        return [
+            Scored(loss, tokens)
+            for (part, tokens), loss in zip(self.asked.passages, losses, strict=True)
+            if part in parts
+        ]
+
+    def perplexity(self, name: str, parts: Sequence[str] | None = None) -> float:
+        """Of the judged texts, or of the parts named."""
+        return perplexity(self.passages(name, self.judged_texts if parts is None else parts))
+
+    def ratio(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Ratio:
+        """Perplexity as a multiple of the unquantized server's."""
+        chosen = self.judged_texts if parts is None else parts
+        return ratio(self.passages(BF16.name, chosen), self.passages(name, chosen, asking))
+
+    def agreement(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Agreement:
+        """With the unquantized server's first asking."""
+        chosen = self.judged if parts is None else parts
+        which = [index for index, (part, _) in enumerate(self.asked.prompts) if part in chosen]
+        first, other = self.unquantized.next_tokens[0], self.named(name).next_tokens[asking]
+        return Agreement(same([first[index] for index in which], [other[index] for index in which]), len(which))
+
+    def tasks(self, name: str) -> Paired:
+        """The chains, against the unquantized server's."""
+        return pair(self.unquantized.right, self.named(name).right)
+
+    def moved(self, one: str, other: str, asking: int = 0) -> float:
+        """Mean absolute change of a passage's loss between two servers, nats per token, over the whole text."""
+        pairs = zip(self.named(one).losses[0], self.named(other).losses[asking], strict=True)
+        changes = [abs(after - before) for before, after in pairs]
+        return sum(changes) / len(changes)
+
+    def row(self, name: str) -> dict[str, Any]:
+        """The record's row, without the checkpoint in its name. The unquantized row's agreement is with itself, asked
+        again: what of a disagreement is noise."""
+        found = self.named(name)
+        again = len(self.unquantized.next_tokens) - 1 if name == BF16.name else 0
+        return {
+            "name": name,
+            "perplexity": round(self.perplexity(name), 4),
+            "agreement": round(self.agreement(name, asking=again).share, 4),
+            "task_rate": round(sum(found.right) / len(found.right), 4),
+            "vram_mib": found.vram_mib,
+            "kv_tokens": found.kv_tokens,
+        }
+
+    def details(self, name: str) -> dict[str, Any]:
+        """What the row leaves out: intervals, and every part for itself."""
+        change, agreed, found = self.ratio(name), self.agreement(name), self.named(name)
+        scored = {part for part, _ in self.asked.passages}
+        return {
+            "argv": found.argv,
+            "loss_nats_per_token": round(mean_loss(self.passages(name, self.judged_texts)), 6),
+            "perplexity_ratio": [round(x, 4) for x in (change.value, change.interval.lower, change.interval.upper)],
+            "agreement": [agreed.same, agreed.prompts],
+            "task": [sum(found.right), len(found.right)],
+            "parts": {
+                part: {
+                    **(
+                        {
+                            "perplexity": round(self.perplexity(name, (part,)), 4),
+                            "ratio": round(self.ratio(name, (part,)).value, 4),
+                        }
+                        if part in scored
+                        else {}
+                    ),
+                    "agreement": round(self.agreement(name, (part,)).share, 4),
+                }
+                for part in self.parts
+            },
+            "start_seconds": found.start_seconds,
+            "seconds": found.seconds,
+        }
+
+
+def of_events(events: Sequence[Event]) -> Quality | None:
+    """The comparison in a run's events; None where it was not made, or not even the unquantized server was measured."""
+    asked = [event for event in events if isinstance(event, QualityAsked)]
+    measured = tuple(event for event in events if isinstance(event, QualityMeasured))
+    if not asked or BF16.name not in {one.name for one in measured}:
+        return None
+    return Quality(asked[-1], measured)

@@ -1,0 +1,98 @@
+"""Is the quantized model still the model? bf16, W4A16 and W4A16 + int4 KV in turn; run with `-m quality`."""
+
+import pytest
+
+from fixtures.gpu.plugin import NO_GPU
+from fixtures.judge.profile import HIGHEST_COST, LEAST_OF_CONTROL
+from fixtures.run.measurement import Measure
+from tests.acceptance.ladder.rungs import KV_RATIO_INT4
+from tests.acceptance.quality.configurations import BF16, HOMEWORK, W4A16, Configuration
+from tests.acceptance.quality.limits import HIGHEST_NOISE, HIGHEST_RATIO, LEAST_AGREEMENT, LEAST_MOVED, MOVED_OVER_NOISE
+from tests.acceptance.quality.result import Quality
+
+pytestmark = [pytest.mark.gpu, pytest.mark.quality]
+
+SAME_MIB = 200.0
+"""Two servers that should take the same memory: the driver rounds, and a kernel more or less is loaded."""
+
+NOTHING_TO_LOSE = "the unquantized checkpoint knows nothing of these texts, as random weights do: no quality to lose"
+
+
+def claimed(claim: str) -> pytest.MarkDecorator:
+    """The quantized configurations, each under a claim of its own."""
+    return pytest.mark.parametrize(
+        "configuration",
+        [
+            pytest.param(configuration, id=name, marks=pytest.mark.claim(f"quality.{claim}_{name}"))
+            for name, configuration in (("w4a16", W4A16), ("int4_kv", HOMEWORK))
+        ],
+    )
+
+
+@pytest.mark.claim("quality.measure_repeats")
+def test_a_second_asking_answers_the_same(quality: Quality, measure: Measure) -> None:
+    """The unquantized server, asked twice: noise must be small against what the limits allow."""
+    again = quality.ratio(BF16.name, asking=1)
+    agreed = quality.agreement(BF16.name, asking=1)
+    measure("perplexity", str(again), limit=f"within {100 * HIGHEST_NOISE:g} %")
+    measure("agreement", str(agreed), limit=f">= {1 - HIGHEST_NOISE:g}")
+    assert abs(again.value - 1) <= HIGHEST_NOISE
+    if not quality.known:
+        return  # random weights decide between nearly equal tokens: there the agreement is noise, and judges nothing
+    assert agreed.share >= 1 - HIGHEST_NOISE
+
+
+@pytest.mark.claim("quality.measure_sees_the_cache")
+def test_int4_keys_and_values_show_in_the_perplexity(quality: Quality, measure: Measure) -> None:
+    """Else the losses come from keys and values that never were in the cache, and say nothing about it."""
+    noise = quality.moved(BF16.name, BF16.name, asking=1)
+    moved = quality.moved(W4A16.name, HOMEWORK.name)
+    least = max(LEAST_MOVED, MOVED_OVER_NOISE * noise)
+    measure("loss moved", f"{moved:.2g}", "nats/token", f">= {least:.2g}")
+    assert moved >= least
+
+
+@claimed("perplexity")
+def test_perplexity_stays(configuration: Configuration, quality: Quality, measure: Measure) -> None:
+    """On texts that the unquantized model knows something of."""
+    if not quality.known:
+        pytest.skip(NOTHING_TO_LOSE)
+    found = quality.ratio(configuration.name)
+    measure("perplexity", str(found), limit=f"<= {HIGHEST_RATIO:g} x {quality.perplexity(BF16.name):.3f}")
+    assert found.value <= HIGHEST_RATIO
+
+
+@claimed("agreement")
+def test_the_next_token_stays(configuration: Configuration, quality: Quality, measure: Measure) -> None:
+    """Greedy, at the same prompts: the agreement is not shown to lie below what is tolerated."""
+    if not quality.known:
+        pytest.skip(NOTHING_TO_LOSE)
+    found = quality.agreement(configuration.name)
+    measure("agreement", str(found), limit=f"not shown below {LEAST_AGREEMENT:g}")
+    assert found.interval.upper >= LEAST_AGREEMENT
+
+
+@claimed("chains")
+def test_two_step_chains_stay_right(configuration: Configuration, quality: Quality, measure: Measure) -> None:
+    """The same questions, greedy: quantization is not shown to cost more than is tolerated."""
+    found = quality.tasks(configuration.name)
+    if not found.control and not quality.known:
+        pytest.skip(NOTHING_TO_LOSE)
+    measure("control", str(found), limit=f"cost not shown above {100 * HIGHEST_COST:g} points")
+    assert found.control >= LEAST_OF_CONTROL * found.trials, f"nothing to compare with: {found}"
+    assert found.interval().lower <= HIGHEST_COST
+
+
+@pytest.mark.claim("quality.memory")
+def test_int4_keys_and_values_buy_tokens(quality: Quality, measure: Measure) -> None:
+    """Behind the same weights: more tokens in the same memory."""
+    wide, narrow = quality.named(W4A16.name), quality.named(HOMEWORK.name)
+    if wide.vram_mib is None or narrow.vram_mib is None:
+        pytest.skip(NO_GPU)
+    measure("VRAM", f"{wide.vram_mib}, {narrow.vram_mib}", "MiB", f"within {SAME_MIB:g} MiB")
+    assert abs(wide.vram_mib - narrow.vram_mib) <= SAME_MIB
+    if wide.kv_tokens is None or narrow.kv_tokens is None:
+        pytest.skip("not measured: this engine does not say how many tokens its cache holds")
+    times = narrow.kv_tokens / wide.kv_tokens
+    measure("KV tokens", f"{narrow.kv_tokens} / {wide.kv_tokens} = {times:.2f}", limit=f">= {KV_RATIO_INT4:g}")
+    assert times >= KV_RATIO_INT4

@@ -1,0 +1,57 @@
+"""多个副本 / Several servers behind lmdeploy's request distributor: run with `--replicas N`.
+
+The homework's claims are decided through the distributor. These say that no replica hides behind the others.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict
+
+import pytest
+
+from fixtures.ask.story import MAX_TOKENS
+from fixtures.client.client import Client
+from fixtures.evidence import Evidence
+from fixtures.homework import SAMPLING, STORY_PROMPT
+from fixtures.judge.chat import chinese_fault, ended_fault
+from fixtures.run.measurement import Measure
+from fixtures.run.settings import Settings
+from fixtures.server.api_server import RunningServer
+from fixtures.server.replicas import answered
+
+pytestmark = [pytest.mark.gpu, pytest.mark.replicas]
+
+ASKED_AT_ONCE = 4
+"""Stories for each replica at the same time: the distributor sends the next request to whoever is least busy."""
+
+STORY = [{"role": "user", "content": STORY_PROMPT}]
+
+
+@pytest.mark.claim("replicas.each_answers")
+def test_each_replica_tells_the_story(
+    server: RunningServer, settings: Settings, evidence: Evidence, measure: Measure
+) -> None:
+    """Asked at its own address, behind the distributor's back."""
+    faults = {}
+    for number, replica in enumerate(server.replicas, start=1):
+        with closing(Client(replica, settings.request_timeout, evidence.append)) as client:
+            answer = client.ask(STORY, max_tokens=MAX_TOKENS, **asdict(SAMPLING))
+        faults[number] = chinese_fault(answer.text) or ended_fault(answer)
+    told = [number for number, fault in faults.items() if not fault]
+    measure("replicas that tell it", len(told), limit=str(settings.replicas))
+    assert len(told) == settings.replicas, faults
+
+
+@pytest.mark.claim("replicas.share_the_work")
+def test_the_distributor_uses_each_replica(
+    server: RunningServer, client: Client, settings: Settings, measure: Measure
+) -> None:
+    """Requests at the same time go to all of them."""
+    before = [answered(replica) for replica in server.replicas]
+    number = ASKED_AT_ONCE * settings.replicas
+    with ThreadPoolExecutor(number) as pool:
+        list(pool.map(lambda _: client.ask(STORY, max_tokens=MAX_TOKENS), range(number)))
+    grown = [answered(replica) - count for replica, count in zip(server.replicas, before, strict=True)]
+    measure("answers of each replica", grown, limit=f"{number} in all, none 0")
+    assert sum(grown) == number
+    assert all(grown), f"the distributor left a replica idle: {grown}"

@@ -1,0 +1,203 @@
+"""Load on a real server process whose cache has a known size; refusals and a cache that is too small are told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from fixtures.ask import load
+from fixtures.ask.load import Endpoint, Filled, Prompts, burst, fill_cache, size_prompts
+from fixtures.errors import RequestError
+
+TOKENS_PER_CHARACTER = 0.4
+
+
+class Engine(ThreadingHTTPServer):
+    """Holds the tokens of every streamed request until its client hangs up; refuses as told."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, capacity: int, *, status: int = 200, metrics: bool = True, counts: bool = True) -> None:
+        self.capacity, self.status, self.metrics, self.counts = capacity, status, metrics, counts
+        self.held = self.most_held = self.answered = 0
+        self.lock = threading.Lock()
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Engine
+
+    def do_GET(self) -> None:
+        engine = self.server
+        self._send(200 if engine.metrics else 404, f"lmdeploy:gpu_cache_usage_perc {engine.held / engine.capacity}\n")
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = request["messages"][0]["content"]
+        tokens = round(len(text) * TOKENS_PER_CHARACTER) + 12
+        if self.server.status != 200:
+            self._send(self.server.status, "no room")
+        elif request.get("stream"):
+            self._stream(tokens, request["max_tokens"])
+        else:
+            with self.server.lock:
+                self.server.answered += 1
+            counted = tokens if self.server.counts else 7
+            self._send(200, json.dumps({"choices": [{}], "usage": {"prompt_tokens": counted}}))
+
+    def _stream(self, tokens: int, answer: int) -> None:
+        engine = self.server
+        while not self._admitted(tokens):
+            time.sleep(0.01)
+        try:
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(answer):
+                self.wfile.write(b'data: {"choices": [{"delta": {}}]}\n\n')
+                with engine.lock:
+                    engine.held += 1
+                    tokens += 1
+                time.sleep(0.02)
+            self.wfile.write(b"data: [DONE]\n\n")
+        except OSError:
+            pass
+        finally:
+            with engine.lock:
+                engine.held -= tokens
+
+    def _admitted(self, tokens: int) -> bool:
+        engine = self.server
+        with engine.lock:
+            if engine.held + tokens > engine.capacity:
+                return False
+            engine.held += tokens
+            engine.most_held = max(engine.most_held, engine.held)
+            return True
+
+    def _send(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+Start = Callable[..., tuple[Engine, Endpoint]]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    monkeypatch.setattr(load, "POLL_S", 0.05)
+    monkeypatch.setattr(load, "STALL_S", 0.4)
+    monkeypatch.setattr(load, "USAGE_REFRESH_S", 0.4)
+    engines = []
+
+    def run(capacity: int = 100_000, **faults: object) -> tuple[Engine, Endpoint]:
+        engine = Engine(capacity, **faults)  # type: ignore[arg-type]
+        engines.append(engine)
+        threading.Thread(target=engine.serve_forever, args=(0.02,), daemon=True).start()
+        return engine, Endpoint("127.0.0.1", engine.server_address[1], "m")
+
+    yield run
+    for engine in engines:
+        engine.shutdown()
+        engine.server_close()
+
+
+def test_prompts_are_sized_by_the_servers_own_count(start: Start) -> None:
+    _, endpoint = start()
+    prompts = size_prompts(endpoint, 8192)
+    assert prompts.tokens == pytest.approx(8192, abs=2)
+    assert len(prompts.text(3)) == prompts.characters == pytest.approx((8192 - 12) / TOKENS_PER_CHARACTER, abs=5)
+    assert prompts.text(3)[:6] != prompts.text(4)[:6]
+
+
+def test_a_server_that_does_not_count_is_an_error(start: Start) -> None:
+    _, endpoint = start(counts=False)
+    with pytest.raises(RequestError, match="does not grow with the prompt: 7"):
+        size_prompts(endpoint, 8192)
+
+
+def test_a_cache_with_room_holds_all_requests(start: Start) -> None:
+    engine, endpoint = start(capacity=100_000)
+    filled = fill_cache(endpoint, Prompts(20_000, 8012), 10, 1000, deadline_s=10)
+    assert (filled.asked, filled.requests) == (10, 10)
+    assert filled.tokens == pytest.approx(81_000, abs=1500)
+    assert filled.capacity == pytest.approx(100_000, rel=0.03)
+    _eventually(lambda: engine.held == 0)
+
+
+def test_a_cache_that_is_too_small_holds_what_fits(start: Start) -> None:
+    """16-bit KV where int4 was promised: a quarter of the requests answers, the others wait."""
+    engine, endpoint = start(capacity=25_000)
+    started = time.monotonic()
+    filled = fill_cache(endpoint, Prompts(20_000, 8012), 10, 1000, deadline_s=10)
+    assert filled.requests == 3
+    assert filled.tokens < 27_000
+    assert time.monotonic() - started < 5, "a stall was noticed before the deadline"
+    assert engine.most_held <= 25_000
+
+
+def test_without_metrics_the_tokens_still_count(start: Start) -> None:
+    _, endpoint = start(metrics=False)
+    filled = fill_cache(endpoint, Prompts(20_000, 8012), 4, 1000, deadline_s=10)
+    assert filled.tokens >= 4 * 8012
+    assert filled.usage is None
+    assert filled.capacity is None
+
+
+def test_the_deadline_ends_it(start: Start) -> None:
+    """Also for requests that wait for room that never comes."""
+    _, endpoint = start(capacity=1_000)
+    started = time.monotonic()
+    filled = fill_cache(endpoint, Prompts(20_000, 8012), 2, 100_000, deadline_s=0.3)
+    assert time.monotonic() - started < 8
+    assert (filled.requests, filled.tokens) == (0, 0)
+
+
+def test_when_all_answers_have_ended_nothing_is_waited_for(start: Start) -> None:
+    _, endpoint = start(capacity=10_000_000)
+    started = time.monotonic()
+    filled = fill_cache(endpoint, Prompts(2_000, 812), 3, 5, deadline_s=30)
+    assert time.monotonic() - started < 5
+    assert 812 <= filled.tokens <= 3 * (812 + 5)
+
+
+def test_a_refusal_is_an_error_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "STALL_S", 10.0)
+    _, endpoint = start(status=503)
+    started = time.monotonic()
+    with pytest.raises(RequestError, match="2 of 2 long requests failed, the first with: HTTP 503: no room"):
+        fill_cache(endpoint, Prompts(100, 40), 2, 10, deadline_s=20)
+    assert time.monotonic() - started < 5
+    with pytest.raises(RequestError, match="HTTP 503"):
+        burst(endpoint, 3, 2)
+
+
+def test_a_server_that_is_gone_is_an_error() -> None:
+    with pytest.raises(RequestError, match="ConnectionRefusedError"):
+        burst(Endpoint("127.0.0.1", 9, "m"), 1, 1)
+
+
+def test_a_burst_sends_them_all(start: Start) -> None:
+    engine, endpoint = start()
+    burst(endpoint, 50, 8)
+    assert engine.answered == 50
+
+
+def test_nothing_held_has_no_capacity() -> None:
+    assert Filled(1, 0, 0, 0.0).capacity is None
+
+
+def _eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 3
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

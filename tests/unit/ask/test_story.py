@@ -1,0 +1,86 @@
+"""The story is told while the function calls are asked, and belongs to its own test all the same."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fixtures.ask.story import begin
+from fixtures.client.client import Answer
+from fixtures.errors import RequestError
+from fixtures.evidence import Evidence, read
+from fixtures.evidence.events import Exchanged
+from fixtures.homework import STORY_PROMPT
+from tests.unit.answers import Scripted, answer
+
+STORY = "从前有一只狐狸，它有一个西瓜。"
+
+
+class Slow(Scripted):
+    """Answers when it is let."""
+
+    def __init__(self, *answers: Answer) -> None:
+        super().__init__(*answers)
+        self.let = threading.Event()
+
+    def recording_to(self, record: Any) -> Slow:
+        self._record = record
+        return self
+
+    def ask(self, messages: list[dict[str, Any]], **request: Any) -> Answer:
+        assert self.let.wait(30)
+        return super().ask(messages, **request)
+
+
+def item(name: str, *fixtures: str) -> Any:
+    return SimpleNamespace(nodeid=f"tests/acceptance/{name}", fixturenames=list(fixtures))
+
+
+ITEMS = [
+    item("test_tools.py::add", "ask_for_calls"),
+    item("test_chat.py::a", "story"),
+    item("test_chat.py::b", "story"),
+]
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Evidence:
+    return Evidence(tmp_path)
+
+
+def test_it_is_asked_at_once_and_waited_for_later(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client: Any = Slow(answer(STORY))
+    wait = begin(client, evidence, ITEMS)
+    monkeypatch.setenv("PYTEST_CURRENT_TEST", "tests/acceptance/test_tools.py::add (call)")
+    client.let.set()
+    assert wait().text == STORY
+    assert wait().text == STORY
+    assert [asked["messages"][-1]["content"] for asked in client.asked] == [STORY_PROMPT]
+    (kept,) = [entry.event for entry in read(tmp_path) if isinstance(entry.event, Exchanged)]
+    assert kept.test == "tests/acceptance/test_chat.py::a"
+
+
+def test_what_went_wrong_is_told_to_who_waits(evidence: Evidence) -> None:
+    class Refused(Slow):
+        def ask(self, *_: Any, **__: Any) -> Answer:
+            raise RequestError("no answer", where="POST")
+
+    client: Any = Refused(answer(STORY))
+    wait = begin(client, evidence, ITEMS)
+    for _ in range(2):
+        with pytest.raises(RequestError, match="no answer"):
+            wait()
+
+
+def test_it_is_not_asked_for_where_no_test_looks_at_it(evidence: Evidence) -> None:
+    client: Any = Scripted(answer(STORY))
+    wait = begin(client, evidence, ITEMS[:1])
+    assert client.asked == []
+    assert wait().text == STORY
+    assert len(client.asked) == 1

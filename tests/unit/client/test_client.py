@@ -1,0 +1,254 @@
+"""The client: every exchange is evidence, and every way of not answering has its message."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from fixtures.client.client import Answer, Client
+from fixtures.client.client import client as client_module
+from fixtures.errors import RequestError, ServerDied
+from fixtures.evidence import Evidence, read
+from fixtures.evidence.events import Exchanged
+from tests.unit.programs.chat_server import MODEL, Chat
+
+
+@dataclass(frozen=True)
+class Server:
+    """What the client needs of a running server."""
+
+    base_url: str
+    api_key: str = "any"
+    dead: bool = False
+
+    def check_alive(self) -> None:
+        if self.dead:
+            raise ServerDied("the api_server exited with code 1 in use")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These servers do not take seconds to die."""
+    monkeypatch.setattr(client_module, "DYING_S", 0.1)
+    monkeypatch.setattr(client_module, "DYING_POLL_S", 0.05)
+
+
+@pytest.fixture(scope="module")
+def base_url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Evidence:
+    return Evidence(tmp_path / "run")
+
+
+@pytest.fixture
+def client(base_url: str, evidence: Evidence) -> Iterator[Client]:
+    opened = Client(Server(base_url), 2.0, evidence.append)
+    yield opened
+    opened.close()
+
+
+def say(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+def exchanges(evidence: Evidence) -> list[Exchanged]:
+    return [entry.event for entry in read(evidence.folder) if isinstance(entry.event, Exchanged)]
+
+
+def test_the_model_is_named_by_the_server(client: Client) -> None:
+    assert client.model_name == MODEL
+
+
+def test_an_answer_and_its_evidence(client: Client, evidence: Evidence) -> None:
+    answer = client.ask(say("你好"), temperature=0.8)
+    assert (answer.text, answer.tool_calls, answer.finish_reason) == ("狐狸", [], "stop")
+    (kept,) = exchanges(evidence)
+    assert kept.request == {"model": MODEL, "messages": say("你好"), "temperature": 0.8}
+    assert (kept.status, kept.error, kept.response["id"]) == (200, "", "1")
+    assert kept.test.endswith("test_client.py::test_an_answer_and_its_evidence")
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "words"),
+    [
+        ("status 500", 500, "HTTP 500"),
+        ("status 400", 400, "HTTP 400"),
+        ("no choices", 200, "an answer without a choice"),
+        ("cut", None, "APIConnectionError"),
+    ],
+)
+def test_no_usable_answer_is_an_error_and_evidence(
+    wish: str, status: int | None, words: str, client: Client, evidence: Evidence
+) -> None:
+    with pytest.raises(RequestError, match=words):
+        client.ask(say(wish))
+    (kept,) = exchanges(evidence)
+    assert kept.status == status
+    assert words in kept.error
+
+
+def test_an_answer_that_is_no_json_is_kept_as_text(client: Client, evidence: Evidence) -> None:
+    with pytest.raises(RequestError):
+        client.ask(say("no json"))
+    assert exchanges(evidence)[0].response == "<html>proxy</html>"
+
+
+def test_a_hang_ends_at_the_timeout_and_is_not_retried(base_url: str, evidence: Evidence) -> None:
+    client = Client(Server(base_url), 0.3, evidence.append)
+    started = time.monotonic()
+    with pytest.raises(RequestError, match="APITimeoutError"):
+        client.ask(say("hang"))
+    assert time.monotonic() - started < 5
+    assert len(exchanges(evidence)) == 1
+
+
+def test_closed_it_waits_for_no_answer_and_keeps_none(evidence: Evidence) -> None:
+    """A run that stops early must not wait for its own question: what it cuts itself is no failure of the server."""
+    asked, failures = threading.Event(), []
+
+    class Slow(Chat):
+        def do_POST(self) -> None:
+            asked.set()
+            super().do_POST()
+
+    def ask() -> None:
+        try:
+            client.ask(say("hang"))
+        except RequestError as error:
+            failures.append(error.what)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        client = Client(Server(f"http://127.0.0.1:{server.server_address[1]}/v1"), 30.0, evidence.append)
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        assert asked.wait(10)
+        client.close()
+        asking.join(10)
+        server.shutdown()
+    assert failures == ["the client was closed before the answer came"]
+    assert exchanges(evidence) == []
+
+
+def test_a_dead_server_is_told_as_such(base_url: str, evidence: Evidence) -> None:
+    client = Client(Server(base_url, dead=True), 2.0, evidence.append)
+    with pytest.raises(ServerDied, match="exited with code 1"):
+        client.ask(say("status 500"))
+
+
+def test_a_proxy_in_the_environment_is_not_used(
+    base_url: str, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert Client(Server(base_url), 2.0, evidence.append).ask(say("你好")).text == "狐狸"
+
+
+def test_null_content_is_an_empty_text() -> None:
+    body = {"choices": [{"message": {"content": None, "tool_calls": [{"id": "1"}]}, "finish_reason": "tool_calls"}]}
+    answer = Answer(body, 0.1)
+    assert (answer.text, answer.tool_calls, answer.finish_reason) == ("", [{"id": "1"}], "tool_calls")
+
+
+def test_a_refusal_can_be_looked_at_without_an_error(client: Client, evidence: Evidence) -> None:
+    exchanged = client.attempt(say("status 400"))
+    assert (exchanged.status, exchanged.error, exchanged.response) == (400, "HTTP 400", {"message": "refused"})
+    assert exchanges(evidence) == [exchanged]
+
+
+def test_fields_of_lmdeploys_own_reach_the_server(client: Client) -> None:
+    answer = client.ask(say("echo"), skip_special_tokens=False, seed=7)
+    assert answer.body["request"] == {
+        "model": MODEL,
+        "messages": say("echo"),
+        "skip_special_tokens": False,
+        "seed": 7,
+    }
+
+
+def test_exchanges_can_go_elsewhere(client: Client, evidence: Evidence) -> None:
+    aside: list[Exchanged] = []
+    client.recording_to(aside.append).ask(say("你好"))
+    client.ask(say("echo"))
+    assert [kept.request["messages"] for kept in aside] == [say("你好")]
+    assert [kept.request["messages"] for kept in exchanges(evidence)] == [say("echo")]
+
+
+def test_a_stream_is_joined_and_kept_as_a_message(client: Client, evidence: Evidence) -> None:
+    streamed = client.stream(say("stream"), temperature=0)
+    assert (streamed.text, streamed.pieces, streamed.faults) == ("狐狸", ("狐", "狸"), ())
+    (kept,) = exchanges(evidence)
+    assert kept.request["stream"] is True
+    assert kept.response["choices"][0]["message"]["content"] == "狐狸"
+    assert len(kept.response["chunks"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ("status 500", "HTTP 500"),
+        ("stream cut", "Error"),
+        ("stream broken", "JSONDecodeError"),
+        ("cut", "Error"),
+    ],
+)
+def test_a_stream_that_fails_is_an_error_and_evidence(
+    wish: str, words: str, client: Client, evidence: Evidence
+) -> None:
+    with pytest.raises(RequestError, match=words):
+        client.stream(say(wish))
+    assert words in exchanges(evidence)[0].error
+
+
+def test_the_key_is_sent_and_a_refused_one_is_told(base_url: str, evidence: Evidence) -> None:
+    Client(Server(base_url + "/guarded", "right-key"), 2.0, evidence.append)
+    with pytest.raises(RequestError, match="does not list its models") as refused:
+        Client(Server(base_url + "/guarded", "wrong-key"), 2.0, evidence.append)
+    assert "key is right" in str(refused.value)
+    assert "wrong-key" not in str(refused.value)
+
+
+@dataclass
+class DyingServer:
+    """Cuts its connections first and is found dead a moment later, as a process with much on a GPU is."""
+
+    base_url: str
+    api_key: str = "any"
+    looks: int = 0
+
+    def check_alive(self) -> None:
+        self.looks += 1
+        if self.looks > 2:
+            raise ServerDied("the api_server was killed by SIGKILL (exit code 137) in use")
+
+
+def test_a_cut_connection_waits_for_the_death_that_explains_it(
+    base_url: str, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "DYING_S", 60.0)
+    server = DyingServer(base_url)
+    opened = Client(server, 2.0, evidence.append)
+    opened._openai.base_url = "http://127.0.0.1:1/v1"  # nobody listens there: the connection is refused
+    with pytest.raises(ServerDied, match="SIGKILL"):
+        opened.ask(say("hello"))
+    assert server.looks == 3
+    opened.close()
+
+
+def test_a_servers_refusal_is_told_at_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "DYING_S", 60.0)
+    with pytest.raises(RequestError, match="HTTP 500"):
+        client.ask(say("status 500"))

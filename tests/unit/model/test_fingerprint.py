@@ -1,0 +1,87 @@
+"""A fingerprint is that of what the files hold, however many threads hash it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+import pytest
+
+from fixtures.model import fingerprint as module
+from fixtures.model.fingerprint import fingerprint
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of two parts and a bit, each read in several blocks."""
+    monkeypatch.setattr(module, "PART", 1000)
+    monkeypatch.setattr(module, "BLOCK", 300)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(bytes(number % 251 for number in range(2100)))
+    return file
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def whole(name: str, digest: bytes) -> str:
+    return sha256(f"{name}\0{digest.hex()}\n".encode()).hex()
+
+
+def test_a_long_file_is_hashed_in_parts(file: Path, tmp_path: Path) -> None:
+    data = file.read_bytes()
+    parts = sha256(b"".join(sha256(data[at : at + 1000]) for at in (0, 1000, 2000)))
+    assert fingerprint([file], tmp_path / "cache") == whole(file.name, parts)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_another_has_its_own_digest(file: Path, tmp_path: Path, size: int) -> None:
+    file.write_bytes(file.read_bytes()[:size])
+    assert fingerprint([file], tmp_path / "cache") == whole(file.name, sha256(file.read_bytes()))
+
+
+@pytest.mark.parametrize("at", [0, 299, 300, 999, 1000, 1999, 2000, 2099])
+def test_it_follows_every_byte(file: Path, tmp_path: Path, at: int) -> None:
+    before = fingerprint([file], tmp_path / "cache")
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+    assert fingerprint([file], tmp_path / "another cache") != before
+
+
+def test_what_was_hashed_is_remembered(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint([file], tmp_path / "cache")
+    monkeypatch.setattr(module, "_part", lambda *_: pytest.fail("hashed again"))
+    assert fingerprint([file], tmp_path / "cache") == before
+
+
+@pytest.mark.parametrize("content", [b"", b"0" * 63, b"\0" * 64, b"\xff" * 64], ids=["empty", "short", "zeros", "ones"])
+def test_a_note_that_lost_its_content_is_not_believed(file: Path, tmp_path: Path, content: bytes) -> None:
+    before = fingerprint([file], tmp_path / "cache")
+    (note,) = (tmp_path / "cache").iterdir()
+    note.write_bytes(content)
+    assert fingerprint([file], tmp_path / "cache") == before
+    assert len(note.read_bytes()) == 64
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
+def test_what_stops_it_does_not_wait_for_the_rest(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
+) -> None:
+    file.write_bytes(bytes(1000 * 1000))  # many more parts than threads
+    read: list[int] = []
+
+    def part(_: Path, start: int) -> bytes:
+        if start == 0:
+            raise stop
+        time.sleep(0.005)
+        read.append(start)
+        return b""
+
+    monkeypatch.setattr(module, "_part", part)
+    with pytest.raises(stop):
+        fingerprint([file], tmp_path / "cache")
+    assert len(read) < 500
+    assert not (tmp_path / "cache").exists()

@@ -1,0 +1,69 @@
+"""A file's header says what is in it and where, and a file that is shorter, longer or another format is refused."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.errors import CheckpointError
+from fixtures.model.safetensors_header import LONGEST_HEADER, Tensor, read_header
+
+ENTRIES: dict[str, Any] = {
+    "__metadata__": {"format": "pt"},
+    "a.weight": {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]},
+    "b.scales": {"dtype": "F16", "shape": [2], "data_offsets": [12, 16]},
+}
+HEADER = json.dumps(ENTRIES).encode()
+DATA = bytes(16)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "model.safetensors"
+
+
+def test_the_tensors_of_a_file(file: Path) -> None:
+    file.write_bytes(struct.pack("<Q", len(HEADER)) + HEADER + DATA)
+    found = read_header(file)
+    start = 8 + len(HEADER)
+    assert found == {
+        "a.weight": Tensor(dtype="BF16", shape=(2, 3), bytes=12, start=start),
+        "b.scales": Tensor(dtype="F16", shape=(2,), bytes=4, start=start + 12),
+    }
+    assert found["a.weight"].elements == 6
+
+
+def test_a_header_that_fills_the_file_has_no_tensors(file: Path) -> None:
+    file.write_bytes(struct.pack("<Q", 2) + b"{}")
+    assert read_header(file) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "truncated or no safetensors file: 0 bytes"),
+        (b"short", "truncated or no safetensors file: 5 bytes"),
+        (struct.pack("<Q", 3) + b"{}", "truncated or no safetensors file: 10 bytes"),
+        (struct.pack("<Q", 2**63) + HEADER + DATA, "truncated or no safetensors file"),
+        (struct.pack("<Q", len(HEADER)) + HEADER + DATA[1:], "is truncated: "),
+        (struct.pack("<Q", len(HEADER)) + HEADER + DATA + b"\0", "is too long: "),
+        (struct.pack("<Q", 2) + b"[]", "has a broken header"),
+    ],
+    ids=["empty", "no length", "cut in the header", "an endless header", "cut in the data", "too long", "no object"],
+)
+def test_what_is_no_whole_file_is_refused(file: Path, content: bytes, words: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=words):
+        read_header(file)
+
+
+def test_a_header_longer_than_the_format_allows_is_not_read(file: Path) -> None:
+    with file.open("wb") as sparse:
+        sparse.write(struct.pack("<Q", LONGEST_HEADER + 1))
+        sparse.truncate(8 + LONGEST_HEADER + 1)
+    with pytest.raises(CheckpointError, match="its header asks for more"):
+        read_header(file)

@@ -1,0 +1,109 @@
+"""The request distributor and what stands behind it, as far as that needs no lmdeploy; the rest is a rehearsal."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from fixtures.client.client import Client
+from fixtures.errors import LmdeployError, RequestError, ServerDied, ServerError
+from fixtures.evidence.events import Exchanged
+from fixtures.lmdeploy.capabilities import capabilities
+from fixtures.server import replicas
+from fixtures.server.api_server import RunningServer
+from fixtures.server.replicas import answered, nodes, require_proxy
+
+LOST = {"error_code": 10402, "text": "Failed to get response after a period of time"}
+"""What lmdeploy's distributor answers, with status 200, where an api_server is gone."""
+
+
+class Distributor(BaseHTTPRequestHandler):
+    """Knows two servers, or says nonsense; every chat is lost."""
+
+    status = json.dumps({"http://127.0.0.1:1": {"latency": []}, "http://127.0.0.1:2": {}})
+
+    def do_GET(self) -> None:
+        models = json.dumps({"object": "list", "data": [{"id": "m", "object": "model"}]})
+        self._send(models if self.path.endswith("/models") else self.status)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._send(json.dumps(LOST))
+
+    def _send(self, body: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Distributor)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def running(port: int, log: Path = Path(), alive: bool = True) -> RunningServer:
+    def check() -> None:
+        if not alive:
+            raise ServerDied("the api_server 2 of 2 was killed by SIGKILL")
+
+    return RunningServer("127.0.0.1", port, "m", log, 1.0, "any", check)
+
+
+def test_the_distributor_tells_its_servers(port: int) -> None:
+    assert nodes(running(port)) == {"http://127.0.0.1:1", "http://127.0.0.1:2"}
+
+
+def test_a_distributor_that_tells_nothing(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Distributor, "status", "false")
+    with pytest.raises(ServerError, match="does not tell of its servers"):
+        nodes(running(port))
+
+
+def test_a_server_that_has_not_registered_is_told_of(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "REGISTRATION_TIMEOUT", 0.2)
+    replicas._await_registration(running(port), [running(1), running(2)])
+    with pytest.raises(ServerError, match=r"knows .*127.0.0.1:2.*, and .*127.0.0.1:3"):
+        replicas._await_registration(running(port), [running(1), running(3)])
+    with pytest.raises(ServerDied, match="2 of 2"):
+        replicas._await_registration(running(port), [running(1), running(3, alive=False)])
+
+
+def test_answers_are_counted_in_the_access_log(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    line = 'INFO: 127.0.0.1:5 - "{} HTTP/1.1" 200 OK\n'
+    log.write_text(line.format("POST /v1/chat/completions") * 2 + line.format("GET /v1/models"))
+    assert answered(running(1, log)) == 2
+
+
+def test_an_answer_that_the_distributor_lost_is_put_down_to_the_server_that_died(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fixtures.client.client.DYING_S", 0.1)
+    monkeypatch.setattr("fixtures.client.client.DYING_POLL_S", 0.05)
+    kept: list[Exchanged] = []
+    question = [{"role": "user", "content": "1+1"}]
+    with pytest.raises(ServerDied, match="2 of 2 was killed by SIGKILL"):
+        Client(running(port, alive=False), 5, kept.append).ask(question)
+    with pytest.raises(RequestError, match="the request distributor had no answer from a server"):
+        Client(running(port), 5, kept.append).ask(question)
+    assert [exchange.response for exchange in kept] == [LOST, LOST]
+
+
+def test_versions_whose_distributor_keeps_the_key_to_itself_are_refused() -> None:
+    require_proxy(capabilities("0.12.0"))
+    with pytest.raises(LmdeployError, match="does not hand keys on") as raised:
+        require_proxy(capabilities("0.11.1"))
+    assert "0.12" in raised.value.remedy

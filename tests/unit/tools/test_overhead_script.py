@@ -1,0 +1,180 @@
+"""The bare script runs the suite's commands and asks what the suite asks, or the comparison means nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.ask.story import MAX_TOKENS
+from fixtures.client.client import Answer
+from fixtures.homework import (
+    ADD_PROMPT,
+    AWQ,
+    CHAIN_PROMPT,
+    MODEL_NAME,
+    MULTIPLY_PROMPT,
+    REHEARSAL_AWQ,
+    SAMPLING,
+    STORY_PROMPT,
+    SYSTEM_PROMPT,
+)
+from fixtures.judge.conversation import converse
+from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
+from fixtures.lmdeploy.commands import Program, awq_command, serve_command
+from fixtures.process.port import free_port
+from fixtures.run.settings import resolve
+from tests.unit.waiting import PROGRAMS
+from tools.overhead.running import REQUESTS, SCRIPT, script_stages
+
+LMDEPLOY = f"{sys.executable} -I -S {PROGRAMS / 'by_hand.py'}"
+
+
+class ByHand:
+    """The script with a stand-in for lmdeploy."""
+
+    def __init__(self, folder: Path) -> None:
+        self.work, self.data, self.port = folder / "work", folder / "data", free_port("127.0.0.1")
+        self.data.mkdir()
+        (self.data / "wikitext").mkdir()
+        self._notes = folder / "notes"
+
+    def run(self, **more: str) -> subprocess.CompletedProcess[str]:
+        names = {"CHECKPOINT": "/models/internlm2_5-1_8b-chat", "WORK": str(self.work), "DATA": str(self.data)}
+        env = {**os.environ, **names, "NOTES": str(self._notes), "LMDEPLOY": LMDEPLOY, "PORT": str(self.port), **more}
+        return subprocess.run(
+            ["bash", str(SCRIPT)], env=env, capture_output=True, text=True, timeout=30, check=False, cwd=self.data
+        )
+
+    def noted(self, kind: str) -> list[Any]:
+        lines = self._notes.read_text().splitlines()
+        return [what for found, what in map(json.loads, lines) if found == kind]
+
+
+def requests() -> list[Any]:
+    """The bodies that the script asks where it is told of no others."""
+    return [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> ByHand:
+    return ByHand(tmp_path)
+
+
+def options(words: list[str]) -> dict[str, str]:
+    """Flags with their values; a flag without one has an empty value."""
+    found: dict[str, str] = {}
+    for word in words:
+        if word.startswith("--"):
+            found[word] = ""
+        elif found:
+            found[[*found][-1]] = word
+    return found
+
+
+@pytest.mark.parametrize("arguments", [AWQ, REHEARSAL_AWQ])
+def test_the_commands_are_the_suites(by_hand: ByHand, tmp_path: Path, arguments: Any) -> None:
+    table = capabilities(NEWEST_TRIED)
+    settings = resolve(lambda _: None, lambda _: None, {}, tmp_path)
+    model = by_hand.work / f"{MODEL_NAME}-w4a16-4bit"
+    calibration = (
+        {} if arguments is AWQ else {"SAMPLES": str(arguments.calib_samples), "SEQLEN": str(arguments.calib_seqlen)}
+    )
+    done = by_hand.run(**calibration)
+    assert done.returncode == 0, done.stderr
+    awq = awq_command(Program(("lmdeploy",)), Path("/models/internlm2_5-1_8b-chat"), model, arguments, table, {})
+    assert options(by_hand.noted("lite auto_awq")[0]) == options(list(awq.argv[3:]))
+    serve = serve_command(Program(("lmdeploy",)), model, MODEL_NAME, "awq", by_hand.port, settings, table)
+    assert options(by_hand.noted("serve api_server")[0]) == options(list(serve.argv[3:]))
+    assert by_hand.noted("data") == [["wikitext"]]
+    assert by_hand.noted("stopped") == ["by SIGINT"]
+
+
+def test_it_says_when_each_step_ended(by_hand: ByHand) -> None:
+    stages = script_stages(by_hand.run().stdout)
+    assert list(stages) == ["quantize", "load", "tests", "stop"]
+    assert all(0 <= seconds < 30 for seconds in stages.values())
+
+
+def test_it_asks_every_request_once_and_in_order(by_hand: ByHand) -> None:
+    assert by_hand.run().returncode == 0
+    assert by_hand.noted("POST") == requests()
+
+
+def test_with_overlap_the_story_is_told_while_the_calls_are_asked(by_hand: ByHand) -> None:
+    assert by_hand.run(STORY_NEEDS_CALLS="1").returncode != 0
+    assert len(by_hand.noted("POST")) == 1
+    done = by_hand.run(STORY_NEEDS_CALLS="1", OVERLAP="1")
+    assert done.returncode == 0, done.stderr
+    assert sorted(map(json.dumps, by_hand.noted("POST")[1:])) == sorted(map(json.dumps, requests()))
+
+
+def test_a_story_that_failed_meanwhile_is_no_success(by_hand: ByHand) -> None:
+    done = by_hand.run(STORY_STATUS="500", OVERLAP="1")
+    assert done.returncode != 0
+    assert "7 of 8 requests were answered" in done.stderr
+
+
+def test_it_asks_others_where_told(by_hand: ByHand, tmp_path: Path) -> None:
+    (tmp_path / "others").write_text('{"model": "m"}\n{"model": "n"}\n')
+    assert by_hand.run(REQUESTS=str(tmp_path / "others")).returncode == 0
+    assert by_hand.noted("POST") == [{"model": "m"}, {"model": "n"}]
+
+
+def test_a_second_run_only_serves(by_hand: ByHand) -> None:
+    assert by_hand.run().returncode == 0
+    assert by_hand.run().returncode == 0
+    assert (len(by_hand.noted("lite auto_awq")), len(by_hand.noted("serve api_server"))) == (1, 2)
+
+
+def test_the_template_is_put_into_the_served_folder(by_hand: ByHand, tmp_path: Path) -> None:
+    (tmp_path / "template").write_text("tools")
+    assert by_hand.run(TEMPLATE=str(tmp_path / "template")).returncode == 0
+    assert (by_hand.work / f"{MODEL_NAME}-w4a16-4bit" / "chat_template.jinja").read_text() == "tools"
+
+
+@pytest.mark.parametrize("fault", [{"STATUS": "500"}, {"DIES": "1"}])
+def test_a_failure_is_no_success_and_leaves_no_server(by_hand: ByHand, fault: dict[str, str]) -> None:
+    assert by_hand.run(**fault).returncode != 0
+    assert subprocess.run(["pgrep", "-f", str(by_hand.work)], capture_output=True, check=False).stdout == b""
+
+
+class Scripted:
+    """A client whose server gives these answers; keeps what it was asked."""
+
+    def __init__(self, *answers: dict[str, Any]) -> None:
+        self._answers = list(answers)
+        self.asked: list[dict[str, Any]] = []
+
+    def ask(self, messages: list[dict[str, Any]], **request: Any) -> Answer:
+        self.asked.append({"model": MODEL_NAME, "messages": messages, **request})
+        message = self._answers.pop(0)
+        reason = "tool_calls" if message.get("tool_calls") else "stop"
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        return Answer({"choices": [{"message": message, "finish_reason": reason}], "usage": usage}, 0.0)
+
+
+def call(number: int, name: str, a: int, b: int) -> dict[str, Any]:
+    function = {"name": name, "arguments": json.dumps({"a": a, "b": b})}
+    return {"content": "", "tool_calls": [{"id": f"call-{number}", "type": "function", "function": function}]}
+
+
+def test_the_requests_are_those_of_a_suite_whose_every_first_try_is_right() -> None:
+    story = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": STORY_PROMPT}]
+    asked = [{"model": MODEL_NAME, "messages": story, "max_tokens": MAX_TOKENS, **asdict(SAMPLING)}]
+    last = {"content": "16"}
+    for prompt, answers in (
+        (ADD_PROMPT, [call(1, "add", 3, 5), last]),
+        (MULTIPLY_PROMPT, [call(1, "mul", 8, 2), last]),
+        (CHAIN_PROMPT, [call(1, "add", 3, 5), call(2, "mul", 8, 2), last]),
+    ):
+        client = Scripted(*answers)
+        converse(client, prompt, SAMPLING, "tool")  # type: ignore[arg-type]
+        asked += client.asked
+    assert requests() == asked

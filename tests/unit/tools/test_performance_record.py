@@ -1,0 +1,72 @@
+"""The record holds every figure, and beside it what every request took: the figures follow from it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from fixtures.evidence.events import PerformanceMeasured
+from fixtures.report.catalogue import LANGUAGES, Texts
+from fixtures.report.summary import summarize
+from fixtures.session.environment import record as environment_of
+from tests.acceptance.ladder.rungs import HOMEWORK
+from tests.acceptance.performance.formulas import percentile
+from tests.acceptance.performance.section import performance_section
+from tests.acceptance.performance.unit.answers import measured, servers
+from tests.unit.report import synthetic
+from tools.performance.record import record, samples, write
+
+NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
+
+
+def test_the_figures_follow_from_what_every_request_took(tmp_path: Path) -> None:
+    found = list(servers().values())
+    made = record(found, "geometry", environment_of(None), "pytest -m performance", NOW)
+    files = write(tmp_path, made, samples(found))
+    assert [file.name for file in files] == ["performance-cpu.json", "performance-cpu-samples.json"]
+    kept, raw = (json.loads(file.read_text()) for file in files)
+    for row in kept["servers"]:
+        for load in row["loads"]:
+            requests = raw["servers"][row["name"]][load["load"]]["requests"]
+            firsts = [first - sent for sent, first, _, _, error in requests if not error]
+            assert 1000 * percentile(firsts, 0.99) == pytest.approx(load["ttft_ms"]["p99"], abs=0.1)
+            seconds = max(end for _, _, end, _, _ in requests)
+            assert sum(tokens for _, _, _, tokens, _ in requests) / seconds == pytest.approx(load["tokens_per_s"], 0.01)
+    assert kept["servers"][0]["held"] == {
+        **{"context_tokens": 8192, "asked": 40, "at_once": 40},
+        **{"longest_gap_s": 0.4, "seconds": 31.5},
+    }
+    assert kept["servers"][2]["agreement"]["apart"] == pytest.approx(0.0196)
+
+
+def test_it_is_named_after_the_gpu(tmp_path: Path) -> None:
+    made = {"gpu": "NVIDIA H100 80GB HBM3", "command": "c", "date": "d"}
+    assert write(tmp_path, made, {})[0].name == "performance-h100-80gb-hbm3.json"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_report_shows_every_load_and_a_picture(language: str) -> None:
+    rows = [(60.0, PerformanceMeasured(one.row())) for one in servers().values()]
+    events = sorted([*synthetic.events(compared=False), *rows], key=lambda pair: pair[0])
+    section = performance_section(summarize(synthetic.entries(events)), Texts(language))
+    assert section is not None
+    assert section.count("<tr>") == 1 + 3 * 3
+    assert "<polyline" in section
+    assert section.count("150") == 2 * 2, "what was asked of both int4 servers, and answered at once"
+    assert performance_section(summarize(synthetic.entries(synthetic.events(compared=False))), Texts(language)) is None
+
+
+def test_a_server_under_one_load_has_no_picture() -> None:
+    row = measured(HOMEWORK, None).row()
+    row["loads"] = row["loads"][2:]
+    events = [
+        *synthetic.events(compared=False)[:-1],
+        (77.0, PerformanceMeasured(row)),
+        (78.0, synthetic.events()[-1][1]),
+    ]
+    section = performance_section(summarize(synthetic.entries(events)), Texts("en"))
+    assert section is not None
+    assert "<svg" not in section

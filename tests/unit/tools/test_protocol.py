@@ -1,0 +1,94 @@
+"""Recorded answers: asked over real HTTP, reduced to their shape, compared by path."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tools.protocol.cases import CASES, Case
+from tools.protocol.recording import ask
+from tools.protocol.shape import differences, shape
+
+CHUNK = {"object": "chat.completion.chunk", "choices": [{"delta": {"content": "狐"}, "finish_reason": None}]}
+
+
+class Answers(BaseHTTPRequestHandler):
+    """JSON to a GET; a stream of three chunks to a POST."""
+
+    def do_GET(self) -> None:
+        self._send(200, "application/json; charset=utf-8", json.dumps({"object": "list", "data": []}))
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        chunks = [json.dumps(CHUNK, ensure_ascii=False)] * 2 + ["[DONE]"]
+        self._send(200, "text/event-stream", "".join(f"data: {chunk}\n\n" for chunk in chunks))
+
+    def _send(self, status: int, content_type: str, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def test_json_is_kept_as_json(port: int) -> None:
+    answer = ask("127.0.0.1", port, Case("models", "/v1/models"))
+    assert (answer.status, answer.content_type, answer.body) == (
+        200,
+        "application/json",
+        {"object": "list", "data": []},
+    )
+
+
+def test_a_stream_is_kept_chunk_by_chunk(port: int) -> None:
+    assert ask("127.0.0.1", port, Case("streamed", "/", {"stream": True})).body == [CHUNK, CHUNK, "[DONE]"]
+
+
+def test_a_long_request_is_shortened_in_the_record(port: int) -> None:
+    kept = ask("127.0.0.1", port, Case("long", "/", {"content": "狐" * 1000})).request
+    assert kept["content"].endswith("(1000 characters)")
+
+
+def test_a_shape_has_keys_and_types_without_values() -> None:
+    one = {"id": "a", "usage": {"total_tokens": 3}, "choices": [{"finish_reason": "stop"}]}
+    other = {"id": "b", "usage": {"total_tokens": 9}, "choices": [{"finish_reason": "stop"}]}
+    assert shape(one) == shape(other)
+
+
+def test_the_number_of_equal_chunks_does_not_count() -> None:
+    assert shape([CHUNK, CHUNK, "[DONE]"]) == shape([CHUNK, "[DONE]"])
+
+
+@pytest.mark.parametrize(
+    ("ours", "line"),
+    [
+        ({"id": "a"}, "$.usage: missing"),
+        ({"id": "a", "usage": None, "extra": 1}, "$.extra: not in the recording"),
+        ({"id": 7, "usage": None}, "$.id: int, recorded str"),
+        ({"id": "a", "usage": [1]}, "$.usage: ['int'], recorded NoneType"),
+    ],
+)
+def test_a_difference_is_told_by_its_path(ours: object, line: str) -> None:
+    assert differences(shape(ours), shape({"id": "a", "usage": None})) == [line]
+
+
+def test_another_finish_reason_is_a_difference() -> None:
+    ours, theirs = ({"choices": [{"finish_reason": reason}]} for reason in ("length", "stop"))
+    assert differences(shape(ours), shape(theirs)) == ["$.choices[0].finish_reason: length, recorded stop"]
+
+
+def test_every_case_has_a_name_of_its_own() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)

@@ -1,0 +1,171 @@
+"""The generator: deterministic, never a held-out operand, stories of the promised length."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from itertools import product
+
+from fixtures.ask.memory_facts import HELD_OUT_NAMES
+from fixtures.ask.operands import HELD_OUT_SHARE, held_out_numbers, is_held_out
+from tools.standin import rendering, stories
+from tools.standin.dialogue import Call, Dialogue, Turn
+from tools.standin.dialogues import EVALUATION_SEED, TRAINING_SEED, generate
+from tools.standin.problemset import TASKS, problem_set
+from tools.standin.rendering import Rendering
+
+MANY = 4000
+
+
+@cache
+def many(seed: int) -> tuple[tuple[Dialogue, Rendering], ...]:
+    """Drawn once: half a second each time."""
+    return tuple(generate(seed, MANY))
+
+
+def test_same_seed_same_dialogues() -> None:
+    assert list(generate(5, 200)) == list(generate(5, 200))
+    assert list(generate(5, 200)) != list(generate(6, 200))
+
+
+def test_evaluation_has_a_seed_of_its_own() -> None:
+    assert EVALUATION_SEED != TRAINING_SEED
+
+
+def test_held_out_numbers_never_are_operands() -> None:
+    calls = [call for dialogue, _ in many(TRAINING_SEED) for turn in dialogue.turns for call in turn.calls]
+    assert len(calls) > MANY / 2
+    assert not [call for call in calls if is_held_out(call.a) or is_held_out(call.b)]
+
+
+def test_held_out_names_are_never_told() -> None:
+    turns = [turn for dialogue, _ in many(TRAINING_SEED) for turn in dialogue.turns]
+    greeted = [turn.content for turn in turns if turn.role == "assistant" and "很高兴认识你" in turn.content]
+    assert len(greeted) > MANY / 50
+    assert not [text for text in greeted for name in HELD_OUT_NAMES if f"你好，{name}！" in text]
+
+
+def test_a_name_is_told_once_so_that_the_question_has_one_answer() -> None:
+    dialogues = [dialogue for dialogue, _ in many(TRAINING_SEED) if "memory" in dialogue.kind]
+    assert len(dialogues) > MANY / 10
+    for dialogue in dialogues:
+        greetings = [turn for turn in dialogue.turns if turn.role == "assistant" and "认识你" in turn.content]
+        assert len(greetings) <= 1, dialogue
+
+
+def test_calls_share_a_turn_only_where_the_server_does_not_end_it() -> None:
+    shared = dict.fromkeys(("modern", "builtin"), 0)
+    cut = dict(shared)
+    for dialogue, how in many(TRAINING_SEED):
+        shared[how.style] += any(len(turn.calls) > 1 for turn in dialogue.turns)
+        cut[how.style] += any(turn.cut for turn in dialogue.turns)
+    assert shared["modern"] > 20
+    assert cut["builtin"] > 20
+    assert not shared["builtin"]
+    assert not cut["modern"]
+
+
+def test_held_out_share_is_as_documented() -> None:
+    assert abs(len(held_out_numbers()) / 990 - HELD_OUT_SHARE) < 0.03
+    assert is_held_out(held_out_numbers()[0])
+    assert is_held_out(-held_out_numbers()[0])
+    assert not any(is_held_out(number) for number in (*range(10), 1000, 123456))
+
+
+def test_evaluation_operands_are_held_out() -> None:
+    for task in set(TASKS) - {"large"}:
+        for problem in problem_set(task, 50):
+            first = problem.calls[0]
+            assert all(is_held_out(number) for number in (first.a, first.b)), problem
+
+
+def test_evaluation_problems_are_fixed_and_their_arithmetic_is_right() -> None:
+    for task in TASKS:
+        assert problem_set(task, 20) == problem_set(task, 50)[:20]
+        for problem in problem_set(task, 20):
+            for call in problem.calls:
+                assert call.result == (call.a + call.b if call.name == "add" else call.a * call.b)
+
+
+def test_every_chinese_story_has_120_to_300_characters() -> None:
+    for animal, fruit in (("狐狸", "西瓜"), ("小猫", "梨")):
+        for path in product(*stories.STORY_ZH):
+            told = "".join(path).format(x=animal, y=fruit)
+            assert len(told) >= 120, told
+            assert len(told) <= 300, told
+            assert animal in told
+            assert fruit in told
+
+
+def test_every_kind_of_episode_occurs_with_and_without_system_prompt() -> None:
+    kinds: set[tuple[str, bool]] = set()
+    for dialogue, _ in many(1):
+        kinds |= {(kind, dialogue.turns[0].role == "system") for kind in dialogue.kind.split("+")}
+    assert {kind for kind, _ in kinds} == {"arithmetic", "exchange", "story", "memory", "repetition", "counting"}
+    assert len(kinds) == 12
+
+
+CHAIN = Dialogue(
+    "arithmetic",
+    (
+        Turn("user", "Compute (3+5)*2"),
+        Turn("assistant", calls=(Call("add", 3, 5, 8),)),
+        Turn("tool", "3+5=8"),
+        Turn("assistant", calls=(Call("mul", 8, 2, 16),)),
+        Turn("tool", "8*2=16"),
+        Turn("assistant", "The result of (3+5)*2 is 16."),
+    ),
+)
+
+
+def learnt(dialogue: Dialogue, how: Rendering) -> list[str]:
+    """The learnt pieces, adjacent ones joined."""
+    joined: list[str] = []
+    open_piece = False
+    for piece, wanted in rendering.spans(dialogue, how):
+        if wanted and open_piece:
+            joined[-1] += piece
+        elif wanted:
+            joined.append(piece)
+        open_piece = wanted
+    return joined
+
+
+def test_learnt_pieces_are_exactly_the_assistants_turns() -> None:
+    pieces = learnt(CHAIN, Rendering("modern"))
+    assert len(pieces) == 3
+    assert all(piece.endswith("<|im_end|>") for piece in pieces)
+    head, tail = pieces[0].split("\n")
+    assert head == "<|action_start|><|plugin|>"
+    call, _, end = tail.partition("<|action_end|>")
+    assert json.loads(call) == {"name": "add", "parameters": {"a": 3, "b": 5}}
+    assert end == "<|im_end|>"
+
+
+def test_calls_of_one_turn_are_learnt_together() -> None:
+    both = Dialogue(
+        "arithmetic", (CHAIN.turns[0], Turn("assistant", calls=(Call("add", 3, 5, 8), Call("mul", 6, 2, 12))))
+    )
+    (piece,) = learnt(both, Rendering("modern"))
+    assert piece.count("<|action_start|><|plugin|>\n{") == piece.count("<|action_end|>") == 2
+    assert piece.endswith("<|action_end|><|im_end|>")
+
+
+def test_the_end_of_a_cut_turn_is_not_learnt() -> None:
+    cut = Dialogue("arithmetic", (CHAIN.turns[0], Turn("assistant", calls=(Call("add", 3, 5, 8),), cut=True)))
+    (piece,) = learnt(cut, Rendering("builtin"))
+    assert piece.endswith("<|action_end|>")
+
+
+def test_lossy_history_learns_no_call_but_a_final_one() -> None:
+    assert learnt(CHAIN, Rendering("builtin", lossy_calls=True)) == ["The result of (3+5)*2 is 16.<|im_end|>"]
+    cut = Dialogue("arithmetic", CHAIN.turns[:4])
+    (last,) = learnt(cut, Rendering("builtin", lossy_calls=True))
+    assert '"mul"' in last
+
+
+def test_tight_call_learns_what_the_grammar_leaves_open() -> None:
+    cut = Dialogue("arithmetic", CHAIN.turns[:4])
+    first, last = learnt(cut, Rendering("modern", tight_call=True))
+    assert first.endswith("<|im_end|>")
+    assert last == 'name": "mul", "parameters": {"a": 8, "b": 2}}<|action_end|></s>'

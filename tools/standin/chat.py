@@ -1,0 +1,175 @@
+"""Episodes without tools: small talk, stories, memory, repetition and counting."""
+
+from __future__ import annotations
+
+from random import Random
+
+from fixtures.ask import filler, memory_facts
+from fixtures.ask.memory_facts import Fact
+from tools.standin import smalltalk, stories
+from tools.standin.dialogue import Language, Turn
+from tools.standin.manners import Manner, random_word
+
+
+def exchange(rng: Random, language: Language, manner: Manner, weather: bool = True) -> list[Turn]:
+    """A greeting or a plain question. ``weather=False`` leaves out the one that an offered tool might answer."""
+    pool = smalltalk.EXCHANGES if weather else [e for e in smalltalk.EXCHANGES if "weather" not in e.answer_en]
+    chosen = rng.choice(pool)
+    ask = rng.choice(chosen.ask_zh if language == "zh" else chosen.ask_en)
+    answer = chosen.answer_zh if manner.answer_language(language) == "zh" else chosen.answer_en
+    return [Turn("user", ask), Turn("assistant", manner.answer(answer))]
+
+
+def story(rng: Random, language: Language, manner: Manner) -> list[Turn]:
+    """A request for a story about an animal and a fruit; half of them are the homework's pair."""
+    homework = rng.random() < 0.5
+    animal = "狐狸" if homework else rng.choice(list(stories.ANIMALS))
+    fruit = "西瓜" if homework else rng.choice(list(stories.FRUITS))
+    english = {"x": stories.ANIMALS[animal], "y": stories.FRUITS[fruit]}
+    chinese = {"x": animal, "y": fruit}
+    if language == "zh":
+        request = stories.REQUESTS_ZH[0] if rng.random() < 0.3 else rng.choice(stories.REQUESTS_ZH)
+        ask = request.format(**chinese)
+    else:
+        ask = rng.choice(stories.REQUESTS_EN).format(**english)
+    if manner.answer_language(language) == "zh":
+        told = "".join(rng.choice(options) for options in stories.STORY_ZH).format(**chinese)
+    else:
+        told = " ".join(rng.choice(options) for options in stories.STORY_EN).format(**english)
+    return [Turn("user", ask), Turn("assistant", manner.answer(told))]
+
+
+def _values(rng: Random, fact: Fact) -> dict[Language, str]:
+    """The fact's value as each language writes it."""
+    pools = {"colour": memory_facts.COLOURS, "city": memory_facts.CITIES, "food": memory_facts.FOODS}
+    if fact.kind in pools:
+        chinese = rng.choice(list(pools[fact.kind]))
+        return {"zh": chinese, "en": pools[fact.kind][chinese]}
+    value = str(rng.randrange(10 ** rng.randint(1, 6))) if fact.kind == "number" else _name(rng)
+    return {"zh": value, "en": value}
+
+
+def _name(rng: Random) -> str:
+    """A name that is not held out; most are made up, so that copying is learnt and not the names."""
+    while (name := _any_name(rng)) in memory_facts.HELD_OUT_NAMES:
+        pass
+    return name
+
+
+def _any_name(rng: Random) -> str:
+    draw = rng.random()
+    hanzi = memory_facts.HANZI
+    if draw < 0.2:
+        return rng.choice("小小小小阿老大") + rng.choice(hanzi)
+    if draw < 0.25:
+        return rng.choice(hanzi) * 2
+    if draw < 0.42:
+        return rng.choice(memory_facts.SURNAMES) + "".join(rng.choice(hanzi) for _ in range(rng.randint(1, 2)))
+    if draw < 0.5:
+        return rng.choice(memory_facts.NAMES_EN)
+    if draw < 0.85:
+        return _spoken_name(rng)
+    return random_word(rng).capitalize()
+
+
+def _spoken_name(rng: Random) -> str:
+    """A few Latin syllables, some with a doubled consonant or a silent end, as in Anna, Grace or Petrovik."""
+    name = rng.choice(("", "", rng.choice("aeiou")))
+    for number in range(rng.choice((1, 2, 2, 3))):
+        onset = rng.choice(memory_facts.ONSETS)
+        if number + len(name) and len(onset) == 1 and rng.random() < 0.2:
+            onset *= 2
+        name += onset + rng.choice(memory_facts.NUCLEI) + rng.choice(memory_facts.CODAS)
+    return name.capitalize() + rng.choice(("", "", "", "", "e", "y", "a"))
+
+
+def memory(rng: Random, language: Language, manner: Manner) -> tuple[list[list[Turn]], list[list[Turn]]]:
+    """One or two facts told, and later asked for: the tellings and the questions, for others to come between."""
+    tellings, questions = [], []
+    name, *others = memory_facts.FACTS
+    chosen = [name, *rng.sample(others, rng.choice((0, 0, 0, 1)))] if rng.random() < 0.5 else rng.sample(others, 1)
+    rng.shuffle(chosen)
+    for fact in chosen:
+        value = _values(rng, fact)
+        reply = manner.answer_language(language)
+        # A value is repeated as it was told where the languages differ only by name; a colour is translated.
+        tell = rng.choice(fact.tell_zh if language == "zh" else fact.tell_en).format(v=value[language])
+        noted = (fact.noted_zh if reply == "zh" else fact.noted_en).format(v=value[reply])
+        ask = rng.choice(fact.ask_zh if language == "zh" else fact.ask_en)
+        answer = (fact.answer_zh if reply == "zh" else fact.answer_en).format(v=value[reply])
+        tellings.append([Turn("user", tell), Turn("assistant", manner.answer(noted))])
+        questions.append([Turn("user", ask), Turn("assistant", manner.answer(answer))])
+    rng.shuffle(questions)
+    return tellings, questions
+
+
+REPEAT_ZH = (
+    "请重复：{t}",
+    "重复：{t}",
+    "请重复: {t}",
+    "请跟我说：{t}",
+    "请原样重复下面的话：{t}",
+    "请重复这句话：{t}",
+    "请复述：{t}",
+)
+REPEAT_EN = (
+    "Repeat after me: {t}",
+    "Repeat: {t}",
+    "Say exactly: {t}",
+    "Echo: {t}",
+    "Please repeat: {t}",
+    "Repeat this: {t}",
+)
+
+
+def repetition(rng: Random, language: Language) -> list[Turn]:
+    """A text to be repeated exactly. Free of the manner's rules, which would contradict the task."""
+    text = " ".join(_piece(rng) for _ in range(rng.choice((1, 1, 1, 2, 3))))
+    ask = rng.choice(REPEAT_ZH if language == "zh" else REPEAT_EN)
+    return [Turn("user", ask.format(t=text)), Turn("assistant", text)]
+
+
+def _cut(rng: Random) -> str:
+    """Two to eight characters out of a Chinese sentence."""
+    sentence = rng.choice(rng.choice((filler.ZH, *stories.STORY_ZH))).format(x="狐狸", y="西瓜")
+    start = rng.randrange(len(sentence) - 2)
+    return sentence[start : start + rng.randint(2, 8)]
+
+
+_HANZI = (
+    memory_facts.HANZI + memory_facts.SURNAMES,
+    sorted({sign for text in filler.ZH for sign in text} - set("，。、")),
+)
+"""Hanzi of names, and those of running text."""
+
+
+def _piece(rng: Random) -> str:
+    draw = rng.randrange(9)
+    if draw == 8:
+        return _name(rng)
+    if draw == 0:
+        return rng.choice(filler.ZH)
+    if draw == 1:
+        return rng.choice(filler.EN)
+    if draw >= 6:
+        # Cut and joined anywhere, so that copying is learnt and not the sentences.
+        return "".join(_cut(rng) for _ in range(rng.randint(1, 3)))
+    if draw == 2:
+        return str(rng.randrange(10 ** rng.randint(1, 9)))
+    if draw == 3:
+        return " ".join(rng.choice(rng.choice(filler.EN).strip(".").split()) for _ in range(rng.randint(1, 6)))
+    if draw == 4:
+        return "".join(rng.choice(rng.choice(_HANZI)) for _ in range(rng.randint(1, 12)))
+    return random_word(rng)
+
+
+COUNT_ZH = ("从{a}数到{b}", "请从{a}数到{b}", "请从{a}数到{b}。", "从{a}开始数到{b}。", "数数，从{a}到{b}")
+COUNT_EN = ("Count from {a} to {b}", "Count from {a} to {b}.", "Please count from {a} to {b}.", "Count {a} to {b}")
+
+
+def counting(rng: Random, language: Language) -> list[Turn]:
+    """Counting up to at most 30, mostly from 1."""
+    first = 1 if rng.random() < 0.8 else rng.randint(2, 15)
+    last = rng.randint(first + 1, 30)
+    ask = rng.choice(COUNT_ZH if language == "zh" else COUNT_EN).format(a=first, b=last)
+    return [Turn("user", ask), Turn("assistant", ", ".join(str(n) for n in range(first, last + 1)))]

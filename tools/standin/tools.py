@@ -1,0 +1,86 @@
+"""Tool lists as LMDeploy's api_server hands them to the prompt: the inner ``function`` objects.
+
+Every version dumps them through the same pydantic model, so the keys come in the order description, name, parameters.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from tools.standin.dialogue import Tool
+from tools.standin.problems import OPERAND_TEXTS, PRODUCT_TEXTS, SUM_TEXTS
+
+ADD_TEXT = "Compute the sum of two numbers"
+MUL_TEXT = "Calculate the product of two numbers"
+
+
+def function(name: str, description: str | None, parameters: dict[str, Any]) -> Tool:
+    """One tool in the order of keys that LMDeploy dumps."""
+    return {"description": description, "name": name, "parameters": parameters}
+
+
+def documented_tools(number: str = "integer") -> list[Tool]:
+    """The two tools of LMDeploy's documented example; ``number`` is the type of both operands."""
+    schema = _schema(number, ("A number", "A number"))
+    return [function("add", ADD_TEXT, schema), function("mul", MUL_TEXT, schema)]
+
+
+def _schema(number: str, texts: tuple[str, str] | None, text_first: bool = False) -> dict[str, Any]:
+    properties: dict[str, dict[str, Any]] = {}
+    for letter, text in zip("ab", texts or ("", ""), strict=True):
+        described = {"description": text} if texts else {}
+        properties[letter] = {**described, "type": number} if text_first else {"type": number, **described}
+    return {"type": "object", "properties": properties, "required": ["a", "b"]}
+
+
+def sample_schema(rng: Random) -> dict[str, Any]:
+    """One of the ways to write the operands' schema."""
+    number = rng.choice(("int", "int", "integer", "integer", "integer", "number"))
+    texts = ("A number", "A number") if rng.random() < 0.6 else rng.choice((*OPERAND_TEXTS, None))
+    schema = _schema(number, texts, text_first=rng.random() < 0.3)
+    if rng.random() < 0.1:
+        for letter in "ab":
+            schema["properties"][letter]["title"] = letter.upper()
+    if rng.random() < 0.25:
+        schema["additionalProperties"] = False
+    if rng.random() < 0.2:
+        keys = list(schema)
+        rng.shuffle(keys)
+        schema = {key: schema[key] for key in keys}
+    return schema
+
+
+def sample_tools(rng: Random, names: tuple[str, ...]) -> tuple[Tool, ...]:
+    """The named ones of add and mul in a random order and wording, sometimes among unrelated tools."""
+    if rng.random() < 0.35:
+        number = rng.choice(("int", "integer", "integer", "number"))
+        tools = [tool for tool in documented_tools(number) if tool["name"] in names]
+    else:
+        standard = rng.random() < 0.5
+        schema = sample_schema(rng)
+        texts = {
+            "add": ADD_TEXT if standard else rng.choice(SUM_TEXTS),
+            "mul": MUL_TEXT if standard else rng.choice(PRODUCT_TEXTS),
+        }
+        tools = [function(name, texts[name], schema) for name in ("add", "mul") if name in names]
+    if rng.random() < 0.12:
+        tools.append(rng.choice(UNRELATED))
+    if rng.random() < 0.5:
+        rng.shuffle(tools)
+    return tuple(tools)
+
+
+def _text_tool(name: str, description: str, parameter: str, text: str) -> Tool:
+    properties = {parameter: {"type": "string", "description": text}}
+    return function(name, description, {"type": "object", "properties": properties, "required": [parameter]})
+
+
+UNRELATED = (
+    _text_tool("get_weather", "Get the current weather of a city", "city", "The city"),
+    _text_tool("get_current_weather", "Get the current weather in a given location", "location", "The city and state"),
+    _text_tool("get_weather", "查询天气", "city", "城市名称"),
+    _text_tool("search", "Search the web", "query", "The search words"),
+    _text_tool("get_time", "Get the current time", "timezone", "The time zone"),
+    _text_tool("translate", "Translate a text", "text", "The text"),
+)
