@@ -23,8 +23,9 @@ from typing import Any, Final
 
 from fixtures.errors import AcceptanceError
 from fixtures.evidence import EVENTS_FILE, read
-from fixtures.evidence.events import EnvironmentRecorded, Quantized, RunFinished, RungClimbed, ServerReady
+from fixtures.evidence.events import EnvironmentRecorded, Quantized, RunFinished, ServerReady
 from fixtures.judge.verdict import Happened
+from tests.acceptance.ladder.events import RungClimbed
 from tools.records import RECORDS, gpu_slug, head, write
 
 ROOT: Final = Path(__file__).parents[1]

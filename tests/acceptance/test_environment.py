@@ -3,15 +3,21 @@
 import pytest
 
 from fixtures.evidence.events import EnvironmentRecorded
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 
 pytestmark = pytest.mark.gpu
 
 
-@pytest.mark.claim("environment.recorded")
+@claim(
+    "environment.recorded",
+    part="deployment",
+    zh="环境已记录：GPU、驱动、lmdeploy 与 Python 版本",
+    en="The environment is recorded",
+)
 def test_the_environment_is_known(environment: EnvironmentRecorded, measure: Measure, rehearsing: bool) -> None:
     """GPU, driver, lmdeploy and Python are what the report says they are."""
-    measure("GPU", environment.gpu or "none")
+    measure("gpu", environment.gpu or "none")
     measure("lmdeploy", environment.versions.get("lmdeploy", ""))
     missing = [name for name in ("lmdeploy", "torch", "transformers") if name not in environment.versions]
     assert not missing, f"not installed: {', '.join(missing)}"

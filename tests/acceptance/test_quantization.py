@@ -6,6 +6,7 @@ from fixtures.homework import AWQ
 from fixtures.model.artefact.findings import ERROR_LIMIT, Verification
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 
 pytestmark = pytest.mark.gpu
@@ -13,7 +14,12 @@ pytestmark = pytest.mark.gpu
 MIB = 2**20
 
 
-@pytest.mark.claim("quantization.smaller")
+@claim(
+    "quantization.smaller",
+    part="deployment",
+    zh="量化后的模型比原模型小",
+    en="The quantized model is smaller than the original",
+)
 def test_the_quantized_checkpoint_is_smaller(
     checkpoint: Checkpoint, quantized: QuantizedCheckpoint, measure: Measure
 ) -> None:
@@ -25,7 +31,12 @@ def test_the_quantized_checkpoint_is_smaller(
     )
 
 
-@pytest.mark.claim("quantization.config")
+@claim(
+    "quantization.config",
+    part="deployment",
+    zh="权重为 4 bit AWQ，分组 128（W4A16）",
+    en="The weights are 4-bit AWQ in groups of 128",
+)
 def test_the_weights_have_4_bits_in_groups_of_128(quantized: QuantizedCheckpoint, measure: Measure) -> None:
     """W4: `--w-bits 4 --w-group-size 128`, as the checkpoint itself says."""
     config = quantized.quantization_config
@@ -34,11 +45,17 @@ def test_the_weights_have_4_bits_in_groups_of_128(quantized: QuantizedCheckpoint
     assert found == ("awq", AWQ.w_bits, AWQ.w_group_size)
 
 
-@pytest.mark.claim("quantization.artefact")
+@claim(
+    "quantization.artefact",
+    part="deployment",
+    zh="量化后的每个权重都是原权重的 4 bit 舍入",
+    en="Every quantized weight is the source's, rounded to 4 bits",
+    beyond=True,
+)
 def test_every_weight_is_the_sources_rounded_to_4_bits(verification: Verification, measure: Measure) -> None:
     """The quantized model is still the model: compared with its source, weight by weight."""
     measure("findings", len(verification.findings), limit="0")
     if verification.worst:
-        measure("largest layer error", round(verification.worst.error, 4), limit=f"<= {ERROR_LIMIT:g}")
-        measure("predicted size", round(verification.predicted_bytes / MIB, 1), "MiB")
+        measure("largest_layer_error", round(verification.worst.error, 4), limit=f"<= {ERROR_LIMIT:g}")
+        measure("predicted_size", round(verification.predicted_bytes / MIB, 1), "MiB")
     assert not verification.findings, "\n".join(str(finding) for finding in verification.findings)

@@ -5,6 +5,7 @@ import pytest
 from fixtures.client.client import Client
 from fixtures.homework import MODEL_NAME
 from fixtures.run.api_key import new_key
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.server.api_server import RunningServer
 from fixtures.server.readiness import ask
@@ -15,19 +16,30 @@ REFUSED = 401
 QUESTION = {"model": MODEL_NAME, "messages": [{"role": "user", "content": "1+1"}], "max_tokens": 1}
 
 
-@pytest.mark.claim("server.named_model")
+@claim(
+    "server.named_model",
+    part="deployment",
+    zh="api_server 以作业的模型名提供服务",
+    en="The api_server names the homework's model",
+)
 def test_the_server_names_the_model(client: Client, measure: Measure) -> None:
     """`client.models.list().data[0].id` is the homework's model."""
     measure("model", client.model_name, limit=MODEL_NAME)
     assert client.model_name == MODEL_NAME
 
 
-@pytest.mark.claim("server.requires_key")
+@claim(
+    "server.requires_key",
+    part="deployment",
+    zh="没有密钥的请求被拒绝",
+    en="A request without the key is refused",
+    beyond=True,
+)
 def test_the_server_answers_only_who_has_the_key(server: RunningServer, measure: Measure) -> None:
     """Whoever else reaches the port is told nothing, neither the models nor a reply."""
     without, another = _statuses(server, ""), _statuses(server, new_key())
-    measure("status without a key", without, limit=str(REFUSED))
-    measure("status with another key", another, limit=str(REFUSED))
+    measure("status_without_a_key", without, limit=str(REFUSED))
+    measure("status_with_another_key", another, limit=str(REFUSED))
     assert {*without, *another} == {REFUSED}
 
 

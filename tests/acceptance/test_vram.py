@@ -6,7 +6,7 @@ from fixtures.evidence.events import CONTROL_PHASE
 from fixtures.gpu.memory_model import MemoryExpectation, why_not_ready_as_expected
 from fixtures.gpu.plugin import mark
 from fixtures.gpu.sampler import RELEASE_DEADLINE_S, Sampler, wait_released
-from fixtures.report.catalogue import ON_CARD
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.server.deployment import Deployment
 
@@ -15,7 +15,14 @@ pytestmark = pytest.mark.gpu
 GIB = 1024
 
 
-@pytest.mark.claim("vram.after_start")
+@claim(
+    "vram.after_start",
+    part="chat",
+    zh="启动后的显存在阈值以内",
+    en="VRAM after the start is within its threshold",
+    needs_gpu=True,
+    structural="memory",
+)
 @pytest.mark.usefixtures("deployment")
 def test_vram_after_start_is_as_promised(
     vram: Sampler, memory_expectations: list[MemoryExpectation], measure: Measure
@@ -24,12 +31,19 @@ def test_vram_after_start_is_as_promised(
     problems = []
     for card, expectation in zip(vram.cards, memory_expectations, strict=True):
         ready, limit = card.phase_mib("ready"), expectation.ready_limit_mib
-        measure(f"VRAM after start{_on(card)}", round(ready / GIB, 2), "GiB", f"<= {limit / GIB:.2f} GiB")
+        measure("vram_after_start", round(ready / GIB, 2), "GiB", at_most=round(limit / GIB, 2), gpu=_number(card))
         problems.append(why_not_ready_as_expected(expectation, ready))
     assert not any(problems), "; ".join(filter(None, problems))
 
 
-@pytest.mark.claim("vram.peak")
+@claim(
+    "vram.peak",
+    part="chat",
+    zh="显存峰值在阈值以内",
+    en="Peak VRAM is within its threshold",
+    needs_gpu=True,
+    structural="memory",
+)
 @pytest.mark.usefixtures("deployment")
 def test_vram_at_peak_is_below_the_threshold(
     vram: Sampler, memory_expectations: list[MemoryExpectation], measure: Measure
@@ -37,14 +51,20 @@ def test_vram_at_peak_is_below_the_threshold(
     """Neither the chat nor the function calls took more memory than the server had set aside."""
     for card, expectation in zip(vram.cards, memory_expectations, strict=True):
         peak, limit = card.peak_mib(since_phase="loading", before_phase=CONTROL_PHASE), expectation.peak_limit_mib
-        measure(f"VRAM at peak{_on(card)}", round(peak / GIB, 2), "GiB", f"<= {limit / GIB:.2f} GiB")
+        measure("vram_peak", round(peak / GIB, 2), "GiB", at_most=round(limit / GIB, 2), gpu=_number(card))
         assert peak <= limit, (
-            f"{peak:.0f} MiB in use at peak{_on(card)}, {limit:.0f} at most expected: the server took more under load "
+            f"{peak:.0f} MiB in use at peak, {limit:.0f} at most expected: the server took more under load "
             f"than it had set aside, or another process came. {expectation.formula}"
         )
 
 
-@pytest.mark.claim("vram.released")
+@claim(
+    "vram.released",
+    part="deployment",
+    zh="服务停止后显存已释放",
+    en="VRAM is released after the server stopped",
+    needs_gpu=True,
+)
 def test_vram_is_released_after_stop(vram: Sampler, deployment: Deployment, measure: Measure) -> None:
     """The last claim: the server is stopped, and every card is as it was."""
     deployment.stop()
@@ -52,10 +72,11 @@ def test_vram_is_released_after_stop(vram: Sampler, deployment: Deployment, meas
     for card in vram.cards:
         release = wait_released(card.last_mib, card.phase_mib("idle"))
         used, limit = release.used_mib, release.limit_mib
-        measure(f"VRAM after stop{_on(card)}", round(used / GIB, 2), "GiB", f"<= {limit / GIB:.2f} GiB")
-        measure(f"released after{_on(card)}", round(release.seconds, 1), "s", f"<= {RELEASE_DEADLINE_S:g} s")
-        assert release.complete, f"{used:.0f} MiB are still in use{_on(card)} {release.seconds:.0f} s after the stop"
+        measure("vram_after_stop", round(used / GIB, 2), "GiB", at_most=round(limit / GIB, 2), gpu=_number(card))
+        measure("released_after", round(release.seconds, 1), "s", at_most=RELEASE_DEADLINE_S, gpu=_number(card))
+        assert release.complete, f"{used:.0f} MiB are still in use {release.seconds:.0f} s after the stop"
 
 
-def _on(card: Sampler) -> str:
-    return f"{ON_CARD}{card.gpu + 1}" if len(card.cards) > 1 or card.gpu else ""
+def _number(card: Sampler) -> int | None:
+    """Return the card's number where there are several."""
+    return card.gpu if len(card.cards) > 1 or card.gpu else None

@@ -4,6 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.session.expression import asks_for
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Leave this folder alone unless it is asked for."""
+    return None if asks_for(config.option.markexpr, "cluster") else True
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder."""

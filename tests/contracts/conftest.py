@@ -17,19 +17,25 @@ from fixtures.evidence.events import Exchanged
 from fixtures.homework import MODEL_NAME, REHEARSAL_AWQ
 from fixtures.lmdeploy.capabilities import Capabilities, capabilities, installed_version
 from fixtures.lmdeploy.commands import lmdeploy_program, serve_command
-from fixtures.lmdeploy.contract_record import MARK, MEASURED
 from fixtures.model.calibration import choose
 from fixtures.model.checkpoint import STANDIN, Checkpoint, identify
 from fixtures.model.quantization import QuantizedCheckpoint, quantize
 from fixtures.process.port import free_port
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer, serve
+from fixtures.session.contract_record import MARK, MEASURED
+from fixtures.session.expression import asks_for
 from fixtures.session.recording import new_run_id
 from tools.standin.calibration import OWN_TEXTS
 
 START_TIMEOUT: Final = 600.0
 """Seconds; 12 to 15 of processor time, nearly all of it imports. A machine with 20 busy processes for two processors
 needed more than 240."""
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Leave this folder alone unless it is asked for."""
+    return None if asks_for(config.option.markexpr, "contract") else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,13 +2,13 @@
 
 import json
 
-import pytest
 import torch
 
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.rehearsal.awq import PARTS, dequantize, read_tensors
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 
 UNSMOOTHED = "attention.wo"
@@ -19,14 +19,24 @@ LARGEST_ERROR = 1.0
 A wrong order of the codes, or another group size, is off by many."""
 
 
-@pytest.mark.claim("awq.made")
+@claim(
+    "awq.made",
+    part="contract",
+    zh="auto_awq 完成量化",
+    en="auto_awq quantizes",
+)
 def test_auto_awq_quantizes(quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure) -> None:
     """By the suite's command line, to a folder that the suite verifies; the weights take less room than before."""
     measure("size", quantized.bytes, "bytes", f"< {standin.bytes} bytes")
     assert quantized.bytes < standin.bytes
 
 
-@pytest.mark.claim("awq.format")
+@claim(
+    "awq.format",
+    part="contract",
+    zh="权重文件格式",
+    en="format of the weights",
+)
 def test_the_weights_are_in_the_promised_format(
     quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
 ) -> None:
@@ -36,7 +46,12 @@ def test_the_weights_are_in_the_promised_format(
     assert found == {contract.weights_format}
 
 
-@pytest.mark.claim("awq.dtype")
+@claim(
+    "awq.dtype",
+    part="contract",
+    zh="权重的 dtype",
+    en="dtype of the weights",
+)
 def test_the_weights_have_the_promised_dtype(
     quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
 ) -> None:
@@ -49,7 +64,12 @@ def test_the_weights_have_the_promised_dtype(
     assert (norm, declared) == (wanted, str(wanted).removeprefix("torch."))
 
 
-@pytest.mark.claim("awq.reads_back")
+@claim(
+    "awq.reads_back",
+    part="contract",
+    zh="读回的权重是原权重的 4 bit 舍入",
+    en="read back, the weights are the originals in 4 bits",
+)
 def test_the_weights_are_the_originals_rounded_to_four_bits(
     quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure
 ) -> None:
@@ -62,6 +82,6 @@ def test_the_weights_are_the_originals_rounded_to_four_bits(
         steps = scales.float().t().repeat_interleave(128, dim=1)
         error = (dequantize(codes, zeros, scales.float()) - original[f"{layer}.weight"].float()).abs() / steps
         worst = max(worst, error.max().item())
-    measure("largest error", round(worst, 3), "steps", f"<= {LARGEST_ERROR}")
+    measure("largest_error", round(worst, 3), "steps", f"<= {LARGEST_ERROR}")
     assert layers, f"no {UNSMOOTHED} is quantized"
     assert worst <= LARGEST_ERROR

@@ -9,6 +9,7 @@ import pytest
 from fixtures.homework import AWQ, MODEL_NAME, REHEARSAL_AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.lmdeploy.commands import Program, awq_command, proxy_command, serve_command
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
 from tests.acceptance.ladder.rungs import RUNGS
@@ -90,7 +91,12 @@ def refused(found: Iterable[Parsed]) -> str:
     return "\n".join(fault for parsed in found if (fault := parsed.fault()))
 
 
-@pytest.mark.claim("cli.auto_awq")
+@claim(
+    "cli.auto_awq",
+    part="contract",
+    zh="接受量化命令",
+    en="auto_awq's command line is accepted",
+)
 def test_auto_awq_takes_the_homeworks_arguments(lines: Lines, says: dict[Line, Parsed], contract: Capabilities) -> None:
     """As on a GPU and as in a rehearsal; the scale search is off."""
     homework, rehearsal = (says[line] for line in lines.awq)
@@ -101,7 +107,12 @@ def test_auto_awq_takes_the_homeworks_arguments(lines: Lines, says: dict[Line, P
     assert not fault, fault
 
 
-@pytest.mark.claim("cli.api_server")
+@claim(
+    "cli.api_server",
+    part="contract",
+    zh="接受每条服务命令",
+    en="every api_server command line is accepted",
+)
 def test_api_server_takes_every_deployment_of_the_suite(lines: Lines, says: dict[Line, Parsed]) -> None:
     """The homework's, the control's, the ladder's, and each setting that reaches the command line."""
     homework, *others = (says[line] for line in lines.served)
@@ -112,7 +123,12 @@ def test_api_server_takes_every_deployment_of_the_suite(lines: Lines, says: dict
     assert not refused(others), refused(others)
 
 
-@pytest.mark.claim("cli.flags")
+@claim(
+    "cli.flags",
+    part="contract",
+    zh="参数的有无与能力表一致",
+    en="flags exist where the table says",
+)
 def test_flags_exist_where_the_table_says(lines: Lines, says: dict[Line, Parsed], measure: Measure) -> None:
     """Those that came with a version: a flag that the table denies must be refused."""
     found = [says[line] for line in lines.flags]
@@ -125,32 +141,52 @@ def test_flags_exist_where_the_table_says(lines: Lines, says: dict[Line, Parsed]
     )
 
 
-@pytest.mark.claim("cli.homework_words")
+@claim(
+    "cli.homework_words",
+    part="contract",
+    zh="--search-scale False 的含义与能力表一致",
+    en="--search-scale False means what the table says",
+)
 def test_search_scale_false_is_what_the_table_says(
     says: dict[Line, Parsed], contract: Capabilities, measure: Measure
 ) -> None:
     """`--search-scale False` as the homework types it."""
     found = says[SEARCH_SCALE]
     meaning = f"means {found.values.get('search_scale')}" if found.accepted else "error"
-    measure("--search-scale False", meaning)
+    measure("search_scale_false", meaning)
     assert meaning == contract.search_scale
 
 
-@pytest.mark.claim("cli.chat")
+@claim(
+    "cli.chat",
+    part="contract",
+    zh="接受 lmdeploy chat",
+    en="lmdeploy chat is accepted",
+)
 def test_chat_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
     """Sections 2.3 and 3.2.1."""
     found = [says[line] for line in CHAT]
     assert not refused(found), refused(found)
 
 
-@pytest.mark.claim("cli.api_client")
+@claim(
+    "cli.api_client",
+    part="contract",
+    zh="接受 lmdeploy serve api_client",
+    en="lmdeploy serve api_client is accepted",
+)
 def test_api_client_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
     """Section 3.1.2."""
     fault = says[API_CLIENT].fault()
     assert not fault, fault
 
 
-@pytest.mark.claim("cli.gradio")
+@claim(
+    "cli.gradio",
+    part="contract",
+    zh="接受 lmdeploy serve gradio",
+    en="lmdeploy serve gradio is accepted",
+)
 def test_gradio_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
     """Section 3.1.3."""
     fault = says[GRADIO].fault(server_port=6006)

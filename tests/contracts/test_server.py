@@ -6,8 +6,6 @@ import urllib.request
 from dataclasses import asdict, replace
 from typing import Any
 
-import pytest
-
 from fixtures.ask.questions import GREEDY
 from fixtures.ask.tool_choice import right_call_fault
 from fixtures.client.client import Answer, Client
@@ -18,6 +16,7 @@ from fixtures.judge.chat import prompt_growth_fault, story_fault
 from fixtures.judge.conversation import Expected, ToolConversation, converse, judge
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.quantization import QuantizedCheckpoint
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.server.api_server import RunningServer
 from fixtures.server.readiness import ask, model_names
@@ -57,7 +56,12 @@ def conversation(client: Client, role: str, contract: Capabilities) -> ToolConve
     return converse(client, CHAIN_PROMPT, GREEDY, role, unique_ids=contract.unique_call_ids)
 
 
-@pytest.mark.claim("server.health")
+@claim(
+    "server.health",
+    part="contract",
+    zh="/health",
+    en="/health",
+)
 def test_health_answers(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
     """200 when ready; where it could also say 503, it says more than the status."""
     answer = ask(server.host, server.port, "/health")
@@ -67,14 +71,24 @@ def test_health_answers(server: RunningServer, contract: Capabilities, measure: 
     assert isinstance(says, dict) == contract.health_tells_failure, f"the body is {answer.body[:200]!r}"
 
 
-@pytest.mark.claim("server.names_model")
+@claim(
+    "server.names_model",
+    part="contract",
+    zh="/v1/models 给出模型名",
+    en="/v1/models names the model",
+)
 def test_the_server_names_the_model_it_was_told(server: RunningServer) -> None:
     """`--model-name` is what `/v1/models` lists."""
     answer = ask(server.host, server.port, "/v1/models", api_key=server.api_key)
     assert model_names(answer) == [MODEL_NAME]
 
 
-@pytest.mark.claim("server.unknown_model")
+@claim(
+    "server.unknown_model",
+    part="contract",
+    zh="未知模型名的状态码",
+    en="status for an unknown model",
+)
 def test_another_model_is_an_error(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
     """By its status, or up to 0.5 by the body alone."""
     status, _, text = post(server, messages=STORY, model="another")
@@ -84,14 +98,24 @@ def test_another_model_is_an_error(server: RunningServer, contract: Capabilities
     assert "choices" not in text
 
 
-@pytest.mark.claim("server.chat")
+@claim(
+    "server.chat",
+    part="contract",
+    zh="对话",
+    en="a chat",
+)
 def test_the_story_is_told(client: Client) -> None:
     """In Chinese, to its end, without special tokens, and its tokens are counted."""
     fault = story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY)))
     assert not fault, fault
 
 
-@pytest.mark.claim("server.too_long_input")
+@claim(
+    "server.too_long_input",
+    part="contract",
+    zh="超过上下文的输入",
+    en="input beyond the context",
+)
 def test_input_beyond_the_context_ends_as_the_table_says(
     server: RunningServer, quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
 ) -> None:
@@ -99,7 +123,7 @@ def test_input_beyond_the_context_ends_as_the_table_says(
     beyond = "狐" * (int(quantized.source.config["max_position_embeddings"]) + 1)
     status, _, text = post(server, messages=[{"role": "user", "content": beyond}], max_tokens=16)
     came = too_long(status, text)
-    measure("beyond the context", came, limit=contract.too_long_input)
+    measure("beyond_the_context", came, limit=contract.too_long_input)
     assert came == contract.too_long_input, text[:500]
 
 
@@ -113,34 +137,54 @@ def too_long(status: int, text: str) -> str:
     return "error in the text" if "error" in answer.text else answer.text[:80] or "empty answer"
 
 
-@pytest.mark.claim("server.stream_usage")
+@claim(
+    "server.stream_usage",
+    part="contract",
+    zh="流式返回中的 token 计数",
+    en="count of tokens in a stream",
+)
 def test_a_stream_counts_its_tokens_where_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
     """And its text is the unstreamed one."""
     whole = client.ask(STORY, max_tokens=TOKENS, **asdict(GREEDY))
     streamed = client.stream(STORY, max_tokens=TOKENS, **asdict(GREEDY))
-    measure("usage in", streamed.usage_in, limit=contract.stream_usage)
+    measure("usage_in", streamed.usage_in, limit=contract.stream_usage)
     fault = same_text_fault(whole.text, streamed, contract.stream_usage)
     assert not fault, fault
     assert streamed.usage_in == contract.stream_usage
 
 
-@pytest.mark.claim("server.tools_in_prompt")
+@claim(
+    "server.tools_in_prompt",
+    part="contract",
+    zh="工具进入提示词",
+    en="the tools reach the prompt",
+)
 def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
     """Through the built-in template, or the one that the suite installed."""
     plain, offered = (client.ask(SUM, temperature=0, max_tokens=1, **extra) for extra in ({}, {"tools": list(TOOLS)}))
-    measure("prompt with tools", offered.body["usage"]["prompt_tokens"], "tokens")
+    measure("prompt_with_tools", offered.body["usage"]["prompt_tokens"], "tokens")
     fault = prompt_growth_fault(plain, offered)
     assert not fault, fault
 
 
-@pytest.mark.claim("server.call")
+@claim(
+    "server.call",
+    part="contract",
+    zh="函数调用被解析",
+    en="a call is parsed",
+)
 def test_a_call_is_parsed(client: Client) -> None:
     """`add(3, 5)`, typed and alone, with finish_reason `tool_calls` and no trace of it in the text."""
     fault = right_call_fault(client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY)))
     assert not fault, fault
 
 
-@pytest.mark.claim("server.call_ids")
+@claim(
+    "server.call_ids",
+    part="contract",
+    zh="调用的编号",
+    en="ids of calls",
+)
 def test_call_ids_are_as_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
     """Of two answers: different, or both `0`."""
     ids = [
@@ -153,21 +197,36 @@ def test_call_ids_are_as_promised(client: Client, contract: Capabilities, measur
     assert len(set(ids)) == (2 if contract.unique_call_ids else 1)
 
 
-@pytest.mark.claim("server.result_as_tool")
+@claim(
+    "server.result_as_tool",
+    part="contract",
+    zh="结果以 tool 返回",
+    en="results given as tool",
+)
 def test_results_are_taken_as_tool(client: Client, contract: Capabilities) -> None:
     """The homework's chain, to its final sentence."""
     fault = judge(conversation(client, "tool", contract), CHAIN)
     assert not fault, fault
 
 
-@pytest.mark.claim("server.result_as_environment")
+@claim(
+    "server.result_as_environment",
+    part="contract",
+    zh="结果以 environment 返回",
+    en="results given as environment",
+)
 def test_results_are_taken_as_environment(client: Client, contract: Capabilities) -> None:
     """The chain in the words of 2024."""
     fault = judge(conversation(client, "environment", contract), CHAIN)
     assert not fault, fault
 
 
-@pytest.mark.claim("server.streamed_call")
+@claim(
+    "server.streamed_call",
+    part="contract",
+    zh="流式返回的函数调用",
+    en="a streamed call",
+)
 def test_a_streamed_call_comes_as_the_table_says(
     client: Client, server: RunningServer, contract: Capabilities, measure: Measure
 ) -> None:
@@ -179,11 +238,16 @@ def test_a_streamed_call_comes_as_the_table_says(
         whole = client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY))
         fault = same_calls_fault(whole.tool_calls, join(chunks_of(text)))
         came = f"broken: {fault}" if fault else "as deltas"
-    measure("streamed call", came, limit=contract.tools_streamed)
+    measure("streamed_call", came, limit=contract.tools_streamed)
     assert came.partition(":")[0] == contract.tools_streamed, came
 
 
-@pytest.mark.claim("server.required")
+@claim(
+    "server.required",
+    part="contract",
+    zh="tool_choice=required",
+    en="tool_choice required",
+)
 def test_required_is_enforced_where_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
     """A call instead of the story that was asked for."""
     answer = client.ask(STORY, tools=list(TOOLS), tool_choice="required", max_tokens=600, seed=3, temperature=0.8)
@@ -191,24 +255,34 @@ def test_required_is_enforced_where_promised(client: Client, contract: Capabilit
     assert bool(answer.tool_calls) == contract.enforces_required, answer.text[:200]
 
 
-@pytest.mark.claim("server.metrics")
+@claim(
+    "server.metrics",
+    part="contract",
+    zh="/metrics",
+    en="/metrics",
+)
 def test_metrics_are_served(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
     """Where they are on by default; to everyone, or to those who have the key."""
     answer = ask(server.host, server.port, "/metrics/", api_key=server.api_key)
     assert answer.status == 200
     assert b"lmdeploy:" in answer.body
     without = ask(server.host, server.port, "/metrics/").status
-    measure("status without the key", without, limit="200" if contract.open_metrics else "401")
+    measure("status_without_the_key", without, limit="200" if contract.open_metrics else "401")
     assert without == (200 if contract.open_metrics else 401)
 
 
-@pytest.mark.claim("server.without_parser")
+@claim(
+    "server.without_parser",
+    part="contract",
+    zh="不带 --tool-call-parser 时",
+    en="without --tool-call-parser",
+)
 def test_tools_without_a_parser(start: Start, contract: Capabilities, measure: Measure) -> None:
     """What a server says that was started without `--tool-call-parser`, as the homework starts it."""
     with start(replace(contract, tool_call_parser=None)) as bare:
         status, _, text = post(bare, messages=SUM, tools=list(TOOLS))
     came = without_parser(status, text)
-    measure("without a parser", came, limit=contract.tools_without_parser)
+    measure("without_a_parser", came, limit=contract.tools_without_parser)
     assert came == contract.tools_without_parser, text[:500]
 
 

@@ -22,10 +22,10 @@ import filelock
 
 from fixtures.evidence import EVENTS_FILE, read
 from fixtures.evidence.events import Entry, ServerLaunched, TestFinished, TryJudged
+from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import Verdict, judge
 from fixtures.process.guard import Process, processes_with_variable
 from fixtures.process.port import bind_error
-from fixtures.run.claims import BY_ID
 from tests.faults.environment import Environment
 
 CARD: Final = {"name": "NVIDIA GeForce RTX 4090", "total": 24564, "reserved": 400, "count": 1}
@@ -303,4 +303,4 @@ def with_cache(stage: Stage, cache: Path) -> None:
 
 def is_claim(name: str) -> bool:
     """Whether a claim of the homework is meant, whose failure comes first among the verdict's reasons."""
-    return name in BY_ID
+    return name in CLAIMS

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from fixtures.session.expression import asks_for
+
 ROOT = Path(__file__).parents[2]
 STANDIN = ROOT / "fixtures" / "standin" / "internlm2_5-standin-chat"
 MODEL_NAME = "internlm2_5-1_8b-chat"
@@ -27,6 +29,11 @@ READY_TIMEOUT_S = 120
 """Measured 12 s of processor time, nearly all of it imports."""
 REQUEST_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 20
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Leave this folder alone unless it is asked for."""
+    return None if asks_for(config.option.markexpr, "rehearsal") else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

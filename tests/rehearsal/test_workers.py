@@ -11,8 +11,8 @@ import pytest
 from fixtures.evidence import read
 from fixtures.evidence.events import Quantized, ServerLaunched, ServerStopped, TestFinished
 from fixtures.evidence.seal import verify
+from fixtures.homework import CLAIMS
 from fixtures.report.summary import RunSummary, summarize
-from fixtures.run.claims import BY_ID
 from tests.rehearsal.conftest import ROOT
 
 pytest.importorskip("xdist")
@@ -36,7 +36,7 @@ def spread(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
 
 def test_everything_was_decided(spread: RunSummary) -> None:
     assert spread.verdict.reasons == ()
-    assert {claim.state for claim in spread.verdict.claims} == {"held", "needs_gpu"}
+    assert {claim.state for claim in spread.verdict.claims} == {"passed", "needs_gpu"}
 
 
 def test_each_worker_had_a_server_of_its_own_and_stopped_it(spread: RunSummary) -> None:
@@ -57,5 +57,5 @@ def test_both_decided_something_and_the_homework_was_one_workers(spread: RunSumm
         for name, seen in spread.workers.items()
     }
     assert all(by_worker.values())
-    homework = {event.test for event in spread.all(TestFinished) if event.claim in BY_ID} & asked
+    homework = {event.test for event in spread.all(TestFinished) if event.claim in CLAIMS} & asked
     assert [bool(tests & homework) for tests in by_worker.values()].count(True) == 1

@@ -9,12 +9,13 @@ import shlex
 from datetime import datetime
 from typing import Any
 
+from fixtures.run.subjects import DOORS
+
 from fixtures.errors import AcceptanceError
-from fixtures.evidence.events import DoorTried
 from fixtures.judge.verdict import judge_claim
 from fixtures.report.summary import RunSummary
 from fixtures.run.claims import Claim
-from fixtures.run.subjects import DOORS
+from tests.acceptance.entry_points.events import DoorTried
 from tools.records import gpu_slug, head, slug
 
 

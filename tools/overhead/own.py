@@ -26,12 +26,12 @@ import pytest
 from fixtures.evidence import Evidence, read
 from fixtures.gpu.sampler import Sampler
 from fixtures.lmdeploy.commands import ROOT
-from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.document import to_text
 from fixtures.report.page import standalone
 from fixtures.report.pictures import take
 from fixtures.report.summary import summarize
 from fixtures.session.environment import versions
+from fixtures.texts import LANGUAGES, Texts
 from tools.overhead.running import usual
 from tools.records import RECORDS, write
 from tools.timed import processor_seconds

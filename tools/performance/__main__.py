@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from fixtures.report.catalogue import LANGUAGES, Texts
+from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.performance.picture import draw
 from tools.ladder_table import put
 

@@ -20,12 +20,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from fixtures.evidence.events import QualityMeasured
 from fixtures.model.checkpoint import STANDIN
 from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache
 from fixtures.session.environment import versions
 from tests.acceptance.quality.configurations import BF16
+from tests.acceptance.quality.events import QualityMeasured
 from tests.acceptance.quality.limits import HIGHEST_RATIO, LEAST_AGREEMENT, PROMPTS
 from tests.acceptance.quality.passages import Prompt, Tokens, passages, prompts, tokens
 from tests.acceptance.quality.plugin import Questions, event_of

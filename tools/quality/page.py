@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from fixtures.report.catalogue import LANGUAGES, Texts
+from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.quality.limits import HIGHEST_RATIO, LEAST_AGREEMENT, LEAST_KNOWN
 from tests.acceptance.quality.picture import Point, draw
 from tools.quality.record import read

@@ -86,7 +86,7 @@ def control(
     )
     mark(sampler, CONTROL_PHASE)
     server = started(
-        xprocess, command, settings, progress, "start the control server", f"{evidence.folder.name}-control"
+        xprocess, command, settings, progress, "start_the_control_server", f"{evidence.folder.name}-control"
     )
     with server as running, closing(Client(running, settings.request_timeout, evidence.append)) as asking:
         yield asking

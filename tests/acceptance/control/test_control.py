@@ -11,6 +11,7 @@ from fixtures.judge.paired import pair
 from fixtures.judge.profile import HIGHEST_COST, STRICT_TRIALS
 from fixtures.judge.trials import all_of
 from fixtures.lmdeploy.capabilities import Capabilities
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
 from tests.acceptance.control.plugin import cost_fault
@@ -18,10 +19,39 @@ from tools.trial_record import TrialRecord
 
 pytestmark = [pytest.mark.gpu, pytest.mark.control]
 
+CLAIMS = {
+    one.args[0].id: one
+    for one in (
+        claim(
+            "control.add",
+            part="tools",
+            zh="对照：加法，未量化与量化",
+            en="Control: sums, unquantized against quantized",
+        ),
+        claim(
+            "control.multiply",
+            part="tools",
+            zh="对照：乘法，未量化与量化",
+            en="Control: products, unquantized against quantized",
+        ),
+        claim(
+            "control.chain",
+            part="tools",
+            zh="对照：先加后乘，未量化与量化",
+            en="Control: chains, unquantized against quantized",
+        ),
+        claim(
+            "control.words_zh",
+            part="tools",
+            zh="对照：中文应用题，未量化与量化",
+            en="Control: Chinese words, unquantized against quantized",
+        ),
+    )
+}
+"""The mark of each claim, by its id."""
 
-@pytest.mark.parametrize(
-    "topic", [pytest.param(topic, id=topic.claim, marks=pytest.mark.claim(topic.claim)) for topic in CONTROL]
-)
+
+@pytest.mark.parametrize("topic", [pytest.param(topic, id=topic.claim, marks=CLAIMS[topic.claim]) for topic in CONTROL])
 def test_quantization_costs_little(
     topic: Topic,
     client: Client,

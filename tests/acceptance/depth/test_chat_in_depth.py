@@ -20,6 +20,7 @@ from fixtures.judge.chat import (
 )
 from fixtures.judge.conversation import usage_fault
 from fixtures.judge.profile import CONTENT, DRAMA, SEED
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 
 pytestmark = [pytest.mark.gpu, pytest.mark.depth]
@@ -41,7 +42,12 @@ NEAR = 0.9
 BEYOND = 1.1
 
 
-@pytest.mark.claim("chat.story_trials")
+@claim(
+    "chat.story_trials",
+    part="chat",
+    zh="作业的故事：多次采样",
+    en="The homework's story, many samples",
+)
 def test_story_after_story(run_trials: RunTrials) -> None:
     """Each sample meets all five claims of the homework's chat."""
 
@@ -54,7 +60,12 @@ def test_story_after_story(run_trials: RunTrials) -> None:
     assert outcome.holds, str(outcome)
 
 
-@pytest.mark.claim("chat.remembers")
+@claim(
+    "chat.remembers",
+    part="chat",
+    zh="多轮对话中记得前文",
+    en="The model remembers earlier turns",
+)
 def test_the_model_remembers_a_name(run_trials: RunTrials) -> None:
     """Told in the first turn, asked for in the third."""
 
@@ -71,7 +82,12 @@ def test_the_model_remembers_a_name(run_trials: RunTrials) -> None:
     assert outcome.holds, str(outcome)
 
 
-@pytest.mark.claim("chat.obeys_system_prompt")
+@claim(
+    "chat.obeys_system_prompt",
+    part="chat",
+    zh="遵守系统提示",
+    en="The model obeys the system prompt",
+)
 def test_the_system_prompt_is_obeyed(run_trials: RunTrials) -> None:
     """A last word that only the system prompt asks for."""
 
@@ -88,11 +104,16 @@ def test_the_system_prompt_is_obeyed(run_trials: RunTrials) -> None:
     assert outcome.holds, str(outcome)
 
 
-@pytest.mark.claim("chat.remembers_behind_long_text")
+@claim(
+    "chat.remembers_behind_long_text",
+    part="chat",
+    zh="隔着长文本仍能记得",
+    en="The model remembers behind a long text",
+)
 def test_a_name_behind_a_long_text_is_remembered(client: Client, run_trials: RunTrials, measure: Measure) -> None:
     """A few pages, then the name, all read through an int4 KV cache; asked for in the next turn."""
     filler = long_text(PAGES, tokens_per_character(client))
-    measure("text before", PAGES, "tokens, about")
+    measure("text_before", PAGES, "tokens, about")
 
     def attempt(client: Client, number: int) -> Judged:
         told = name("chat.remembers_behind_long_text", number)
@@ -106,7 +127,13 @@ def test_a_name_behind_a_long_text_is_remembered(client: Client, run_trials: Run
     assert outcome.holds, str(outcome)
 
 
-@pytest.mark.claim("chat.takes_long_input")
+@claim(
+    "chat.takes_long_input",
+    part="chat",
+    zh="接受接近上限的长输入",
+    en="Input close to the limit is taken",
+    structural="the prompt, which is counted and answered with anything at all",
+)
 def test_input_near_the_limit_is_answered(client: Client, context_tokens: int, measure: Measure) -> None:
     """Nine tenths of the context are taken and counted."""
     wanted = int(context_tokens * NEAR)
@@ -119,7 +146,13 @@ def test_input_near_the_limit_is_answered(client: Client, context_tokens: int, m
     assert answer.finish_reason in ("stop", "length")
 
 
-@pytest.mark.claim("chat.refuses_too_long")
+@claim(
+    "chat.refuses_too_long",
+    part="chat",
+    zh="明确拒绝过长的输入",
+    en="Input beyond the limit is refused and says so",
+    structural="the server, which refuses before the model is asked",
+)
 def test_input_beyond_the_limit_is_refused_and_the_server_lives(
     client: Client, context_tokens: int, measure: Measure
 ) -> None:
@@ -133,18 +166,30 @@ def test_input_beyond_the_limit_is_refused_and_the_server_lives(
     assert not usage_fault(after), usage_fault(after)
 
 
-@pytest.mark.claim("chat.stops_at_stop_string")
+@claim(
+    "chat.stops_at_stop_string",
+    part="chat",
+    zh="在停止字符串处停下",
+    en="The reply stops at a stop string",
+    structural="where the server ends a text, whatever the text is",
+)
 def test_a_stop_string_ends_the_reply(client: Client, measure: Measure) -> None:
     """The greedy story again, ended before its first full stop. lmdeploy stops only at what is a single token."""
     messages = [{"role": "user", "content": STORY_PROMPT}]
     whole = client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
     stopped = client.ask(messages, max_tokens=STORY_TOKENS, stop=["。"], **asdict(GREEDY))
-    measure("stopped after", len(stopped.text), "characters", f"< {len(whole.text)}")
+    measure("stopped_after", len(stopped.text), "characters", f"< {len(whole.text)}")
     fault = stop_fault(whole.text, stopped, "。")
     assert not fault, fault
 
 
-@pytest.mark.claim("chat.stops_at_max_tokens")
+@claim(
+    "chat.stops_at_max_tokens",
+    part="chat",
+    zh="在 max_tokens 处停下",
+    en="The reply stops at max_tokens",
+    structural="where the server ends a text, whatever the text is",
+)
 def test_max_tokens_cuts_the_reply(client: Client, measure: Measure) -> None:
     """Exactly so many tokens, and finish_reason `length`."""
     answer = client.ask([{"role": "user", "content": STORY_PROMPT}], max_tokens=CUT, **asdict(GREEDY))
@@ -153,13 +198,19 @@ def test_max_tokens_cuts_the_reply(client: Client, measure: Measure) -> None:
     assert not fault, fault
 
 
-@pytest.mark.claim("chat.greedy_repeats")
+@claim(
+    "chat.greedy_repeats",
+    part="chat",
+    zh="温度 0 时答案可重复",
+    en="Answers repeat at temperature 0",
+    structural="an answer against itself: random weights repeat theirs as well",
+)
 def test_greedy_answers_repeat(client: Client, measure: Measure) -> None:
     """At temperature 0 a question with one answer has the same answer each time."""
     messages = [{"role": "user", "content": DETERMINATE}]
     first, *others = (client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY)).text for _ in range(3))
     same = sum(text == first for text in others)
-    measure("same again", f"{same} of {len(others)}", limit=f"{len(others)} of {len(others)}")
+    measure("same_again", f"{same} of {len(others)}", limit=f"{len(others)} of {len(others)}")
     assert first, "the answer is empty"
     for text in others:
         assert not difference(first, text), difference(first, text)

@@ -13,6 +13,7 @@ from fixtures.homework import STORY_PROMPT
 from fixtures.judge.profile import CONTENT
 from fixtures.judge.reply import CHINESE
 from fixtures.lmdeploy.capabilities import Capabilities
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 
 pytestmark = [pytest.mark.gpu, pytest.mark.depth]
@@ -45,7 +46,12 @@ def streamed_story(client: Client) -> Streamed:
     return client.stream(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
 
 
-@pytest.mark.claim("tools.streamed")
+@claim(
+    "tools.streamed",
+    part="tools",
+    zh="流式返回的函数调用与非流式一致",
+    en="Streamed calls are the same as unstreamed ones",
+)
 def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials) -> None:
     """The name in one delta, and arguments that join to the same JSON."""
 
@@ -56,7 +62,12 @@ def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials) -> None:
     assert outcome.holds, str(outcome)
 
 
-@pytest.mark.claim("tools.two_calls_streamed")
+@claim(
+    "tools.two_calls_streamed",
+    part="tools",
+    zh="流式返回同一轮的两个调用",
+    en="Two calls of one turn are streamed as two",
+)
 def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials) -> None:
     """Each call has its index, its id and its own arguments."""
 
@@ -67,22 +78,34 @@ def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials) -> Non
     assert outcome.holds, str(outcome)
 
 
-@pytest.mark.claim("chat.streams_the_same")
+@claim(
+    "chat.streams_the_same",
+    part="chat",
+    zh="流式与非流式内容一致",
+    en="Streamed text is the same as unstreamed",
+    structural="an answer against itself, streamed and unstreamed",
+)
 def test_a_streamed_answer_is_the_unstreamed_one(client: Client, contract: Capabilities, measure: Measure) -> None:
     """At temperature 0, to the last character, and the tokens are counted where the version promises it."""
     messages = [{"role": "user", "content": DETERMINATE}]
     whole = client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
     streamed = client.stream(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
-    measure("chunks with text", len(streamed.pieces), limit="> 1")
+    measure("chunks_with_text", len(streamed.pieces), limit="> 1")
     fault = same_text_fault(whole.text, streamed, contract.stream_usage)
     assert not fault, fault
 
 
-@pytest.mark.claim("chat.streams_whole_characters")
+@claim(
+    "chat.streams_whole_characters",
+    part="chat",
+    zh="流式返回完整的汉字",
+    en="Streaming never splits a character",
+    structural="how the server cuts a text, whatever the text is",
+)
 def test_no_character_is_cut_between_chunks(streamed_story: Streamed, measure: Measure) -> None:
     """A Chinese character is three bytes, often two tokens: it must wait for its last one."""
     broken = broken_pieces(streamed_story)
-    measure("Chinese characters streamed", len(CHINESE.findall(streamed_story.text)), limit="> 0")
-    measure("broken pieces", len(broken), limit="0")
+    measure("chinese_characters_streamed", len(CHINESE.findall(streamed_story.text)), limit="> 0")
+    measure("broken_pieces", len(broken), limit="0")
     assert CHINESE.search(streamed_story.text), "no Chinese character came, so none could break"
     assert not broken, f"{len(broken)} pieces of the stream hold a broken character"

@@ -15,7 +15,7 @@ from xprocess import XProcess
 
 from fixtures.errors import ServerError
 from fixtures.evidence import Evidence
-from fixtures.evidence.events import CONTROL_PHASE, DoorTried, EnvironmentRecorded
+from fixtures.evidence.events import CONTROL_PHASE, EnvironmentRecorded
 from fixtures.gpu.plugin import mark
 from fixtures.gpu.sampler import Sampler, wait_released
 from fixtures.homework import MODEL_NAME, STORY_PROMPT
@@ -25,12 +25,12 @@ from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.process.command import running
 from fixtures.process.port import bind_error, free_port
-from fixtures.run.claims import NOT_OFFERED
-from fixtures.run.measurement import claim_of
+from fixtures.run.claims import NOT_OFFERED, claim_of
 from fixtures.run.progress import Progress
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer
 from fixtures.server.deployment import DEPLOYMENT, Deployment, started
+from tests.acceptance.entry_points.events import DoorTried
 from tests.acceptance.entry_points.terminal import terminal, why_not
 
 HOMEWORK_SHARE: Final = 0.4
@@ -116,7 +116,7 @@ def homework_server(
         ground.program, quantized.folder, MODEL_NAME, "awq", free_port(LOOPBACK), settings, ground.table
     )
     run_id = f"{evidence.folder.name}-doors"
-    with started(xprocess, command, settings, ground.progress, "start the homework's server", run_id) as server:
+    with started(xprocess, command, settings, ground.progress, "start_the_homework_s_server", run_id) as server:
         yield server
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from typing import Final
 
-from fixtures.evidence.events import DoorTried
 from fixtures.judge.verdict import ClaimVerdict, judge_claim
-from fixtures.report.catalogue import Texts
+from fixtures.report.figures import gib
 from fixtures.report.markup import Html, brief, cap, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
-from fixtures.run.claims import DOORS
+from fixtures.run.claims import of_suite, title
+from fixtures.texts import Texts
+from tests.acceptance.entry_points.events import DoorTried
 
 SHOWN: Final = 3_000
 """Characters of what was seen; the whole of it is in events.jsonl."""
@@ -21,7 +22,7 @@ JPEG: Final = b"\xff\xd8\xff"
 """How the file begins: nothing else is shown as a picture."""
 
 
-def doors_section(run: RunSummary, texts: Texts) -> Html | None:
+def section(run: RunSummary, texts: Texts) -> Html | None:
     """The section; None where no door was tried."""
     doors = run.all(DoorTried)
     if not doors:
@@ -39,7 +40,9 @@ def doors_section(run: RunSummary, texts: Texts) -> Html | None:
 def _not_tried(run: RunSummary, tried: set[str]) -> list[ClaimVerdict]:
     """Doors whose tests ran into something before they saw anything: with the cause."""
     rehearsal = run.started is not None and run.started.rehearsal
-    judged = (judge_claim(run.happened, claim, rehearsal) for claim in DOORS if claim.id not in tried)
+    judged = (
+        judge_claim(run.happened, claim, rehearsal) for claim in of_suite("entry_points") if claim.id not in tried
+    )
     return [verdict for verdict in judged if verdict.cause]
 
 
@@ -51,24 +54,24 @@ def _shut(verdict: ClaimVerdict, texts: Texts) -> Html:
         "div",
         tag(
             "p",
-            texts.claim(claim),
+            title(claim, texts),
             " ",
             tag("span", texts.say(f"state.{verdict.state}"), class_=f"state {verdict.state}"),
             class_="command-title",
         ),
         tag("p", texts.say(replaced), class_="note")
         if replaced
-        else tag("pre", cap(texts.recorded(verdict.cause), SHOWN, texts.say("cut"))),
+        else tag("pre", cap(texts.tell(verdict.cause), SHOWN, texts.say("cut"))),
         class_="command",
     )
 
 
 def _door(door: DoorTried, texts: Texts) -> Html:
     memory = f"{door.vram_mib:,} MiB" if door.vram_mib is not None else ""
-    aside = " · ".join(filter(None, (f"{door.seconds:g} s", memory, texts.recorded(brief(door.note)))))
+    aside = " · ".join(filter(None, (f"{door.seconds:g} s", memory, texts.tell(brief(door.note)))))
     return tag(
         "div",
-        tag("p", texts.claim(door.claim), " ", tag("span", aside, class_="aside"), class_="command-title"),
+        tag("p", title(door.claim, texts), " ", tag("span", aside, class_="aside"), class_="command-title"),
         tag("pre", brief(door.command)),
         tag("pre", cap(door.transcript, SHOWN, texts.say("cut"))),
         _picture(door, texts),
@@ -84,4 +87,15 @@ def _picture(door: DoorTried, texts: Texts) -> Html | None:
     if not jpeg.startswith(JPEG):
         return None
     shown = base64.b64encode(jpeg).decode("ascii")
-    return tag("img", src=f"data:image/jpeg;base64,{shown}", alt=texts.claim(door.claim))
+    return tag("img", src=f"data:image/jpeg;base64,{shown}", alt=title(door.claim, texts))
+
+
+def key_figures(run: RunSummary, texts: Texts) -> list[tuple[str, ...]]:
+    """How many doors there are, and what the terminal chats took."""
+    there = [claim for claim in run.verdict.claims if claim.state not in ("not_offered", "needs_gpu")]
+    lacking = texts.say("lacking", n=run.verdict.lacking) if run.verdict.lacking else ""
+    figures = [(texts.say("doors.opened"), f"{run.verdict.passed} / {len(there)}", lacking)]
+    taken = [door.vram_mib for door in run.all(DoorTried) if door.vram_mib is not None]
+    if taken:
+        figures.append((texts.say("doors.vram"), ", ".join(gib(mib) for mib in taken)))
+    return figures

@@ -11,6 +11,7 @@ from fixtures.judge.chat import HEROES, chinese_fault, heroes_fault, leak_fault
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.lmdeploy.commands import api_client_command, lmdeploy_program
 from fixtures.report.pictures import browser
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer
@@ -33,36 +34,58 @@ def told(said: Said, measure: Measure, keep: Keep) -> None:
     """The story was told in the terminal, and `exit` ended the program well."""
     keep(said.command, said.answer, said.seconds, f"prompt after {said.started_seconds} s", said.vram_mib)
     measure("length", len(said.answer), "characters")
-    measure("exit code", said.exit_code, limit="0")
+    measure("exit_code", said.exit_code, limit="0")
     assert not story_fault(said.answer), story_fault(said.answer)
     assert said.exit_code == 0
 
 
-@pytest.mark.claim("doors.chat_source")
+@claim(
+    "doors.chat_source",
+    part="chat",
+    zh="入口：原模型的 lmdeploy chat",
+    en="Door: lmdeploy chat, original weights",
+)
 def test_the_checkpoint_chats_in_a_terminal(source_chat: Said, measure: Measure, keep: Keep) -> None:
     """Section 2.3: a question, two times Enter, an answer, `exit`."""
     told(source_chat, measure, keep)
 
 
-@pytest.mark.claim("doors.chat_smaller_cache")
+@claim(
+    "doors.chat_smaller_cache",
+    part="chat",
+    zh="入口：lmdeploy chat 缩小 KV 缓存后显存更少",
+    en="Door: lmdeploy chat with a smaller KV cache takes less VRAM",
+    needs_gpu=True,
+    structural="memory",
+)
 def test_half_the_cache_share_frees_memory(
     vram: Sampler, source_chat: Said, smaller_cache_chat: Said, measure: Measure, keep: Keep
 ) -> None:
     """Section 3.2.1: `--cache-max-entry-count 0.4` against lmdeploy's own 0.8."""
     baseline = vram.phase_mib("idle")
     whole, half = (float(said.vram_mib or 0) - baseline for said in (source_chat, smaller_cache_chat))
-    measure("VRAM", f"{whole:.0f}, {half:.0f}", "MiB", "the second is smaller")
+    measure("vram", f"{whole:.0f}, {half:.0f}", "MiB", "the second is smaller")
     told(smaller_cache_chat, measure, keep)
     assert 0 < half < whole
 
 
-@pytest.mark.claim("doors.chat_quantized")
+@claim(
+    "doors.chat_quantized",
+    part="chat",
+    zh="入口：W4A16 模型的 lmdeploy chat",
+    en="Door: lmdeploy chat, W4A16",
+)
 def test_the_quantized_checkpoint_chats_in_a_terminal(quantized_chat: Said, measure: Measure, keep: Keep) -> None:
     """The W4A16 checkpoint, with the homework's share for the KV cache."""
     told(quantized_chat, measure, keep)
 
 
-@pytest.mark.claim("doors.web_page")
+@claim(
+    "doors.web_page",
+    part="chat",
+    zh="入口：浏览器中的 API 网页",
+    en="Door: the API's web page",
+)
 def test_the_web_page_lists_the_chat_route_and_tries_it_out(
     homework_server: RunningServer, lmdeploy_table: Capabilities, settings: Settings, measure: Measure, keep: Keep
 ) -> None:
@@ -86,14 +109,19 @@ def test_the_web_page_lists_the_chat_route_and_tries_it_out(
             pytest.skip(f"not measured: {error.what}; {error.remedy}")
     note = f"{route} tried; script and style: {tried.assets}"
     keep(url, tried.answer, time.monotonic() - began, note=note, picture=tried.picture)
-    measure("routes listed", len(tried.routes), limit=CHAT)
+    measure("routes_listed", len(tried.routes), limit=CHAT)
     measure("status", tried.status, limit="200")
     assert CHAT in tried.routes
     assert tried.status == "200"
     assert all(word in tried.answer for word in wanted)
 
 
-@pytest.mark.claim("doors.client_script")
+@claim(
+    "doors.client_script",
+    part="chat",
+    zh="入口：作业脚本 internlm2_5.py",
+    en="Door: the homework's internlm2_5.py",
+)
 def test_the_homeworks_own_script_tells_the_story(
     homework_server: RunningServer, settings: Settings, tmp_path: Path, measure: Measure, keep: Keep
 ) -> None:
@@ -105,7 +133,12 @@ def test_the_homeworks_own_script_tells_the_story(
     assert not story_fault(printed), story_fault(printed)
 
 
-@pytest.mark.claim("doors.tunnel")
+@claim(
+    "doors.tunnel",
+    part="chat",
+    zh="入口：ssh 端口转发",
+    en="Door: an ssh tunnel",
+)
 def test_the_server_answers_through_an_ssh_tunnel(homework_server: RunningServer, measure: Measure, keep: Keep) -> None:
     """Section 3.1.1: `ssh -CNg -L`, with a local sshd in the place of the remote machine."""
     if reason := ssh.why_not():
@@ -119,7 +152,12 @@ def test_the_server_answers_through_an_ssh_tunnel(homework_server: RunningServer
     assert names == [server.model_name]
 
 
-@pytest.mark.claim("doors.api_client")
+@claim(
+    "doors.api_client",
+    part="chat",
+    zh="入口：命令行客户端 api_client",
+    en="Door: the terminal client api_client",
+)
 def test_the_terminal_client_talks_to_the_server(
     homework_server: RunningServer, lmdeploy_table: Capabilities, settings: Settings, measure: Measure, keep: Keep
 ) -> None:
@@ -130,7 +168,12 @@ def test_the_terminal_client_talks_to_the_server(
     told(said, measure, keep)
 
 
-@pytest.mark.claim("doors.gradio")
+@claim(
+    "doors.gradio",
+    part="chat",
+    zh="入口：Gradio 网页",
+    en="Door: Gradio's web page",
+)
 def test_gradios_page_talks_to_the_server(
     homework_server: RunningServer, lmdeploy_table: Capabilities, settings: Settings, tmp_path: Path, measure: Measure,
     keep: Keep,

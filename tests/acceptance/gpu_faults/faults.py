@@ -32,8 +32,8 @@ from fixtures.judge.verdict import judge
 from fixtures.process.guard import Process, processes_with_variable, send_signal
 from fixtures.process.port import listener
 from fixtures.report.banner import told
-from fixtures.report.catalogue import Texts
 from fixtures.run.settings import Settings
+from fixtures.texts import Texts
 from tools.records import head
 
 MARK: Final = "ACCEPTANCE_FAULT_RUN"

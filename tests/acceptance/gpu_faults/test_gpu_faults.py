@@ -12,12 +12,12 @@ import pytest
 from fixtures.evidence.seal import verify
 from fixtures.gpu.plugin import NO_GPU
 from fixtures.gpu.probe import Probe
-from fixtures.report.catalogue import Texts
 from fixtures.run.output import output_of
 from fixtures.run.progress import Progress
 from fixtures.run.settings import Settings, shown_command
 from fixtures.session import environment
 from fixtures.session.recording import new_run_id
+from fixtures.texts import Texts
 from tests.acceptance.gpu_faults.faults import FAULTS, Fault, Place, Suffered, record, suffer
 from tools.records import RECORDS, gpu_slug, write
 

@@ -19,7 +19,7 @@ from xprocess import XProcess
 from fixtures.ask.load import Endpoint, burst, fill_cache, size_prompts
 from fixtures.errors import ServerError
 from fixtures.evidence import Evidence
-from fixtures.evidence.events import EnvironmentRecorded, RungClimbed, StartFailed
+from fixtures.evidence.events import EnvironmentRecorded
 from fixtures.evidence.redaction import Private, redact
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.kv_capacity import LOG_ENVIRONMENT, read_log
@@ -33,6 +33,7 @@ from fixtures.process.guard import descendants
 from fixtures.process.port import free_port, listener
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer, serve
+from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.acceptance.ladder.picture import LANGUAGES, draw
 from tests.acceptance.ladder.rungs import HOMEWORK, Climbed, FailedStart, Rung, before_largest_step
 from tools.records import gpu_slug, head

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fixtures.evidence.events import StartFailed, VramExpected
-from fixtures.report.catalogue import LANGUAGES, Texts
+from fixtures.evidence.events import VramExpected
 from fixtures.report.markup import Html, cap, raw, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
+from fixtures.texts import LANGUAGES, Texts
+from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.acceptance.ladder.picture import draw
+from tests.acceptance.ladder.rungs import HALF_SHARE, INT4_KV
 
 MIB_COLUMNS: Final = (
     ("ladder.idle", "idle_mib"),
@@ -27,10 +29,10 @@ TOKEN_COLUMNS: Final = (
 """Titles in the catalogue, and the fields of the record's rows below them."""
 
 
-def ladder_section(run: RunSummary, texts: Texts) -> Html:
+def section(run: RunSummary, texts: Texts) -> Html:
     """The section; says so where nothing was measured."""
     heading = tag("h2", texts.say("ladder"), stamps(run, texts))
-    rows = run.rungs
+    rows = rungs(run)
     if not rows:
         return tag("section", heading, tag("p", texts.say("ladder.nothing"), class_="absent"), id="ladder")
     gpu = run.environment.gpu if run.environment else ""
@@ -86,3 +88,35 @@ def _failed_starts(run: RunSummary, texts: Texts) -> list[Html]:
         found.append(tag("p", texts.say("ladder.failed_start_told", **event.facts)))
         found.append(tag("pre", cap(str(event.facts["error"]), 2_000, texts.say("cut"))))
     return found
+
+
+def key_figures(run: RunSummary, texts: Texts) -> list[tuple[str, ...]]:
+    """How right the memory model is, and what int4 KV buys and does not save."""
+    rows = rungs(run)
+    figures = [(texts.say("ladder.rungs"), str(len(rows)))]
+    if rows:
+        residual = max(abs(row["ready_mib"] - row["model_mib"]) for row in rows)
+        figures.append((texts.say("ladder.residual"), f"{residual:.0f} MiB"))
+    by_name = {row["name"]: row for row in rows}
+    wide, narrow = by_name.get(HALF_SHARE.id), by_name.get(INT4_KV.id)
+    if wide and narrow:
+        note = texts.say("ladder.of_16_bit", ratio=narrow["kv_tokens"] / wide["kv_tokens"])
+        figures.append((texts.say("ladder.int4_tokens"), f"{narrow['kv_tokens']:,}", note))
+        saved = wide["ready_mib"] - narrow["ready_mib"]
+        figures.append((texts.say("ladder.int4_saves"), f"{saved:.0f} MiB", texts.say("ladder.at_equal_share")))
+    return figures
+
+
+def console(run: RunSummary, texts: Texts) -> list[str]:
+    """Tell each rung in a line."""
+    return [
+        texts.say(
+            "console.rung", name=row["name"], ready=row["ready_mib"], model=row["model_mib"], tokens=row["kv_tokens"]
+        )
+        for row in rungs(run)
+    ]
+
+
+def rungs(run: RunSummary) -> list[dict[str, Any]]:
+    """Return the rungs as rows of the ladder's record, in the order in which they were climbed."""
+    return [event.row for event in run.all(RungClimbed)]

@@ -11,7 +11,6 @@ from xprocess import XProcess
 
 from fixtures.ask.load import Endpoint, Prompts, burst, size_prompts
 from fixtures.evidence import Evidence
-from fixtures.evidence.events import PerformanceMeasured
 from fixtures.gpu.kv_capacity import read_log
 from fixtures.gpu.memory_model import Geometry
 from fixtures.lmdeploy.capabilities import Capabilities
@@ -21,6 +20,7 @@ from fixtures.server.deployment import started
 from tests.acceptance.ladder.climb import rung_command
 from tests.acceptance.ladder.rungs import HALF_SHARE, HOMEWORK, INT4_KV, Rung
 from tests.acceptance.performance.agreement import Agreement, compare
+from tests.acceptance.performance.events import PerformanceMeasured
 from tests.acceptance.performance.formulas import Figures, Timing, figures
 from tests.acceptance.performance.generator import Sent, send
 from tests.acceptance.performance.workloads import (
@@ -128,7 +128,7 @@ class Measured:
             "prompt_tokens": self.prompt_tokens,
             "answer_tokens": self.answer_tokens,
             "loads": [one.row() for one in self.answered],
-            "held": None if self.held is None else self.held.row(),
+            "passed": None if self.held is None else self.held.row(),
             "agreement": None if self.agreement is None else self.agreement.row(),
         }
 

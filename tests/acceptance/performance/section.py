@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from fixtures.evidence.events import PerformanceMeasured
-from fixtures.report.catalogue import Texts
 from fixtures.report.markup import Html, brief, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
+from fixtures.texts import Texts
+from tests.acceptance.ladder.rungs import HOMEWORK
+from tests.acceptance.performance.events import PerformanceMeasured
 from tests.acceptance.performance.picture import draw
 
 
-def performance_section(run: RunSummary, texts: Texts) -> Html | None:
+def section(run: RunSummary, texts: Texts) -> Html | None:
     """The section; None where no server was put under load."""
     servers = [event.row for event in run.all(PerformanceMeasured)]
     if not servers:
         return None
-    held = [_held(row, texts) for row in servers if row["held"]]
+    held = [_held(row, texts) for row in servers if row["passed"]]
     return tag(
         "section",
         tag("h2", texts.say("performance"), stamps(run, texts)),
@@ -50,7 +51,7 @@ def _table(servers: list[dict[str, Any]], texts: Texts) -> Html:
                 tag("td", cell)
                 for cell in (
                     brief(row["name"]),
-                    texts.recorded(brief(load["load"])),
+                    texts.tell(brief(load["load"])),
                     _spread(load["ttft_ms"]),
                     _spread(load["itl_ms"]),
                     f"{load['tokens_per_s']:,.0f}",
@@ -70,8 +71,23 @@ def _spread(ms: dict[str, float]) -> str:
 
 
 def _held(row: dict[str, Any], texts: Texts) -> Html:
-    held = row["held"]
+    held = row["passed"]
     name = texts.say("performance.held", tokens=held["context_tokens"])
     numbers = {name: held[name] for name in ("at_once", "asked", "longest_gap_s")}
     found = texts.say("performance.held_row", name=row["name"], **numbers)
     return tag("p", name, texts.say("colon"), found)
+
+
+def key_figures(run: RunSummary, texts: Texts) -> list[tuple[str, ...]]:
+    """The most that the homework's server gave, and how soon it answered a single user."""
+    rows = [event.row for event in run.all(PerformanceMeasured) if event.row["name"] == HOMEWORK.id]
+    users = [load for row in rows[-1:] for load in row["loads"] if load["concurrency"]]
+    if not users:
+        return [(texts.say("performance.tokens"), texts.say("not_measured"))]
+    one, most = users[0], max(users, key=lambda load: float(load["tokens_per_s"]))
+    alone, many = (texts.tell(brief(load["load"])) for load in (one, most))
+    return [
+        (texts.say("performance.tokens"), f"{most['tokens_per_s']:,.0f}", many),
+        (texts.say("performance.ttft_alone"), f"{one['ttft_ms']['median']:.1f} ms", alone),
+        (texts.say("performance.itl_alone"), f"{one['itl_ms']['median']:.1f} ms", alone),
+    ]

@@ -18,7 +18,7 @@ from fixtures.ask.trial_runs import Judged, run_all
 from fixtures.client.client import Client
 from fixtures.errors import GpuError
 from fixtures.evidence import Evidence
-from fixtures.evidence.events import EnvironmentRecorded, QualityAsked, QualityMeasured
+from fixtures.evidence.events import EnvironmentRecorded
 from fixtures.gpu.kv_capacity import LOG_ENVIRONMENT, read_log
 from fixtures.gpu.memory_model import Geometry, Knobs
 from fixtures.gpu.sampler import Sampler, wait_released
@@ -36,6 +36,7 @@ from fixtures.server.api_server import RunningServer, serve
 from tests.acceptance.control.plugin import tool_aware_copy
 from tests.acceptance.quality.configurations import BF16, CONFIGURATIONS, Configuration
 from tests.acceptance.quality.endpoint import ScoringEndpoint
+from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.limits import FIRST_TRIALS, PROMPTS, REHEARSED_PROMPTS, TRIALS
 from tests.acceptance.quality.passages import Prompt, Tokens, fingerprint, passages, prompts, tokens
 from tests.acceptance.quality.result import Quality

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fixtures.evidence.events import Event, QualityAsked, QualityMeasured
+from fixtures.evidence.events import Event
 from fixtures.judge.paired import Paired, pair
 from fixtures.judge.trials import Interval, wilson
 from tests.acceptance.quality.configurations import BF16
+from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.formulas import Ratio, Scored, mean_loss, perplexity, ratio, same
 from tests.acceptance.quality.limits import LEAST_KNOWN
 

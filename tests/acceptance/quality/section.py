@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from fixtures.report.catalogue import Texts
 from fixtures.report.markup import Html, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
+from fixtures.texts import Texts
+from tests.acceptance.quality.configurations import HOMEWORK as SERVED
 from tests.acceptance.quality.picture import Point, draw
 from tests.acceptance.quality.result import Quality, of_events
 
 
-def quality_section(run: RunSummary, texts: Texts) -> Html | None:
+def section(run: RunSummary, texts: Texts) -> Html | None:
     """The section; None where the run did not compare servers."""
     found = of_events([entry.event for entry in run.entries])
     if found is None:
@@ -82,3 +83,16 @@ def _grid(heads: list[str], rows: list[tuple[str, ...]]) -> Html:
         tag("tbody", *(tag("tr", *(tag("td", cell) for cell in row)) for row in rows)),
         class_="phases",
     )
+
+
+def key_figures(run: RunSummary, texts: Texts) -> list[tuple[str, ...]]:
+    """What the homework's server keeps of the unquantized one."""
+    found = of_events([entry.event for entry in run.entries])
+    if found is None or SERVED.name not in {one.name for one in found.measured}:
+        return [(texts.say("quality.perplexity"), texts.say("not_measured"))]
+    agreement, tasks = found.agreement(SERVED.name), found.named(SERVED.name).right
+    return [
+        (texts.say("quality.perplexity"), f"× {found.ratio(SERVED.name).value:.3f}", texts.say("quality.served")),
+        (texts.say("quality.next_token"), f"{100 * agreement.share:.1f} %", texts.say("quality.served")),
+        (texts.say("quality.chains"), f"{sum(tasks)} / {len(tasks)}", texts.say("quality.served_chains")),
+    ]

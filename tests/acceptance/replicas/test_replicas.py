@@ -14,6 +14,7 @@ from fixtures.client.client import Client
 from fixtures.evidence import Evidence
 from fixtures.homework import SAMPLING, STORY_PROMPT
 from fixtures.judge.chat import chinese_fault, ended_fault
+from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer
@@ -27,7 +28,12 @@ ASKED_AT_ONCE = 4
 STORY = [{"role": "user", "content": STORY_PROMPT}]
 
 
-@pytest.mark.claim("replicas.each_answers")
+@claim(
+    "replicas.each_answers",
+    part="chat",
+    zh="多副本：每个副本都能独立讲故事",
+    en="Replicas: each tells the story by itself",
+)
 def test_each_replica_tells_the_story(
     server: RunningServer, settings: Settings, evidence: Evidence, measure: Measure
 ) -> None:
@@ -38,11 +44,16 @@ def test_each_replica_tells_the_story(
             answer = client.ask(STORY, max_tokens=MAX_TOKENS, **asdict(SAMPLING))
         faults[number] = chinese_fault(answer.text) or ended_fault(answer)
     told = [number for number, fault in faults.items() if not fault]
-    measure("replicas that tell it", len(told), limit=str(settings.replicas))
+    measure("replicas_that_tell_it", len(told), limit=str(settings.replicas))
     assert len(told) == settings.replicas, faults
 
 
-@pytest.mark.claim("replicas.share_the_work")
+@claim(
+    "replicas.share_the_work",
+    part="deployment",
+    zh="多副本：请求分发到每个副本",
+    en="Replicas: the distributor uses each of them",
+)
 def test_the_distributor_uses_each_replica(
     server: RunningServer, client: Client, settings: Settings, measure: Measure
 ) -> None:
@@ -52,6 +63,6 @@ def test_the_distributor_uses_each_replica(
     with ThreadPoolExecutor(number) as pool:
         list(pool.map(lambda _: client.ask(STORY, max_tokens=MAX_TOKENS), range(number)))
     grown = [answered(replica) - count for replica, count in zip(server.replicas, before, strict=True)]
-    measure("answers of each replica", grown, limit=f"{number} in all, none 0")
+    measure("answers_of_each_replica", grown, limit=f"{number} in all, none 0")
     assert sum(grown) == number
     assert all(grown), f"the distributor left a replica idle: {grown}"

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from fixtures.evidence.events import KINDS, DoorTried, Entry, PerformanceMeasured, RunFinished, from_json, to_json
+from fixtures.evidence.events import KINDS, Entry, RunFinished, from_json, to_json
+from tests.acceptance.entry_points.events import DoorTried
 from tests.acceptance.ladder.unit import synthetic as synthetic_ladder
+from tests.acceptance.performance.events import PerformanceMeasured
 from tests.unit.report import synthetic
 
 

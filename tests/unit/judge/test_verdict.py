@@ -22,8 +22,8 @@ from fixtures.evidence.events import (
     TryJudged,
 )
 from fixtures.judge.verdict import Verdict, judge
-from fixtures.report.catalogue import TEXTS
 from fixtures.run.claims import HOMEWORK, NOT_OFFERED
+from fixtures.texts import TEXTS
 from tests.unit.report import synthetic
 
 
@@ -55,7 +55,7 @@ def phase(claim: str, when: str, **fields: object) -> Callable[[Event], Event | 
 
 def test_everything_held() -> None:
     verdict = judge(synthetic.entries())
-    assert (verdict.outcome, verdict.model, verdict.reasons, verdict.held) == ("accepted", "real", (), len(HOMEWORK))
+    assert (verdict.outcome, verdict.model, verdict.reasons, verdict.passed) == ("accepted", "real", (), len(HOMEWORK))
     assert verdict.accepted
 
 
@@ -94,10 +94,10 @@ def test_a_rehearsal_is_no_acceptance_whatever_happened() -> None:
         "vram.peak",
         "vram.released",
     ]
-    assert verdict.held == 12
+    assert verdict.passed == 12
     verdict = judge([replace_started(entry) for entry in synthetic.entries()])
     assert verdict.outcome == "rehearsal"
-    assert verdict.held == 12, "a claim about VRAM cannot hold in a rehearsal"
+    assert verdict.passed == 12, "a claim about VRAM cannot hold in a rehearsal"
 
 
 def replace_started(entry: Entry) -> Entry:
@@ -121,7 +121,7 @@ def test_every_phase_counts(when: str, fields: dict[str, object], state: str) ->
     verdict = judge(changed(phase("tools.add", when, **fields)))
     assert codes(verdict) == [(f"claim_{state}", "tools.add")]
     assert verdict.reasons[0].detail == "why"
-    assert verdict.held == len(HOMEWORK) - 1
+    assert verdict.passed == len(HOMEWORK) - 1
 
 
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
@@ -214,7 +214,7 @@ def test_a_failure_beyond_the_homework_says_why_the_exit_status_is_not_0() -> No
     verdict = judge(synthetic.entries(sorted([*events, *depth], key=lambda pair: pair[0])))
     assert codes(verdict) == [("beyond_failed", "tools.zero_operand"), ("exit_status", "")]
     assert verdict.reasons[0].detail == "got 1"
-    assert verdict.held == len(HOMEWORK)
+    assert verdict.passed == len(HOMEWORK)
 
 
 def test_an_interrupted_run() -> None:

@@ -27,11 +27,21 @@ import pytest
 
 pytestmark = pytest.mark.gpu
 
-@pytest.mark.claim("tools.streamed")
+@claim(
+    "tools.streamed",
+    part="tools",
+    zh="流式返回的函数调用与非流式一致",
+    en="Streamed calls are the same as unstreamed ones",
+)
 def test_streamed(server):
     pass
 
-@pytest.mark.claim("tools.add")
+@claim(
+    "tools.add",
+    part="tools",
+    zh="模型调用了加法函数 add",
+    en="The model called add",
+)
 def test_offered(contract):
     pass
 """

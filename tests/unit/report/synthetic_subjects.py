@@ -11,21 +11,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from fixtures.run.subjects import DOORS, PERFORMANCE, SUBJECTS, Subject
+
 from fixtures.evidence.events import (
     ClaimsSelected,
-    DoorTried,
     Entry,
     EnvironmentRecorded,
     Event,
     Measured,
-    PerformanceMeasured,
     RunFinished,
     RunStarted,
     TestFinished,
 )
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.run.claims import NOT_OFFERED
-from fixtures.run.subjects import DOORS, PERFORMANCE, SUBJECTS, Subject
+from tests.acceptance.entry_points.events import DoorTried
+from tests.acceptance.performance.events import PerformanceMeasured
 from tests.acceptance.performance.unit.answers import servers
 from tests.acceptance.quality.unit.answers import quality
 from tests.unit.report import synthetic

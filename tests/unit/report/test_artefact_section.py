@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from fixtures.evidence.events import ArtefactVerified, Quantized
 from fixtures.report.artefact_section import artefact_section
-from fixtures.report.catalogue import Texts
 from fixtures.report.summary import summarize
+from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
 

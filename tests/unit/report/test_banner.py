@@ -7,8 +7,8 @@ from dataclasses import replace
 from fixtures.evidence.events import ServerStopped, TestFinished
 from fixtures.judge.verdict import judge
 from fixtures.report.banner import explanation, headline, told
-from fixtures.report.catalogue import Texts
 from fixtures.run.claims import HOMEWORK
+from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
 ENGLISH = Texts("en")

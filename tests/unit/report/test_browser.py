@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from fixtures.report.catalogue import Texts
 from fixtures.report.page import standalone
 from fixtures.report.pictures import PICTURES, browser, take
 from fixtures.report.summary import summarize
+from fixtures.texts import Texts
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import HOSTILE, MARK
 from tests.unit.report.hostile import events as hostile_events

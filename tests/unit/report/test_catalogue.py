@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pynvml
 import pytest
+from fixtures.run.subjects import SUBJECTS, Outcome
 
 import fixtures.report
+from fixtures import texts as catalogue
 from fixtures.errors import CheckpointError
 from fixtures.gpu.device import INIT_FAILURES, NO_GPU_REMEDY
 from fixtures.judge.verdict import Model, State
 from fixtures.model import chat_template
 from fixtures.model.calibration import OwnTexts, choose
 from fixtures.model.checkpoint import whole
-from fixtures.report import catalogue
-from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.page import standalone
 from fixtures.report.summary import summarize
 from fixtures.run import claims
-from fixtures.run.subjects import SUBJECTS, Outcome
+from fixtures.texts import LANGUAGES, TEXTS, Texts
 from tests.acceptance.performance.workloads import GPU
 from tests.unit.report import synthetic
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.console import lines
 from fixtures.report.summary import summarize
 from fixtures.run.claims import HOMEWORK
 from fixtures.run.columns import columns, fit
+from fixtures.texts import LANGUAGES, Texts
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import events as hostile_events
 

@@ -9,18 +9,20 @@ import pytest
 
 from fixtures.evidence.__main__ import main
 from fixtures.lmdeploy.capabilities import LACKS, TRIED, adaptations, capabilities, not_offered
-from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.matrix import FACTS, Matrix, collect
 from fixtures.report.matrix_page import change_lines, matrix_page
 from fixtures.report.matrix_post import matrix_post
 from fixtures.run.claims import CONTRACT, HOMEWORK
+from fixtures.texts import LANGUAGES, TEXTS, Texts
 
 
 def report(
     version: str | None, outcome: str = "accepted", started: str = "2026-11-22", **states: str
 ) -> dict[str, Any]:
     """A report.json with every claim held but those in `states` (dots as two underscores)."""
-    found = {claim.id: "held" for claim in HOMEWORK} | {key.replace("__", "."): state for key, state in states.items()}
+    found = {claim.id: "passed" for claim in HOMEWORK} | {
+        key.replace("__", "."): state for key, state in states.items()
+    }
     return {
         "verdict": {"outcome": outcome, "model": "standin"},
         "started_at": started,
@@ -35,7 +37,7 @@ def claim(id_: str, state: str) -> dict[str, Any]:
 
 def contract(version: str, **states: str) -> dict[str, Any]:
     """A contract.json of a version."""
-    found = {one.id: "held" for one in CONTRACT} | {key.replace("__", "."): state for key, state in states.items()}
+    found = {one.id: "passed" for one in CONTRACT} | {key.replace("__", "."): state for key, state in states.items()}
     return {
         "lmdeploy": version,
         "date": "2026-11-22",
@@ -144,8 +146,8 @@ def test_what_a_version_lacks_is_not_offered_and_says_why(tmp_path: Path) -> Non
 
 
 def test_a_pass_of_what_the_table_denies_is_shown_as_it_is(tmp_path: Path) -> None:
-    put(tmp_path, "contract-0.12.3", contract("0.12.3", cli__api_client="held"))
-    assert column(collect(tmp_path), "0.12.3").cell("cli.api_client").state == "held"
+    put(tmp_path, "contract-0.12.3", contract("0.12.3", cli__api_client="passed"))
+    assert column(collect(tmp_path), "0.12.3").cell("cli.api_client").state == "passed"
 
 
 def test_one_cause_is_one_failure_with_all_its_claims(tmp_path: Path) -> None:

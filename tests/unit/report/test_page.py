@@ -19,13 +19,13 @@ from fixtures.evidence.events import (
     VramExpected,
     VramSampled,
 )
-from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.document import document
 from fixtures.report.head import with_head
 from fixtures.report.homework_sections import command_line
 from fixtures.report.page import fragments, standalone
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.report.transcripts import RAW_LIMIT, call_text
+from fixtures.texts import LANGUAGES, Texts
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import events as hostile_events
 

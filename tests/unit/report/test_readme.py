@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.report.catalogue import LANGUAGES, TEXTS
 from fixtures.run.options import OPTIONS, OUTPUT
 from fixtures.session.selection import OFF_BY_DEFAULT
+from fixtures.texts import LANGUAGES, TEXTS
 
 ROOT = Path(__file__).parents[3]
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]

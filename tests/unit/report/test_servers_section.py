@@ -13,10 +13,10 @@ from fixtures.evidence.events import (
     VramExpected,
     VramSampled,
 )
-from fixtures.report.catalogue import Texts
 from fixtures.report.page import standalone
 from fixtures.report.servers_section import servers_section
 from fixtures.report.summary import summarize
+from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
 ENGLISH = Texts("en")

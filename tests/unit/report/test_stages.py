@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from fixtures.evidence.events import Entry, Event, Quantized, RunStarted, ServerReady
-from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.stages import STAGES, stages
 from fixtures.report.summary import summarize
 from fixtures.report.time_section import time_line, time_section
+from fixtures.texts import LANGUAGES, Texts
 from tests.unit.report import synthetic
 
 BEFORE_S = 0.9

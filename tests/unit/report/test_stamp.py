@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from fixtures.report.catalogue import Texts
 from fixtures.report.page import standalone
 from fixtures.report.summary import summarize
+from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from fixtures.report.catalogue import Texts
 from fixtures.report.summary import Memory, summarize
 from fixtures.report.timeline import NARROW, WIDE, bands, draw, phase_table, step, thinned
+from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
 

@@ -10,10 +10,10 @@ from subprocess import CalledProcessError, CompletedProcess
 import pytest
 
 from fixtures.evidence import read
-from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.document import document, to_text
 from fixtures.report.page import standalone
 from fixtures.report.summary import summarize
+from fixtures.texts import LANGUAGES, Texts
 from tools.overhead import own
 from tools.overhead.own import ROUNDS, RUN, collecting, sampling, stolen
 

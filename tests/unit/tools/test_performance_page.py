@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fixtures.report.catalogue import LANGUAGES
 from fixtures.session.environment import record as environment_of
+from fixtures.texts import LANGUAGES
 from tests.acceptance.performance.unit.answers import servers
 from tests.unit.waiting import ROOT
 from tools.performance.__main__ import BEGIN, PAGE, main, render

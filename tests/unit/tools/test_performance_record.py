@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.evidence.events import PerformanceMeasured
-from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.summary import summarize
 from fixtures.session.environment import record as environment_of
+from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.ladder.rungs import HOMEWORK
+from tests.acceptance.performance.events import PerformanceMeasured
 from tests.acceptance.performance.formulas import percentile
 from tests.acceptance.performance.section import performance_section
 from tests.acceptance.performance.unit.answers import measured, servers
@@ -35,7 +35,7 @@ def test_the_figures_follow_from_what_every_request_took(tmp_path: Path) -> None
             assert 1000 * percentile(firsts, 0.99) == pytest.approx(load["ttft_ms"]["p99"], abs=0.1)
             seconds = max(end for _, _, end, _, _ in requests)
             assert sum(tokens for _, _, _, tokens, _ in requests) / seconds == pytest.approx(load["tokens_per_s"], 0.01)
-    assert kept["servers"][0]["held"] == {
+    assert kept["servers"][0]["passed"] == {
         **{"context_tokens": 8192, "asked": 40, "at_once": 40},
         **{"longest_gap_s": 0.4, "seconds": 31.5},
     }

@@ -31,10 +31,10 @@ elif "--" not in arguments:
     reports = pathlib.Path("reports") / name
     reports.mkdir(parents=True, exist_ok=True)
     claims = [
-        {{"id": "parser", "state": "held", "cause": ""}},
+        {{"id": "parser", "state": "passed", "cause": ""}},
         {{"id": "template", "state": "failed", "cause": "the tools are not in the prompt"}},
     ]
-    found = {{"outcome": "failed", "held": 1, "total": 2, "commit": "abc", "dirty": False, "claims": claims}}
+    found = {{"outcome": "failed", "passed": 1, "total": 2, "commit": "abc", "dirty": False, "claims": claims}}
     (reports / "contract.json").write_text(json.dumps(found))
     sys.exit(1)
 """
@@ -58,9 +58,9 @@ def report(folder: Path, lmdeploy: str) -> Path:
         "seconds": 59.5,
         "suite": {"argv": ["pytest", "-m", "gpu"], "commit": "abc"},
         "environment": {"gpu": "H100", "driver": "580", "python": "3.12.3", "versions": {"lmdeploy": lmdeploy}},
-        "verdict": {"outcome": "not_accepted", "held": 1, "total": 2},
+        "verdict": {"outcome": "not_accepted", "passed": 1, "total": 2},
         "claims": [
-            {"id": "chat", "state": "held", "cause": ""},
+            {"id": "chat", "state": "passed", "cause": ""},
             {"id": "tools.add", "state": "failed", "cause": "no call"},
         ],
     }
@@ -83,7 +83,7 @@ def test_a_contract_environment_is_installed_measured_tested_and_removed(root: P
     assert done.distributions > 5
     assert done.command == f"python -m tools.versions record contract-0.18.0 --python python3.{sys.version_info[1]}"
     assert done.tests is not None
-    assert (done.tests["exit"], done.tests["outcome"], done.tests["held"], done.tests["total"]) == (1, "failed", 1, 2)
+    assert (done.tests["exit"], done.tests["outcome"], done.tests["passed"], done.tests["total"]) == (1, "failed", 1, 2)
     assert done.tests["claims"] == {"template": {"state": "failed", "cause": "the tools are not in the prompt"}}
     assert not done.good
     assert not (root / ".tox" / "recorded" / "contract-0.18.0").exists()
@@ -132,7 +132,7 @@ def test_a_gpu_run_is_recorded_with_what_did_not_hold(tmp_path: Path) -> None:
     record = tmp_path / "versions.json"
     record_gpu(record, "0.14.0", report=report(tmp_path, "0.14.0"), none=None)
     found = read(record)["versions"]["0.14.0"]["gpu"]
-    assert (found["run"], found["outcome"], found["gpu"], found["held"]) == (True, "not_accepted", "H100", 1)
+    assert (found["run"], found["outcome"], found["gpu"], found["passed"]) == (True, "not_accepted", "H100", 1)
     assert found["claims"] == {"tools.add": {"state": "failed", "cause": "no call"}}
 
 

@@ -15,17 +15,18 @@ import pytest
 
 from fixtures.errors import RequestError, ServerError
 from fixtures.evidence import Evidence, read
-from fixtures.evidence.events import DoorTried, Entry
+from fixtures.evidence.events import Entry
 from fixtures.homework import API_KEY, STORY_PROMPT, SYSTEM_PROMPT
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.lmdeploy.commands import Command, Program, api_client_command, chat_command, gradio_command
 from fixtures.process.guard import process
 from fixtures.process.port import bind_error
-from fixtures.report.catalogue import Texts
 from fixtures.report.summary import summarize
 from fixtures.server.readiness import ask
+from fixtures.texts import Texts
 from tests.acceptance.entry_points import pages, tunnel
 from tests.acceptance.entry_points.client_script import SCRIPT, run_script, with_port
+from tests.acceptance.entry_points.events import DoorTried
 from tests.acceptance.entry_points.plugin import DROPPED, require
 from tests.acceptance.entry_points.section import JPEG, doors_section
 from tests.acceptance.entry_points.terminal import answer_of, terminal

@@ -76,13 +76,23 @@ def answers(port):
 
 
 @pytest.mark.gpu
-@pytest.mark.claim("server.named_model")
+@claim(
+    "server.named_model",
+    part="deployment",
+    zh="api_server 以作业的模型名提供服务",
+    en="The api_server names the homework's model",
+)
 def test_named(port, measure):
     measure("model", 1)
 
 
 @pytest.mark.gpu
-@pytest.mark.claim("chat.replies_in_chinese")
+@claim(
+    "chat.replies_in_chinese",
+    part="chat",
+    zh="模型用中文回复",
+    en="The model replies in Chinese",
+)
 def test_chat(port, measure):
     time.sleep(0.2)
     measure("length", 1)

@@ -17,13 +17,12 @@ from fixtures.evidence.events import (
     EnvironmentRecorded,
     Event,
     RunFinished,
-    RungClimbed,
     RunStarted,
-    StartFailed,
     TestFinished,
     VramExpected,
 )
 from tests.acceptance.ladder.climb import file_stem
+from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.unit.report import synthetic
 from tests.unit.waiting import ROOT
 

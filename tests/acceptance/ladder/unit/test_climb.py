@@ -17,7 +17,7 @@ from xprocess import XProcess
 
 from fixtures.ask import load
 from fixtures.evidence import Evidence, read
-from fixtures.evidence.events import EnvironmentRecorded, StartFailed
+from fixtures.evidence.events import EnvironmentRecorded
 from fixtures.gpu.memory_model import MIB, OVERHEAD, Geometry
 from fixtures.gpu.sampler import Sampler, wait_released
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
@@ -27,6 +27,7 @@ from fixtures.run.settings import Settings, resolve
 from tests.acceptance.ladder import climb as ladder_run
 from tests.acceptance.ladder import test_ladder as acceptance
 from tests.acceptance.ladder.climb import Ground, climb, fail_to_start, file_stem, record, write
+from tests.acceptance.ladder.events import StartFailed
 from tests.acceptance.ladder.rungs import FAILING, HOMEWORK, SMALL_CARDS, Climbed, Rung
 from tests.unit.leaks import leaks
 from tests.unit.waiting import PROGRAMS, ROOT

@@ -7,12 +7,13 @@ from html import unescape
 
 import pytest
 
-from fixtures.evidence.events import Event, RungClimbed, StartFailed
+from fixtures.evidence.events import Event
 from fixtures.evidence.seal import verify
-from fixtures.report.catalogue import LANGUAGES, TEXTS, Texts
 from fixtures.report.console import lines
 from fixtures.report.page import standalone
 from fixtures.report.summary import RunSummary, summarize
+from fixtures.texts import LANGUAGES, TEXTS, Texts
+from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.acceptance.ladder.unit.synthetic import FAILED, RECORD, events
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import HOSTILE, MARK

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixtures.evidence.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.configurations import BF16, HOMEWORK, W4A16
+from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.result import Quality
 
 PARTS = ("prose-zh", "stories")

@@ -6,9 +6,9 @@ from itertools import count
 from xml.etree import ElementTree
 
 from fixtures.evidence.events import Entry
-from fixtures.report.catalogue import Texts
 from fixtures.report.markup import Html
 from fixtures.report.summary import summarize
+from fixtures.texts import Texts
 from tests.acceptance.quality.picture import draw
 from tests.acceptance.quality.result import Quality
 from tests.acceptance.quality.section import points_of, quality_section

@@ -1,0 +1,13 @@
+"""Quantized against unquantized: run with `-m control`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fixtures.suites import Suite
+
+SUITE: Final = Suite(
+    "control",
+    "control: the same trials against the unquantized checkpoint; off unless -m names it",
+    judged=False,
+)

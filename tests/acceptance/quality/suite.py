@@ -1,0 +1,14 @@
+"""What quantization left of the model: run with `-m quality`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fixtures.suites import Suite
+
+SUITE: Final = Suite(
+    "quality",
+    "quality: what bf16, W4A16 and W4A16 + int4 KV make of the same text; off unless -m names it",
+    proof="QualityMeasured",
+    alone=True,
+)
