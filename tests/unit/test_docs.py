@@ -24,8 +24,8 @@ PAGES: Final = [
 
 GENERATED: Final = re.compile(r"<!-- (?:made|written) by .*?<!-- end -->", re.DOTALL)
 FENCED: Final = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
-PLACEHOLDER: Final = re.compile(r"NAME|VERSION|版本|X\.Y\.Z|greeting")
-"""In names that a reader replaces by others; `greeting` is the suite that docs/extending.md adds."""
+PLACEHOLDER: Final = re.compile(r"NAME|VERSION|版本|X\.Y\.Z|greeting|counting")
+"""In names that a reader replaces by others; `greeting` and `counting` are what docs/extending.md adds."""
 
 
 def read(page: Path) -> str:
