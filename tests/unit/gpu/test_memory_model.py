@@ -34,7 +34,7 @@ from fixtures.texts import LANGUAGES, Message, Texts
 ROOT: Final = Path(__file__).parents[3]
 RECORDS: Final = ROOT / "docs" / "records"
 RESERVED_MIB: Final = {"vram-ladder-h100-80gb-hbm3": 480, "vram-ladder-h200": 615}
-"""What the driver kept for itself on the recorded cards, as NVML said."""
+"""Memory that the driver kept for itself on the recorded cards, as NVML said."""
 
 GEOMETRY_1_8B = Geometry(layers=24, kv_heads=8, head_dim=128)
 GEOMETRY_STANDIN = Geometry(layers=4, kv_heads=1, head_dim=128)
