@@ -59,10 +59,11 @@ def sampler() -> None:
 
 @pytest.fixture
 def measure(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Figures go into contract.json: these runs leave no evidence of a deployment."""
+    """Records figures in contract.json: these runs leave no evidence of a deployment."""
 
-    def record(name: str, value: Any, unit: str = "", limit: str = "") -> None:
-        request.node.user_properties.append((MEASURED, {"name": name, "value": value, "unit": unit, "limit": limit}))
+    def record(name: str, value: Any, unit: str = "", limit: Any = None, **relation: Any) -> None:
+        figure = {"name": name, "value": value, "unit": unit, "limit": limit, **relation}
+        request.node.user_properties.append((MEASURED, figure))
 
     return record
 
@@ -83,7 +84,7 @@ def standin(on_the_cpu: Settings) -> Checkpoint:
 
 @pytest.fixture(scope="session")
 def quantized(standin: Checkpoint, on_the_cpu: Settings, capabilities: Capabilities) -> QuantizedCheckpoint:
-    """What this version's auto_awq made of it."""
+    """The stand-in as this version's auto_awq quantizes it."""
     return quantize(
         standin,
         choose("local", capabilities.calib_dataset, OWN_TEXTS),
