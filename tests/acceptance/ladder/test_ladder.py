@@ -135,7 +135,7 @@ class TestEachRung:
     def test_the_weights_come_before_the_cache(self, climbed: Climbed) -> None:
         """Memory before its largest step is baseline, weights and context."""
         model = climbed.expectation
-        assert model.baseline_mib + model.weights_mib <= climbed.loaded_mib
+        assert climbed.idle_mib + model.weights_mib <= climbed.loaded_mib
         assert climbed.loaded_mib <= model.ready_mib - model.kv_mib + model.tolerance_mib
 
     def test_the_server_says_that_the_cache_is_as_promised(self, climbed: Climbed, ground: Ground) -> None:

@@ -218,7 +218,7 @@ def test_two_gib_too_many_are_caught_on_24_gb(ready_mib: float) -> None:
 
 def test_limits_are_still_within_the_limits() -> None:
     expectation = promised()
-    low, high, peak = expectation.ready_floor_mib, expectation.ready_limit_mib, expectation.peak_limit_mib
+    low, high, peak = expectation.terms["floor"], expectation.ready_limit_mib, expectation.peak_limit_mib
     assert [ready_fault(expectation, low), ready_fault(expectation, high), peak_fault(expectation, peak)] == [None] * 3
     assert fault(expectation, low - 0.1).id == "vram.fault.below"
     above = fault(expectation, high + 1)

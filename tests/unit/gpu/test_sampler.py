@@ -236,7 +236,7 @@ def test_release_is_waited_for_and_reported_with_its_figure() -> None:
 def test_cards_beside_one_another_share_their_phases(evidence: Evidence) -> None:
     devices = [FakeDevice("GPU-0", used=100), FakeDevice("GPU-1", used=200)]
     nvml = FakeNvml(*devices)
-    probes = [NvmlProbe(nvml, Device(device, device, device.uuid, device.name)) for device in devices]
+    probes = [NvmlProbe(nvml, Device(device, device.uuid, device.name)) for device in devices]
     with Sampler(probes[1], evidence, gpu=1) as second, Sampler(probes[0], evidence, beside=[second]) as first:
         first.mark("idle")
         devices[1].used = 900
