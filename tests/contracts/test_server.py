@@ -6,18 +6,21 @@ import urllib.request
 from dataclasses import asdict, replace
 from typing import Any
 
+from fixtures.ask.conversation import converse
 from fixtures.ask.questions import GREEDY
-from fixtures.ask.tool_choice import right_call_fault
-from fixtures.client.client import Answer, Client
-from fixtures.client.streaming import join, same_calls_fault, same_text_fault
+from fixtures.client.answer import Answer
+from fixtures.client.client import Client
+from fixtures.client.streaming import join
 from fixtures.client.tools import TOOLS
 from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CHAIN_RESULT, MODEL_NAME, STORY_PROMPT, SYSTEM_PROMPT
-from fixtures.judge.chat import prompt_growth_fault, story_fault
-from fixtures.judge.conversation import Expected, ToolConversation, converse, judge
+from fixtures.judge.envelope import prompt_growth_fault
+from fixtures.judge.story import story_fault
+from fixtures.judge.stream import same_calls_fault, same_text_fault
+from fixtures.judge.tool_calls import Expected, ToolConversation, conversation_fault, right_call_fault
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.run.claims import claim
-from fixtures.run.measurement import Measure
+from fixtures.run.measurement import Measure, assert_no_fault
 from fixtures.server.api_server import RunningServer
 from fixtures.server.readiness import ask, model_names
 from tests.contracts.conftest import Start
@@ -106,8 +109,7 @@ def test_another_model_is_an_error(server: RunningServer, capabilities: Capabili
 )
 def test_the_story_is_told(client: Client) -> None:
     """In Chinese, to its end, without special tokens, and its tokens are counted."""
-    fault = story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY)))
-    assert not fault, fault
+    assert_no_fault(story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY))))
 
 
 @claim(
@@ -131,7 +133,7 @@ def too_long(status: int, text: str) -> str:
     """`refused`, `empty answer`, `error in the text`, or what else came."""
     if 400 <= status < 500:
         return "refused"
-    answer = Answer(json.loads(text), 0.0) if status == 200 else None
+    answer = Answer(json.loads(text)) if status == 200 else None
     if answer is None:
         return f"HTTP {status}"
     return "error in the text" if "error" in answer.text else answer.text[:80] or "empty answer"
@@ -150,8 +152,7 @@ def test_a_stream_counts_its_tokens_where_promised(
     whole = client.ask(STORY, max_tokens=TOKENS, **asdict(GREEDY))
     streamed = client.stream(STORY, max_tokens=TOKENS, **asdict(GREEDY))
     measure("usage_in", streamed.usage_in, limit=capabilities.stream_usage)
-    fault = same_text_fault(whole.text, streamed, capabilities.stream_usage)
-    assert not fault, fault
+    assert_no_fault(same_text_fault(whole.text, streamed, capabilities.stream_usage))
     assert streamed.usage_in == capabilities.stream_usage
 
 
@@ -165,8 +166,7 @@ def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
     """Through the built-in template, or the one that the suite installed."""
     plain, offered = (client.ask(SUM, temperature=0, max_tokens=1, **extra) for extra in ({}, {"tools": list(TOOLS)}))
     measure("prompt_with_tools", offered.body["usage"]["prompt_tokens"], "tokens")
-    fault = prompt_growth_fault(plain, offered)
-    assert not fault, fault
+    assert_no_fault(prompt_growth_fault(plain, offered))
 
 
 @claim(
@@ -177,8 +177,8 @@ def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
 )
 def test_a_call_is_parsed(client: Client) -> None:
     """`add(3, 5)`, typed and alone, with finish_reason `tool_calls` and no trace of it in the text."""
-    fault = right_call_fault(client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY)))
-    assert not fault, fault
+    answer = client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY))
+    assert_no_fault(right_call_fault(answer, ("add", 3, 5)))
 
 
 @claim(
@@ -207,8 +207,7 @@ def test_call_ids_are_as_promised(client: Client, capabilities: Capabilities, me
 )
 def test_results_are_taken_as_tool(client: Client, capabilities: Capabilities) -> None:
     """The homework's chain, to its final sentence."""
-    fault = judge(conversation(client, "tool", capabilities), CHAIN)
-    assert not fault, fault
+    assert_no_fault(conversation_fault(conversation(client, "tool", capabilities), CHAIN))
 
 
 @claim(
@@ -219,8 +218,7 @@ def test_results_are_taken_as_tool(client: Client, capabilities: Capabilities) -
 )
 def test_results_are_taken_as_environment(client: Client, capabilities: Capabilities) -> None:
     """The chain in the words of 2024."""
-    fault = judge(conversation(client, "environment", capabilities), CHAIN)
-    assert not fault, fault
+    assert_no_fault(conversation_fault(conversation(client, "environment", capabilities), CHAIN))
 
 
 @claim(
@@ -294,7 +292,7 @@ def without_parser(status: int, text: str) -> str:
         return "refused"
     if status != 200:
         return f"HTTP {status}"
-    answer = Answer(json.loads(text), 0.0)
+    answer = Answer(json.loads(text))
     if answer.tool_calls:
         return "parsed"
     return "raw text" if '"name"' in answer.text or "'name'" in answer.text else f"no call: {answer.text[:80]!r}"

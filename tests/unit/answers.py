@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fixtures.client.client import Answer
+from fixtures.client.answer import Answer
 from fixtures.evidence.events import Exchanged
 
 
@@ -16,7 +16,7 @@ def answer(
     counts = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15} if usage == "good" else usage
     message = {"role": "assistant", "content": text, "tool_calls": calls}
     choice = {"message": message, "finish_reason": reason or ("tool_calls" if calls else "stop")}
-    return Answer({"choices": [choice], "usage": counts}, 0.1)
+    return Answer({"choices": [choice], "usage": counts})
 
 
 def tool_call(name: str, a: Any, b: Any, id_: Any = "c1") -> dict[str, Any]:

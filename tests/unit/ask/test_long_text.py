@@ -1,9 +1,9 @@
 """Long text, measured by the server's own count."""
 
 import pytest
+from fixtures.ask.long_text import SAMPLE, long_text, tokens_per_character
 
 from fixtures.ask.filler import ZH
-from fixtures.ask.long_text import SAMPLE, long_text, tokens_per_character
 from fixtures.client.client import Answer
 from tests.unit.answers import answer
 

@@ -6,8 +6,9 @@ from random import Random
 from typing import Any
 
 import pytest
-
 from fixtures.ask.operands import is_held_out
+from fixtures.judge.conversation import Executed, Expected, ToolConversation, judge
+
 from fixtures.ask.questions import (
     AT_ONCE,
     CONTROL,
@@ -24,7 +25,6 @@ from fixtures.ask.questions import (
     name,
 )
 from fixtures.client.tools import Call, execute
-from fixtures.judge.conversation import Executed, Expected, ToolConversation, judge
 from fixtures.run import claims
 from tools.standin import problems
 

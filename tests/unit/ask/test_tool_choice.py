@@ -1,8 +1,8 @@
 """`tool_choice`: what is wrong with an answer under each of its values."""
 
 import pytest
-
 from fixtures.ask.tool_choice import NAMED_ADD, ask_once, forced_fault, no_call_fault, right_call_fault
+
 from fixtures.client.client import Answer
 from tests.unit.answers import Scripted, answer, tool_call
 

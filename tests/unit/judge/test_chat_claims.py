@@ -3,9 +3,6 @@
 from typing import Any
 
 import pytest
-
-from fixtures.client.client import Answer
-from fixtures.evidence.events import Exchanged
 from fixtures.judge.chat import (
     LEAST_CHARACTERS,
     LEAST_CHINESE,
@@ -24,6 +21,9 @@ from fixtures.judge.chat import (
     stop_fault,
     story_fault,
 )
+
+from fixtures.client.client import Answer
+from fixtures.evidence.events import Exchanged
 from tests.unit.answers import answer
 
 STORY = (

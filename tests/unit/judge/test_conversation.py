@@ -3,10 +3,6 @@
 from typing import Any
 
 import pytest
-
-from fixtures.client.client import Answer
-from fixtures.client.tools import ADD, Call
-from fixtures.homework import SAMPLING
 from fixtures.judge.conversation import (
     Executed,
     Expected,
@@ -22,6 +18,10 @@ from fixtures.judge.conversation import (
     usage_fault,
     without_parser,
 )
+
+from fixtures.client.client import Answer
+from fixtures.client.tools import ADD, Call
+from fixtures.homework import SAMPLING
 from tests.unit.answers import Scripted, answer, tool_call
 
 CHAIN = Expected(calls=(("add", 3, 5), ("mul", 8, 2)), final=16)

@@ -4,7 +4,6 @@ from random import Random
 from time import process_time
 
 import pytest
-
 from fixtures.judge.reply import chinese_share, excerpt, loop, special_tokens
 
 
