@@ -41,12 +41,7 @@ def test_the_reply_ends_by_itself(story: Answer, measure: Measure) -> None:
     assert_no_fault(ended_fault(story))
 
 
-@claim(
-    "chat.leaks_no_special_token",
-    part="chat",
-    zh="回复中没有泄漏特殊 token",
-    en="The reply leaks no special token",
-)
+@claim("chat.leaks_no_special_token", part="chat", zh="回复中没有泄漏特殊 token", en="The reply leaks no special token")
 def test_the_reply_leaks_no_special_token(story: Answer, measure: Measure) -> None:
     """No `<|im_end|>` and the like in the story that the reader sees."""
     measure("special_tokens", special_tokens(story.text), expected=[])

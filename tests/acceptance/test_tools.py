@@ -27,10 +27,7 @@ def test_the_model_calls_multiply(ask_for_calls: AskForCalls) -> None:
 
 
 @claim(
-    "tools.chain",
-    part="tools",
-    zh="模型先加后乘，算出 (3+5)*2 = 16",
-    en="The model chained add and mul: (3+5)*2 = 16",
+    "tools.chain", part="tools", zh="模型先加后乘，算出 (3+5)*2 = 16", en="The model chained add and mul: (3+5)*2 = 16"
 )
 def test_the_model_chains_add_and_multiply(ask_for_calls: AskForCalls) -> None:
     """Asked for (3+5)*2, the model calls add(3, 5), takes the 8, calls mul(8, 2) and says 16."""

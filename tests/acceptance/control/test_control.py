@@ -13,48 +13,39 @@ from fixtures.judge.paired import cost_fault, pair
 from fixtures.judge.profile import HIGHEST_COST, SEED, STRICT_TRIALS
 from fixtures.judge.trials import all_of
 from fixtures.lmdeploy.capabilities import Capabilities
-from fixtures.run.claims import claim, claim_of
+from fixtures.run.claims import claim_about, claim_of
 from fixtures.run.measurement import Measure, assert_no_fault
 from fixtures.run.settings import Settings
 from tests.acceptance.control.conftest import Servers
 
 pytestmark = [pytest.mark.gpu, pytest.mark.control]
 
-of_tools = partial(claim, part="tools")
+about = partial(claim_about, part="tools")
 
 
 @pytest.mark.parametrize(
     "topic",
     [
-        pytest.param(
-            Topic(add),
-            id="add",
-            marks=of_tools(
-                "control.add", zh="对照：加法，未量化与量化", en="Control: sums, unquantized against quantized"
-            ),
+        about(
+            Topic(add), "control.add", zh="对照：加法，未量化与量化", en="Control: sums, unquantized against quantized"
         ),
-        pytest.param(
+        about(
             Topic(multiply),
-            id="multiply",
-            marks=of_tools(
-                "control.multiply", zh="对照：乘法，未量化与量化", en="Control: products, unquantized against quantized"
-            ),
+            "control.multiply",
+            zh="对照：乘法，未量化与量化",
+            en="Control: products, unquantized against quantized",
         ),
-        pytest.param(
+        about(
             Topic(chain),
-            id="chain",
-            marks=of_tools(
-                "control.chain", zh="对照：先加后乘，未量化与量化", en="Control: chains, unquantized against quantized"
-            ),
+            "control.chain",
+            zh="对照：先加后乘，未量化与量化",
+            en="Control: chains, unquantized against quantized",
         ),
-        pytest.param(
+        about(
             Topic(words(WORDS_ZH)),
-            id="words_zh",
-            marks=of_tools(
-                "control.words_zh",
-                zh="对照：中文应用题，未量化与量化",
-                en="Control: Chinese words, unquantized against quantized",
-            ),
+            "control.words_zh",
+            zh="对照：中文应用题，未量化与量化",
+            en="Control: Chinese words, unquantized against quantized",
         ),
     ],
 )

@@ -85,10 +85,7 @@ def test_system_prompt_is_obeyed(run_trials: RunTrials) -> None:
 
 
 @claim(
-    "chat.remembers_behind_long_text",
-    part="chat",
-    zh="隔着长文本仍能记得",
-    en="The model remembers behind a long text",
+    "chat.remembers_behind_long_text", part="chat", zh="隔着长文本仍能记得", en="The model remembers behind a long text"
 )
 def test_name_behind_a_long_text_is_remembered(client: Client, run_trials: RunTrials, measure: Measure) -> None:
     """A few pages, then the name, all read through an int4 KV cache; asked for in the next turn."""
