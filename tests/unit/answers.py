@@ -7,6 +7,7 @@ from typing import Any
 
 from fixtures.client.answer import Answer
 from fixtures.evidence.events import Exchanged
+from fixtures.texts import Message
 
 
 def answer(
@@ -22,6 +23,11 @@ def answer(
 def tool_call(name: str, a: Any, b: Any, id_: Any = "c1") -> dict[str, Any]:
     """One entry of `tool_calls`."""
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": json.dumps({"a": a, "b": b})}}
+
+
+def fault_id(fault: Message | None) -> str:
+    """The last part of a fault's id; empty where there is no fault."""
+    return fault.id.rpartition(".")[2] if fault else ""
 
 
 class Scripted:
