@@ -53,7 +53,7 @@ def test_auto_leaves_it_to_the_model(run_trials: RunTrials) -> None:
     structural="the server, which passes on no call whatever the model writes",
 )
 def test_none_forbids_calls(run_trials: RunTrials) -> None:
-    """Whatever the model writes, the client gets no call."""
+    """The client gets no call, no matter what the model writes."""
     attempt = partial(ask_once, question=ADD_PROMPT, choice="none", fault_of=no_call_fault)
     assert_no_fault(run_trials(attempt, SAFETY, SAMPLING.temperature).fault)
 

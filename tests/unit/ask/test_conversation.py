@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fixtures.ask.conversation import LONGEST, as_history, converse, solved, without_parser
-from fixtures.ask.questions import GREEDY, Question, Topic, add
+from fixtures.ask.questions import Question, Topic, add
 from fixtures.ask.tool_calls import try_topic
 from fixtures.client.answer import Answer
 from fixtures.client.tools import ADD
@@ -133,8 +134,8 @@ def test_lost_call_is_looked_for_without_the_parser(
 
 
 def test_results_go_back_in_the_role_of_the_topic_and_the_history_comes_first() -> None:
-    topic = Topic(lambda rng: Question("8*2", add(rng).expected, solved=(("3+5", (("add", 3, 5),), "8"),)), GREEDY, 0.9)
-    topic = Topic(topic.draw, GREEDY, 0.9, result_role="environment")
+    before = (("3+5", (("add", 3, 5),), "8"),)
+    topic = Topic(lambda rng: replace(add(rng), solved=before), result_role="environment")
     client: Any = Scripted(*right_script(topic.question("some", 1)))
     try_topic(client, topic, "some", 1, V0_18)
     roles = [message["role"] for message in client.asked[1]["messages"]]

@@ -63,24 +63,15 @@ def test_random_words_pass_none_of_the_claims() -> None:
     assert [fault_id(fault) for fault in faults] == ["no_story"] * 3
 
 
-@pytest.mark.parametrize(
-    ("text", "share"),
-    [("狐狸吃西瓜。", 1.0), ("The fox eats.", 0.0), ("Tom是狐狸", 0.5), ("", 0.0), ("123 !?。", 0.0)],
-)
-def test_chinese_share_counts_letters_only(text: str, share: float) -> None:
-    assert chinese_share(text) == share
+def test_chinese_share_counts_letters_only() -> None:
+    shares = {"狐狸吃西瓜。": 1.0, "The fox eats.": 0.0, "Tom是狐狸": 0.5, "": 0.0, "123 !?。": 0.0}
+    assert {text: chinese_share(text) for text in shares} == shares
 
 
-@pytest.mark.parametrize(
-    "token", ["<|im_end|>", "<|action_start|>", "<|plugin|>", "<s>", "</s>", "[UNUSED_TOKEN_145]", "\ufffd"]
-)
-def test_leaked_special_token_is_found(token: str) -> None:
-    assert special_tokens(f"狐狸{token}") == [token]
-
-
-@pytest.mark.parametrize("text", ["狐狸和西瓜", "a < b | c > d", "<p>", "3 <|> 4", "[unused]"])
-def test_plain_text_has_no_special_token(text: str) -> None:
-    assert special_tokens(text) == []
+def test_leaked_special_tokens_are_found_and_plain_signs_are_not() -> None:
+    tokens = ["<|im_end|>", "<|action_start|>", "<s>", "</s>", "[UNUSED_TOKEN_145]", "\ufffd"]
+    assert special_tokens("狐狸".join(tokens)) == tokens
+    assert special_tokens("a < b | c > d <p> 3 <|> 4 [unused]") == []
 
 
 @pytest.mark.parametrize(

@@ -281,7 +281,7 @@ def test_server_that_ended_by_itself_is_named() -> None:
 
 
 def test_question_after_the_peak_was_looked_at_spoils_it() -> None:
-    """Whatever brought the tests out of their order: memory that the question took was not seen."""
+    """Memory that the question took was not seen, no matter what brought the tests out of their order."""
     asked = next(event for event in run() if isinstance(event, Exchanged))
     assert codes(before_end(asked)) == [("peak_too_early", "vram.peak")]
     assert before_end(replace(asked, test="tests/acceptance/entry_points/test_entry_points.py::test_other")).accepted
