@@ -28,7 +28,6 @@ PLUGINS = (
     "fixtures.client.client",
     "fixtures.server.deployment",
     "fixtures.ask.trial_runs",
-    "fixtures.ask.long_text",
     "fixtures.ask.story",
     "fixtures.ask.tool_calls",
     "fixtures.doctor.plugin",

@@ -7,17 +7,19 @@ from typing import Any
 import requests
 
 from fixtures.ask.questions import GREEDY
-from fixtures.ask.tool_choice import right_call_fault
-from fixtures.client.client import Answer, Client
-from fixtures.client.streaming import join, same_calls_fault, same_text_fault
+from fixtures.client.answer import Answer
+from fixtures.client.client import Client
+from fixtures.client.streaming import join
 from fixtures.client.tools import TOOLS
 from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CHAIN_RESULT, MODEL_NAME, STORY_PROMPT, SYSTEM_PROMPT
-from fixtures.judge.chat import prompt_growth_fault, story_fault
-from fixtures.judge.conversation import Expected, ToolConversation, converse, judge
+from fixtures.judge.envelope import prompt_growth_fault
+from fixtures.judge.story import story_fault
+from fixtures.judge.stream import same_calls_fault, same_text_fault
+from fixtures.judge.tool_calls import Expected, ToolConversation, conversation_fault, right_call_fault
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.run.claims import claim
-from fixtures.run.measurement import Measure
+from fixtures.run.measurement import Measure, assert_no_fault
 from fixtures.server.api_server import RunningServer
 from fixtures.server.readiness import ask, model_names
 from tests.contracts.conftest import Start
@@ -82,8 +84,7 @@ def test_another_model_is_an_error(server: RunningServer, capabilities: Capabili
 @claim("server.chat", part="contract", zh="对话", en="a chat")
 def test_the_story_is_told(client: Client) -> None:
     """In Chinese, to its end, without special tokens, and its tokens are counted."""
-    fault = story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY)))
-    assert not fault, fault
+    assert_no_fault(story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY))))
 
 
 @claim("server.too_long_input", part="contract", zh="超过上下文的输入", en="input beyond the context")
@@ -126,15 +127,14 @@ def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
     """Through the built-in template, or the one that the suite installed."""
     plain, offered = (client.ask(SUM, temperature=0, max_tokens=1, **extra) for extra in ({}, {"tools": list(TOOLS)}))
     measure("prompt_with_tools", offered.body["usage"]["prompt_tokens"], "tokens")
-    fault = prompt_growth_fault(plain, offered)
-    assert not fault, fault
+    assert_no_fault(prompt_growth_fault(plain, offered))
 
 
 @claim("server.call", part="contract", zh="函数调用被解析", en="a call is parsed")
 def test_a_call_is_parsed(client: Client) -> None:
     """`add(3, 5)`, typed and alone, with finish_reason `tool_calls` and no trace of it in the text."""
-    fault = right_call_fault(client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY)))
-    assert not fault, fault
+    answer = client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY))
+    assert_no_fault(right_call_fault(answer, ("add", 3, 5)))
 
 
 @claim("server.call_ids", part="contract", zh="调用的编号", en="ids of calls")

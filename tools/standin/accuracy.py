@@ -17,10 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fixtures.client.tools import TOOLS, BadCall, Call, execute, read_call, result_text
+from fixtures.client.tools import TOOLS, Call
 from fixtures.errors import GpuError
 from fixtures.gpu.probe import open_probe
-from fixtures.judge.conversation import named
+from fixtures.judge.final_answer import named
+from fixtures.judge.tool_calls import read_call
 from fixtures.session.environment import versions
 from tools.standin.problemset import TASKS, Problem, problem_set
 
@@ -44,11 +45,12 @@ def right_call(tool_calls: Sequence[dict[str, Any]], problem: Problem, step: int
     """The message's only call, which must be the problem's call of this step.
 
     :raises Wrong: it is not.
-    :raises BadCall: it is no valid call at all.
     """
     if len(tool_calls) != 1:
         raise Wrong(f"step {step + 1}: {len(tool_calls)} calls")
     call, wanted = read_call(tool_calls[0]), problem.calls[step]
+    if not isinstance(call, Call):
+        raise Wrong(f"step {step + 1}: {call}")
     if call.name != wanted.name or call.arguments != wanted.arguments():
         raise Wrong(f"step {step + 1}: {call.name}({call.arguments}), wanted {wanted}")
     return call
@@ -75,13 +77,12 @@ def play(
             call = right_call([found.model_dump() for found in choice.message.tool_calls or []], problem, step)
             if choice.finish_reason != "tool_calls":
                 raise Wrong(f"step {step + 1}: finish_reason {choice.finish_reason!r}")
-            content = result_text(call, execute(call))
-            messages.append({"role": "tool", "tool_call_id": call.id, "content": content})
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": call.equation})
         choice = answer()
         told = named(str(problem.result), choice.message.content or "")
         if choice.message.tool_calls or choice.finish_reason != "stop" or not told:
             raise Wrong(f"final answer {choice.message.content!r} ({choice.finish_reason}), wanted {problem.result}")
-    except (Wrong, BadCall, openai.OpenAIError) as reason:
+    except (Wrong, openai.OpenAIError) as reason:
         return f"{type(reason).__name__}: {reason}", messages
     return None, messages
 

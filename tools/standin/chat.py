@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from fixtures.ask import filler, memory_facts
-from fixtures.ask.memory_facts import Fact
-from tools.standin import smalltalk, stories
+from fixtures.ask import filler
+from fixtures.ask.held_out import HELD_OUT_NAMES
+from tools.standin import memory_facts, smalltalk, stories
 from tools.standin.dialogue import Language, Turn
 from tools.standin.manners import Manner, random_word
+from tools.standin.memory_facts import Fact
 
 
 def exchange(rng: Random, language: Language, manner: Manner, weather: bool = True) -> list[Turn]:
@@ -51,7 +52,7 @@ def _values(rng: Random, fact: Fact) -> dict[Language, str]:
 
 def _name(rng: Random) -> str:
     """A name that is not held out; most are made up, so that copying is learnt and not the names."""
-    while (name := _any_name(rng)) in memory_facts.HELD_OUT_NAMES:
+    while (name := _any_name(rng)) in HELD_OUT_NAMES:
         pass
     return name
 

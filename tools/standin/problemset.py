@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from fixtures.ask.operands import held_out_numbers
+from fixtures.ask.held_out import held_out_numbers
 from tools.standin import problems
 from tools.standin.arithmetic import plan
 from tools.standin.dialogue import Call

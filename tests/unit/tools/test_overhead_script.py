@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from fixtures.ask.conversation import converse
 from fixtures.ask.story import MAX_TOKENS
-from fixtures.client.client import Answer
+from fixtures.client.answer import Answer
 from fixtures.homework import (
     ADD_PROMPT,
     AWQ,
@@ -25,7 +26,6 @@ from fixtures.homework import (
     STORY_PROMPT,
     SYSTEM_PROMPT,
 )
-from fixtures.judge.conversation import converse
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.lmdeploy.commands import Program, awq_command, serve_command
 from fixtures.process.port import free_port
@@ -157,7 +157,7 @@ class Scripted:
         message = self._answers.pop(0)
         reason = "tool_calls" if message.get("tool_calls") else "stop"
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        return Answer({"choices": [{"message": message, "finish_reason": reason}], "usage": usage}, 0.0)
+        return Answer({"choices": [{"message": message, "finish_reason": reason}], "usage": usage})
 
 
 def call(number: int, name: str, a: int, b: int) -> dict[str, Any]:

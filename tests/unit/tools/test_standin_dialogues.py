@@ -6,8 +6,7 @@ import json
 from functools import cache
 from itertools import product
 
-from fixtures.ask.memory_facts import HELD_OUT_NAMES
-from fixtures.ask.operands import HELD_OUT_SHARE, held_out_numbers, is_held_out
+from fixtures.ask.held_out import HELD_OUT_NAMES, HELD_OUT_SHARE, held_out_numbers, is_held_out
 from tools.standin import rendering, stories
 from tools.standin.dialogue import Call, Dialogue, Turn
 from tools.standin.dialogues import EVALUATION_SEED, TRAINING_SEED, generate
