@@ -26,7 +26,6 @@ from fixtures.server.api_server import RunningServer, serve
 from fixtures.session.contract_record import MARK, MEASURED
 from fixtures.session.expression import asks_for
 from fixtures.session.recording import new_run_id
-from tools.standin.calibration import OWN_TEXTS
 
 START_TIMEOUT: Final = 600.0
 """Seconds; 12 to 15 of processor time, nearly all of it imports. A machine with 20 busy processes for two processors
@@ -85,7 +84,7 @@ def quantized(standin: Checkpoint, on_the_cpu: Settings, contract: Capabilities)
     """What this version's auto_awq made of it."""
     return quantize(
         standin,
-        choose("local", contract.calib_dataset, OWN_TEXTS),
+        choose("local", contract.calib_dataset),
         on_the_cpu,
         contract,
         lmdeploy_program(rehearse=True),
