@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from fixtures.model.artefact.stored import WEIGHTS, read_all
 from fixtures.model.artefact.verification import verify
-from tests.rehearsal.conftest import STANDIN
+from fixtures.standin.checkpoint import STANDIN
 from tools.artefact.corruptions import CATALOGUE, Corruption, apply
+from tools.artefact.stored import WEIGHTS, read_all
 
 
 def test_lmdeploys_own_artefact_is_right(quantized: Path) -> None:

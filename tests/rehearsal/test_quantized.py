@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fixtures.rehearsal import awq
-from tests.rehearsal.conftest import STANDIN
+from fixtures.standin.checkpoint import STANDIN
 
 
 def lmdeploys_layer(weight):

@@ -22,7 +22,7 @@ from fixtures.gpu.memory_model import (
     tolerance_mib,
     why_not_ready_as_expected,
 )
-from fixtures.model.checkpoint import STANDIN
+from fixtures.standin.checkpoint import STANDIN
 
 GEOMETRY_1_8B = Geometry(layers=24, kv_heads=8, head_dim=128)
 GEOMETRY_STANDIN = Geometry(layers=4, kv_heads=1, head_dim=128)

@@ -1,4 +1,4 @@
-"""Quantization: once, whole or not at all, and its failures told in words."""
+"""Quantization: once, whole or not at all, and its failures told with their causes."""
 
 import contextlib
 import json
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,18 @@ from fixtures.errors import AcceptanceError, QuantizationError
 from fixtures.homework import AWQ, GEOMETRY_AWQ, REHEARSAL_AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.lmdeploy.commands import Program
-from fixtures.model.calibration import DATASETS, Calibration, OwnTexts, digest
+from fixtures.model.calibration import DATASETS, Calibration
 from fixtures.model.calibration_text import CalibrationText
 from fixtures.model.checkpoint import identify
 from fixtures.model.quantization import QuantizedCheckpoint, arguments_for, cache_key, quantize, served_name
 from fixtures.run.settings import resolve
+from fixtures.texts import message
 from tests.unit.tiny_checkpoint import write_checkpoint
-from tests.unit.waiting import PROGRAMS, ROOT
+from tests.unit.waiting import PROGRAMS, ROOT, eventually
 
 PROGRAM = Program((sys.executable, "-S", str(PROGRAMS / "auto_awq.py")))
 W4A16 = {"quant_method": "awq", "bits": 4, "group_size": 128}
-TEXTS = ("一", "two")
-LOCAL = Calibration("ptb", "own text", "local:1", OwnTexts(digest(TEXTS), lambda: TEXTS))
+LOCAL = Calibration("ptb", message("calibration.prose", sha256="ab", dataset="ptb"), "local:1", ("一", "two"))
 
 Quantize = Callable[..., QuantizedCheckpoint]
 
@@ -76,23 +77,21 @@ def left_in_store(tmp_path: Path) -> list[str]:
     return sorted(entry.name for entry in store.iterdir() if entry.suffix != ".lock")
 
 
-def test_the_result_is_cached(run: Quantize, runs: Callable[[], int], tmp_path: Path) -> None:
+def test_result_is_cached_whole(run: Quantize, runs: Callable[[], int], tmp_path: Path) -> None:
     first, second = run(), run()
     assert (first.cached, second.cached, runs()) == (False, True, 1)
     assert second.folder == first.folder
     assert second.shown[:3] == ("lmdeploy", "lite", "auto_awq")
+    assert "/" not in json.dumps(second.shown), "no folder of this machine is published"
+    assert second.calibration == LOCAL.description.as_json()
     assert left_in_store(tmp_path) == [first.key]
+    assert not list(first.folder.glob("*.pth")), "statistics of the calibration"
+    assert sorted(entry.name for entry in first.folder.parent.iterdir()) == [first.folder.name, "made.json"]
 
 
-def test_the_folder_keeps_the_name_that_old_versions_need(run: Quantize) -> None:
+def test_folder_has_the_name_that_old_versions_need(run: Quantize) -> None:
     assert run().folder.name == "internlm2_5-1_8b-chat-w4a16-4bit"
     assert served_name("my-model") == "internlm2_5-chat-my-model-w4a16-4bit"
-
-
-def test_statistics_and_scratch_are_swept_away(run: Quantize) -> None:
-    folder = run().folder
-    assert not list(folder.glob("*.pth"))
-    assert sorted(entry.name for entry in folder.parent.iterdir()) == [folder.name, "made.json"]
 
 
 def test_local_calibration_data_lies_where_datasets_looks(run: Quantize, tmp_path: Path) -> None:
@@ -102,90 +101,83 @@ def test_local_calibration_data_lies_where_datasets_looks(run: Quantize, tmp_pat
     assert "stdin: ''" in log
 
 
-def test_the_tool_aware_template_is_installed(run: Quantize) -> None:
+def test_template_that_shows_tools_is_installed(run: Quantize) -> None:
     result = run()
     assert "tools" in (result.folder / "chat_template.jinja").read_text()
-    assert "installed by the suite" in result.template
+    assert result.template["id"] == "template.installed"
 
 
 @pytest.mark.parametrize(
-    ("mode", "words"),
+    ("mode", "id_", "words"),
     [
-        ("fails", "CUDA out of memory. Tried to allocate 2.00 GiB"),
-        ("incomplete", "has no weights"),
-        ("half", "model.safetensors is truncated"),
-        ("8 bits", "another quantization than asked: {'bits': 8}"),
+        ("fails", "auto_awq_failed", "CUDA out of memory. Tried to allocate 2.00 GiB"),
+        ("incomplete", "quantized_incomplete", "has no weights"),
+        ("half", "quantized_incomplete", "model.safetensors is truncated"),
+        ("8 bits", "quantized_otherwise", "bits 8"),
     ],
 )
-def test_a_failure_is_told_and_leaves_nothing(
-    mode: str, words: str, run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_failure_is_told_and_leaves_nothing(
+    mode: str, id_: str, words: str, run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AUTO_AWQ", mode)
     with pytest.raises(QuantizationError) as failed:
         run()
-    assert words in failed.value.what
+    assert failed.value.id == id_
+    assert words in str(failed.value)
     assert left_in_store(tmp_path) == []
     monkeypatch.delenv("AUTO_AWQ")
     assert not run().cached
 
 
-def test_a_hang_ends_at_its_timeout(run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_hang_ends_at_its_timeout(run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AUTO_AWQ", "hangs")
     with pytest.raises(AcceptanceError, match=r"within 0\.3 s"):
         run(timeout="0.3")
     assert left_in_store(tmp_path) == []
 
 
-def test_a_result_that_was_damaged_later_is_refused(run: Quantize) -> None:
-    folder = run().folder
-    with (folder / "model.safetensors").open("ab") as stream:
-        stream.write(b"x")
-    with pytest.raises(QuantizationError, match="too long"):
-        run()
+def _longer(content: bytes) -> bytes:
+    return content + b"x"
 
 
-def test_a_byte_that_changed_in_the_cache_is_noticed(run: Quantize) -> None:
+def _flipped(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "id_"), [(_longer, "quantized_cache_damaged"), (_flipped, "quantized_cache_changed")]
+)
+def test_cached_result_that_changed_is_refused(damage: Callable[[bytes], bytes], id_: str, run: Quantize) -> None:
     file = run().folder / "model.safetensors"
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    with pytest.raises(QuantizationError, match="not the one that auto_awq wrote"):
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(QuantizationError) as refused:
         run()
-
-
-class Looked:
-    """A look at a text of so many tokens, done after some time."""
-
-    def __init__(self, tokens: int, seconds: float = 0.0) -> None:
-        self._tokens = tokens
-        self._done_at = time.monotonic() + seconds
-
-    @property
-    def done(self) -> bool:
-        return time.monotonic() >= self._done_at
-
-    def text(self) -> CalibrationText:
-        time.sleep(max(0.0, self._done_at - time.monotonic()))
-        return CalibrationText("ptb", 128, 2048, 2, 9, self._tokens, 0.0, "ab")
+    assert refused.value.id == id_
 
 
 def seeing(tokens: int, seconds: float = 0.0) -> Callable[..., Any]:
-    """Stands in for `look_at`."""
+    """Stands in for `look_at`: a look at a text of so many tokens, done after some time."""
+
+    def look() -> CalibrationText:
+        time.sleep(seconds)
+        return CalibrationText("ptb", 128, 2048, tokens, 0.0, "ab")
 
     @contextlib.contextmanager
-    def look_at(_: Path, dataset: str, __: AwqArguments, folder: Path, ___: object) -> Iterator[Looked]:
+    def look_at(_: Path, dataset: str, __: AwqArguments, folder: Path, ___: object) -> Iterator[Any]:
         assert (folder / DATASETS[dataset].path / "train.jsonl").exists()
-        yield Looked(tokens, seconds)
+        with ThreadPoolExecutor(1) as pool:
+            yield pool.submit(look)
 
     return look_at
 
 
-def test_what_was_seen_of_the_calibration_text_is_kept(run: Quantize) -> None:
+def test_figures_of_the_calibration_text_are_kept_with_the_result(run: Quantize) -> None:
     assert run(look_at=seeing(40_000)).calibration_text["tokens"] == 40_000
-    assert run().calibration_text["tokens"] == 40_000, "kept with the cached result"
+    again = run(look_at=seeing(1_000))
+    assert (again.cached, again.calibration_text["tokens"]) == (True, 40_000), "not looked at again"
 
 
-def test_a_text_that_will_not_do_stops_auto_awq(
+def test_unfit_text_stops_auto_awq(
     run: Quantize, runs: Callable[[], int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AUTO_AWQ", "hangs")
@@ -198,7 +190,7 @@ def test_a_text_that_will_not_do_stops_auto_awq(
 
 
 @pytest.mark.parametrize("mode", ["", "fails"])
-def test_what_is_wrong_with_the_text_is_told_though_auto_awq_ended_first(
+def test_unfit_text_is_told_though_auto_awq_ended_first(
     mode: str, run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AUTO_AWQ", mode)
@@ -207,12 +199,7 @@ def test_what_is_wrong_with_the_text_is_told_though_auto_awq_ended_first(
     assert left_in_store(tmp_path) == []
 
 
-def test_a_cached_result_is_not_looked_at_again(run: Quantize) -> None:
-    run(look_at=seeing(40_000))
-    assert run(look_at=seeing(1_000)).cached
-
-
-def test_what_a_killed_run_left_is_never_used(run: Quantize, tmp_path: Path) -> None:
+def test_leftover_of_a_killed_run_is_never_used(run: Quantize, tmp_path: Path) -> None:
     key = run().key
     store = tmp_path / "work" / "quantized"
     (store / key).rename(store / f"{key}.partial-killed")
@@ -225,7 +212,7 @@ def test_what_a_killed_run_left_is_never_used(run: Quantize, tmp_path: Path) -> 
     ("origin", "rehearse", "wanted"),
     [("path", "", AWQ), ("standin", "", AWQ), ("geometry", "", GEOMETRY_AWQ), ("standin", "true", REHEARSAL_AWQ)],
 )
-def test_only_random_weights_and_rehearsals_are_calibrated_with_less(
+def test_random_weights_and_rehearsals_are_calibrated_with_less(
     tmp_path: Path, origin: str, rehearse: str, wanted: AwqArguments
 ) -> None:
     checkpoint = replace(identify(write_checkpoint(tmp_path / "model"), "path", tmp_path / "cache"), origin=origin)
@@ -235,7 +222,7 @@ def test_only_random_weights_and_rehearsals_are_calibrated_with_less(
 
 def test_two_runs_at_once_quantize_once(runs: Callable[[], int], tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from tests.unit import test_quantization as t; "
+        "import sys; from pathlib import Path; from tests.unit.model import test_quantization as t; "
         "tmp = Path(sys.argv[1]); run = t.run.__wrapped__(tmp, lambda: 0); print(run().cached)"
     )
     both = [
@@ -247,29 +234,22 @@ def test_two_runs_at_once_quantize_once(runs: Callable[[], int], tmp_path: Path)
     assert runs() == 1
 
 
-def test_a_kill_in_the_middle_leaves_no_process_and_no_result(
+def test_kill_in_the_middle_leaves_no_process_and_no_result(
     run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AUTO_AWQ", "hangs")
     script = (
-        "import sys; from pathlib import Path; from tests.unit import test_quantization as t; "
+        "import sys; from pathlib import Path; from tests.unit.model import test_quantization as t; "
         "t.run.__wrapped__(Path(sys.argv[1]), lambda: 0)()"
     )
     victim = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT)
     log = tmp_path / "work" / "logs"
-    _wait(lambda: log.exists() and any(file.stat().st_size for file in log.iterdir()))
+    eventually(lambda: log.exists() and any(file.stat().st_size for file in log.iterdir()))
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    _wait(lambda: not _running(str(tmp_path)))
+    eventually(lambda: not _running(str(tmp_path)))
     monkeypatch.delenv("AUTO_AWQ")
     assert not run().cached
-
-
-def _wait(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def _running(words: str) -> list[str]:
@@ -286,10 +266,10 @@ def _running(words: str) -> list[str]:
     return lines
 
 
-def test_the_key_follows_everything_that_changes_the_result(tmp_path: Path) -> None:
+def test_key_follows_everything_that_changes_the_result(tmp_path: Path) -> None:
     one = identify(write_checkpoint(tmp_path / "a-chat"), "path", tmp_path / "f")
     other = identify(write_checkpoint(tmp_path / "b-chat", hidden_size=1), "path", tmp_path / "f")
-    hub = Calibration("ptb", "hub", "hub:ptb", None)
+    hub = Calibration("ptb", message("calibration.hub", dataset="ptb"), "hub:ptb")
     keys = {
         cache_key(one, AWQ, LOCAL, {"lmdeploy": "0.18.0"}),
         cache_key(one, AWQ, LOCAL, {"lmdeploy": "0.17.0"}),
@@ -298,7 +278,3 @@ def test_the_key_follows_everything_that_changes_the_result(tmp_path: Path) -> N
         cache_key(other, AWQ, LOCAL, {"lmdeploy": "0.18.0"}),
     }
     assert len(keys) == 5
-
-
-def test_what_is_published_names_no_folder(run: Quantize) -> None:
-    assert "/" not in json.dumps(run().shown)

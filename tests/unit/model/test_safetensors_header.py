@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-def test_the_tensors_of_a_file(file: Path) -> None:
+def test_tensors_of_a_file_are_read(file: Path) -> None:
     file.write_bytes(struct.pack("<Q", len(HEADER)) + HEADER + DATA)
     found = read_header(file)
     start = 8 + len(HEADER)
@@ -37,31 +37,32 @@ def test_the_tensors_of_a_file(file: Path) -> None:
     assert found["a.weight"].elements == 6
 
 
-def test_a_header_that_fills_the_file_has_no_tensors(file: Path) -> None:
+def test_header_that_fills_the_file_has_no_tensors(file: Path) -> None:
     file.write_bytes(struct.pack("<Q", 2) + b"{}")
     assert read_header(file) == {}
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "id_"),
     [
-        (b"", "truncated or no safetensors file: 0 bytes"),
-        (b"short", "truncated or no safetensors file: 5 bytes"),
-        (struct.pack("<Q", 3) + b"{}", "truncated or no safetensors file: 10 bytes"),
-        (struct.pack("<Q", 2**63) + HEADER + DATA, "truncated or no safetensors file"),
-        (struct.pack("<Q", len(HEADER)) + HEADER + DATA[1:], "is truncated: "),
-        (struct.pack("<Q", len(HEADER)) + HEADER + DATA + b"\0", "is too long: "),
-        (struct.pack("<Q", 2) + b"[]", "has a broken header"),
+        (b"", "no_safetensors"),
+        (b"short", "no_safetensors"),
+        (struct.pack("<Q", 3) + b"{}", "no_safetensors"),
+        (struct.pack("<Q", 2**63) + HEADER + DATA, "no_safetensors"),
+        (struct.pack("<Q", len(HEADER)) + HEADER + DATA[1:], "file_truncated"),
+        (struct.pack("<Q", len(HEADER)) + HEADER + DATA + b"\0", "file_too_long"),
+        (struct.pack("<Q", 2) + b"[]", "header_broken"),
     ],
     ids=["empty", "no length", "cut in the header", "an endless header", "cut in the data", "too long", "no object"],
 )
-def test_what_is_no_whole_file_is_refused(file: Path, content: bytes, words: str) -> None:
+def test_file_that_is_not_whole_is_refused(file: Path, content: bytes, id_: str) -> None:
     file.write_bytes(content)
-    with pytest.raises(CheckpointError, match=words):
+    with pytest.raises(CheckpointError) as refused:
         read_header(file)
+    assert refused.value.id == id_
 
 
-def test_a_header_longer_than_the_format_allows_is_not_read(file: Path) -> None:
+def test_header_longer_than_the_format_allows_is_not_read(file: Path) -> None:
     with file.open("wb") as sparse:
         sparse.write(struct.pack("<Q", LONGEST_HEADER + 1))
         sparse.truncate(8 + LONGEST_HEADER + 1)

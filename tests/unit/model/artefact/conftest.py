@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.model.artefact.quantizer import quantize_folder
-from fixtures.model.artefact.stored import WEIGHTS, read_all, write_all
-from fixtures.model.checkpoint import STANDIN
+from fixtures.standin.checkpoint import STANDIN
+from tools.artefact.quantizer import quantize_folder
+from tools.artefact.stored import WEIGHTS, read_all, write_all
 
 LAYERS = 2
 

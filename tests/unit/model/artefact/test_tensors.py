@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fixtures.errors import CheckpointError
-from fixtures.model.artefact.stored import read_all, write_all
 from fixtures.model.artefact.tensors import TensorFiles, as_float, rounded
+from tools.artefact.stored import read_all, write_all
 
 
 def test_bfloat16_is_rounded_to_even_and_read_exactly() -> None:
