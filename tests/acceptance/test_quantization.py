@@ -39,7 +39,7 @@ def test_the_quantized_checkpoint_is_smaller(
 )
 def test_the_weights_have_4_bits_in_groups_of_128(quantized: QuantizedCheckpoint, measure: Measure) -> None:
     """W4: `--w-bits 4 --w-group-size 128`, as the checkpoint itself says."""
-    config = quantized.quantization_config
+    config = quantized.made.quantization_config
     found = (config.get("quant_method"), config.get("bits"), config.get("group_size"))
     measure("quantization_config", f"{found[0]}, {found[1]} bits, groups of {found[2]}")
     assert found == ("awq", AWQ.w_bits, AWQ.w_group_size)

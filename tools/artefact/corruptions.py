@@ -17,8 +17,9 @@ import numpy as np
 from fixtures.model.artefact.architecture import W1, W3, WO, WQKV
 from fixtures.model.artefact.findings import Finding
 from fixtures.model.artefact.inventory import PARTS
-from fixtures.model.artefact.packing import IN_ORDER, pack_columns, unpack_columns
+from fixtures.model.artefact.packing import IN_ORDER, unpack_columns
 from fixtures.model.artefact.tensors import as_float, rounded
+from tools.artefact.quantizer import pack_columns
 from tools.artefact.stored import WEIGHTS, Stored, read_all, write_all
 
 LAYER: Final = f"model.layers.1.{WQKV}"

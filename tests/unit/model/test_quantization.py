@@ -79,12 +79,12 @@ def left_in_store(tmp_path: Path) -> list[str]:
 
 def test_result_is_cached_whole(run: Quantize, runs: Callable[[], int], tmp_path: Path) -> None:
     first, second = run(), run()
-    assert (first.cached, second.cached, runs()) == (False, True, 1)
+    assert (first.made.cached, second.made.cached, runs()) == (False, True, 1)
     assert second.folder == first.folder
-    assert second.shown[:3] == ("lmdeploy", "lite", "auto_awq")
-    assert "/" not in json.dumps(second.shown), "no folder of this machine is published"
-    assert second.calibration == LOCAL.description.as_json()
-    assert left_in_store(tmp_path) == [first.key]
+    assert second.made.argv[:3] == ["lmdeploy", "lite", "auto_awq"]
+    assert "/" not in json.dumps(second.made.argv), "no folder of this machine is published"
+    assert second.made.calibration == LOCAL.description.as_json()
+    assert left_in_store(tmp_path) == [first.made.key]
     assert not list(first.folder.glob("*.pth")), "statistics of the calibration"
     assert sorted(entry.name for entry in first.folder.parent.iterdir()) == [first.folder.name, "made.json"]
 
@@ -104,7 +104,7 @@ def test_local_calibration_data_lies_where_datasets_looks(run: Quantize, tmp_pat
 def test_template_that_shows_tools_is_installed(run: Quantize) -> None:
     result = run()
     assert "tools" in (result.folder / "chat_template.jinja").read_text()
-    assert result.template["id"] == "template.installed"
+    assert result.made.template["id"] == "template.installed"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_failure_is_told_and_leaves_nothing(
     assert words in str(failed.value)
     assert left_in_store(tmp_path) == []
     monkeypatch.delenv("AUTO_AWQ")
-    assert not run().cached
+    assert not run().made.cached
 
 
 def test_hang_ends_at_its_timeout(run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def seeing(tokens: int, seconds: float = 0.0) -> Callable[..., Any]:
 
 
 def test_figures_of_the_calibration_text_are_kept_with_the_result(run: Quantize) -> None:
-    assert run(look_at=seeing(40_000)).calibration_text["tokens"] == 40_000
+    assert run(look_at=seeing(40_000)).made.calibration_text["tokens"] == 40_000
     again = run(look_at=seeing(1_000))
-    assert (again.cached, again.calibration_text["tokens"]) == (True, 40_000), "not looked at again"
+    assert (again.made.cached, again.made.calibration_text["tokens"]) == (True, 40_000), "not looked at again"
 
 
 def test_unfit_text_stops_auto_awq(
@@ -200,10 +200,10 @@ def test_unfit_text_is_told_though_auto_awq_ended_first(
 
 
 def test_leftover_of_a_killed_run_is_never_used(run: Quantize, tmp_path: Path) -> None:
-    key = run().key
+    key = run().made.key
     store = tmp_path / "work" / "quantized"
     (store / key).rename(store / f"{key}.partial-killed")
-    assert not run().cached
+    assert not run().made.cached
     assert left_in_store(tmp_path) == [key]
 
 
@@ -223,7 +223,7 @@ def test_random_weights_and_rehearsals_are_calibrated_with_less(
 def test_two_runs_at_once_quantize_once(runs: Callable[[], int], tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from tests.unit.model import test_quantization as t; "
-        "tmp = Path(sys.argv[1]); run = t.run.__wrapped__(tmp, lambda: 0); print(run().cached)"
+        "tmp = Path(sys.argv[1]); run = t.run.__wrapped__(tmp, lambda: 0); print(run().made.cached)"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -249,7 +249,7 @@ def test_kill_in_the_middle_leaves_no_process_and_no_result(
     victim.wait()
     eventually(lambda: not _running(str(tmp_path)))
     monkeypatch.delenv("AUTO_AWQ")
-    assert not run().cached
+    assert not run().made.cached
 
 
 def _running(words: str) -> list[str]:

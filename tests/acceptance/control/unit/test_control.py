@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from fixtures.lmdeploy.capabilities import capabilities
-from fixtures.model.chat_template import TEMPLATE
+from fixtures.standin.tokenizer_files import TEMPLATE
 from tests.acceptance.control.plugin import tool_aware_copy
 
 

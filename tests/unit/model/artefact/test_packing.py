@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fixtures.model.artefact.packing import IN_ORDER, NIBBLE_TO_COLUMN, pack_columns, unpack_columns
+from fixtures.model.artefact.packing import IN_ORDER, NIBBLE_TO_COLUMN, unpack_columns
+from tools.artefact.quantizer import pack_columns
 
 
 @pytest.mark.parametrize("order", [NIBBLE_TO_COLUMN, IN_ORDER])

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from fixtures.model.artefact.packing import IN_ORDER, NIBBLE_TO_COLUMN, pack_columns
+from fixtures.model.artefact.packing import IN_ORDER, NIBBLE_TO_COLUMN
 from fixtures.model.artefact.rounding import ROUNDINGS, Quantized, Smoothing, compare
 from fixtures.model.artefact.tensors import as_float, rounded
 from fixtures.model.artefact.tiles import Held, Order, Slab, scratch, tile, unpacked
+from tools.artefact.quantizer import pack_columns
 
 OUTPUTS, INPUTS, GROUPS = 48, 60, 5
 

@@ -17,7 +17,7 @@ from fixtures.model.artefact import shares
 from fixtures.model.artefact.architecture import LINEAR
 from fixtures.model.artefact.decoders import Job, Stopped
 from fixtures.model.artefact.verification import verify
-from fixtures.model.chat_template import TEMPLATE
+from fixtures.standin.tokenizer_files import TEMPLATE
 from tools.artefact.corruptions import CATALOGUE, Corruption, apply
 from tools.artefact.quantizer import quantize_folder
 from tools.artefact.stored import WEIGHTS, read_all, write_all
