@@ -1,4 +1,4 @@
-"""`python -m tools.artefact record NAME=SOURCE=QUANTIZED ...` measures the verification itself on artefacts of lmdeploy,
+"""`python -m tools.artefact record NAME=SOURCE=QUANTIZED ...` measures the verification on artefacts of lmdeploy,
 into docs/records/artefact.json. `page` writes docs/artefact.md from that."""
 
 from __future__ import annotations

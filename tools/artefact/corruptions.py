@@ -322,7 +322,10 @@ CATALOGUE: Final = (
     Corruption(
         "8 bits declared", "config.json", "declares_otherwise", folder=_declared(bits=8), fields={"key": "bits"}
     ),
-    Corruption("another vocabulary", "tokenizer.json", "other_vocabulary", folder=_other_vocabulary),
+    Corruption(
+        "another vocabulary", "tokenizer.json", "other_parts",
+        folder=_other_vocabulary, fields={"parts": ["vocab"]},
+    ),
     Corruption(
         "another end token", "tokenizer_config.json", "says_otherwise",
         folder=_other_end_token, fields={"key": "eos_token"},
