@@ -24,7 +24,7 @@ from fixtures.model.artefact.architecture import W1, decoder, shape_of
 from fixtures.model.artefact.decoders import norm_factors
 from fixtures.model.artefact.rounding import ROUNDINGS, Quantized, Smoothing, compare
 from fixtures.model.artefact.tensors import as_float
-from fixtures.model.artefact.tiles import Held
+from fixtures.model.artefact.tiles import Weight
 from fixtures.model.artefact.verification import PROCESSES, verify
 from tools.artefact.corruptions import CATALOGUE, apply
 from tools.artefact.stored import read_all
@@ -197,7 +197,7 @@ def _bits(source: Path, quantized: Path) -> list[dict[str, Any]]:
             row = number * group + int(random.integers(group))
             words.view(np.uint32)[row, column] ^= np.uint32(1 << (4 * int(random.integers(8)) + bit))
         stored = Quantized(words, after[f"{layer}.qzeros"][1], as_float(scales, kind), kind)
-        result = compare(Held(weight, dtype), stored, smoothing, group, ROUNDINGS[W1])
+        result = compare(Weight.held(weight, dtype), stored, smoothing, group, ROUNDINGS[W1])
         rows.append({"bit": bit, "flipped": FLIPS, "noticed": int(result.far.sum())})
     return rows
 

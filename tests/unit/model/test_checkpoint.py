@@ -1,5 +1,6 @@
-"""A checkpoint is found, whole and identified, or the message says which file is wrong and what to do."""
+"""A checkpoint is found, whole and identified, or the error says which file is wrong and what to do."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from fixtures.errors import CheckpointError
 from fixtures.model.checkpoint import Checkpoint, identify, locate
 from fixtures.run.settings import resolve
 from fixtures.standin.checkpoint import STANDIN
-from tests.unit.tiny_checkpoint import write_checkpoint, write_safetensors
+from tests.unit.tiny_checkpoint import write_checkpoint
 
 SHARD = "model-00001-of-00002.safetensors"
 
@@ -61,38 +62,18 @@ def _pointer(folder: Path) -> None:
     (folder / SHARD).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3600000000\n")
 
 
-def _truncated(folder: Path) -> None:
-    data = (folder / SHARD).read_bytes()
-    (folder / SHARD).write_bytes(data[:-3])
-
-
-def _too_long(folder: Path) -> None:
-    with (folder / SHARD).open("ab") as stream:
-        stream.write(b"more")
-
-
-def _other_download(folder: Path) -> None:
-    write_safetensors(folder / SHARD, ["layer.of.another.model"])
-
-
-def _broken_index(folder: Path) -> None:
-    (folder / "model.safetensors.index.json").write_text("{}")
+def _config(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "config.json").write_text(text)
 
 
 BROKEN: dict[str, Callable[[Path], object]] = {
     "lfs_pointer": _pointer,
-    "file_truncated": _truncated,
-    "file_too_long": _too_long,
-    "tensors_in_no_shard": _other_download,
+    "file_truncated": lambda folder: os.truncate(folder / SHARD, (folder / SHARD).stat().st_size - 3),
     "shards_missing": lambda folder: (folder / SHARD).unlink(),
-    "weights_missing": lambda folder: (folder / "model.safetensors.index.json").unlink(),
-    "index_broken": _broken_index,
     "config_missing": lambda folder: (folder / "config.json").unlink(),
-    "config_not_json": lambda folder: (folder / "config.json").write_text("{"),
+    "config_not_json": _config("{"),
+    "another_architecture": _config('{"architectures": ["Qwen2ForCausalLM"]}'),
     "tokenizer_missing": lambda folder: (folder / "tokenizer.json").unlink(),
-    "another_architecture": lambda folder: (folder / "config.json").write_text(
-        '{"architectures": ["Qwen2ForCausalLM"]}'
-    ),
     "checkpoint_missing": lambda folder: folder.rename(folder.with_name("elsewhere")),
 }
 

@@ -26,29 +26,13 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def whole(name: str, digest: bytes) -> str:
-    return sha256(f"{name}\0{digest.hex()}\n".encode()).hex()
-
-
-def test_long_file_is_hashed_in_parts(file: Path, tmp_path: Path) -> None:
-    data = file.read_bytes()
-    parts = sha256(b"".join(sha256(data[at : at + 1000]) for at in (0, 1000, 2000)))
-    assert fingerprint([file], tmp_path / "cache") == whole(file.name, parts)
-
-
-@pytest.mark.parametrize("size", [0, 1, 1000])
-def test_short_file_has_its_own_digest(file: Path, tmp_path: Path, size: int) -> None:
-    file.write_bytes(file.read_bytes()[:size])
-    assert fingerprint([file], tmp_path / "cache") == whole(file.name, sha256(file.read_bytes()))
-
-
-@pytest.mark.parametrize("at", [0, 299, 300, 999, 1000, 1999, 2000, 2099])
-def test_every_byte_changes_the_fingerprint(file: Path, tmp_path: Path, at: int) -> None:
-    before = fingerprint([file], tmp_path / "cache")
-    data = bytearray(file.read_bytes())
-    data[at] ^= 1
+@pytest.mark.parametrize("size", [0, 1, 1000, 2100])
+def test_long_file_is_hashed_in_parts(file: Path, tmp_path: Path, size: int) -> None:
+    data = file.read_bytes()[:size]
     file.write_bytes(data)
-    assert fingerprint([file], tmp_path / "another cache") != before
+    digest = sha256(data) if size <= 1000 else sha256(b"".join(sha256(data[at : at + 1000]) for at in (0, 1000, 2000)))
+    whole = sha256(f"{file.name}\0{digest.hex()}\n".encode()).hex()
+    assert fingerprint([file], tmp_path / "cache") == whole
 
 
 def test_digest_is_remembered(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

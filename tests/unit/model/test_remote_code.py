@@ -20,7 +20,6 @@ def test_code_of_the_folder_is_named() -> None:
         ("config.json", {"AutoConfig": "configuration_x.Config", "AutoModel": "someone/model--modeling_x.Model"}),
         ("tokenizer_config.json", {"AutoTokenizer": ["tokenization_x.Slow", "someone/model--tokenization_x.Fast"]}),
         ("tokenizer_config.json", ["someone/model--tokenization_x.Slow", None]),
-        ("generation_config.json", "someone/model--x.Y"),
     ],
 )
 def test_code_of_another_repository_is_refused(tmp_path: Path, file: str, auto_map: object) -> None:

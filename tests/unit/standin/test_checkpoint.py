@@ -7,12 +7,6 @@ import json
 from fixtures.model.safetensors_header import read_header
 from fixtures.standin.checkpoint import INTERNLM2_5_1_8B, STANDIN, STANDIN_SHAPE
 
-MEGABYTE = 1_000_000
-
-
-def test_weights_fit_into_ten_megabytes() -> None:
-    assert (STANDIN / "model.safetensors").stat().st_size <= 10 * MEGABYTE
-
 
 def test_shapes_suit_the_quantization() -> None:
     for shape in (STANDIN_SHAPE, INTERNLM2_5_1_8B):
