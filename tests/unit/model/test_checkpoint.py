@@ -66,6 +66,11 @@ def _config(text: str) -> Callable[[Path], object]:
     return lambda folder: (folder / "config.json").write_text(text)
 
 
+def _dangling(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to("gone")
+
+
 BROKEN: dict[str, Callable[[Path], object]] = {
     "lfs_pointer": _pointer,
     "file_truncated": lambda folder: os.truncate(folder / SHARD, (folder / SHARD).stat().st_size - 3),
@@ -75,6 +80,8 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "another_architecture": _config('{"architectures": ["Qwen2ForCausalLM"]}'),
     "tokenizer_missing": lambda folder: (folder / "tokenizer.json").unlink(),
     "checkpoint_missing": lambda folder: folder.rename(folder.with_name("elsewhere")),
+    "checkpoint_dangling": _dangling,
+    "checkpoint_is_file": lambda folder: folder.rename(folder.with_name("elsewhere")).with_name(folder.name).touch(),
 }
 
 
@@ -87,19 +94,6 @@ def test_broken_checkpoint_is_refused_by_its_fault(id_: str, folder: Path, look:
     assert refused.value.id == id_
     assert refused.value.where
     assert "what to do: " in str(refused.value)
-
-
-def test_link_to_nothing_is_refused_with_its_target(tmp_path: Path, look: Look) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "share" / "gone")
-    with pytest.raises(CheckpointError, match="share/gone") as refused:
-        look(tmp_path / "link")
-    assert refused.value.id == "checkpoint_dangling"
-
-
-def test_file_is_refused(tmp_path: Path, look: Look) -> None:
-    (tmp_path / "model.safetensors").write_text("x")
-    with pytest.raises(CheckpointError, match="is a file"):
-        look(tmp_path / "model.safetensors")
 
 
 @pytest.mark.parametrize(

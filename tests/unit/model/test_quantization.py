@@ -8,20 +8,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures.errors import AcceptanceError, QuantizationError
-from fixtures.homework import AWQ, GEOMETRY_AWQ, REHEARSAL_AWQ, AwqArguments
+from fixtures.homework import AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.lmdeploy.commands import Program
 from fixtures.model.calibration import DATASETS, Calibration
 from fixtures.model.calibration_text import CalibrationText
 from fixtures.model.checkpoint import identify
-from fixtures.model.quantization import QuantizedCheckpoint, arguments_for, cache_key, quantize, served_name
+from fixtures.model.quantization import QuantizedCheckpoint, cache_key, quantize, served_name
 from fixtures.run.settings import resolve
 from fixtures.texts import message
 from tests.unit.tiny_checkpoint import write_checkpoint
@@ -168,18 +167,6 @@ def test_unfit_text_stops_auto_awq_and_is_told_though_that_ended_first(
     assert time.monotonic() - began < 10
     assert left_in_store(tmp_path) == []
     assert _running(str(tmp_path)) == []
-
-
-@pytest.mark.parametrize(
-    ("origin", "rehearse", "wanted"),
-    [("path", "", AWQ), ("standin", "", AWQ), ("geometry", "", GEOMETRY_AWQ), ("standin", "true", REHEARSAL_AWQ)],
-)
-def test_random_weights_and_rehearsals_are_calibrated_with_less(
-    tmp_path: Path, origin: str, rehearse: str, wanted: AwqArguments
-) -> None:
-    checkpoint = replace(identify(write_checkpoint(tmp_path / "model"), "path", tmp_path / "cache"), origin=origin)
-    settings = resolve(lambda name: rehearse or None if name == "rehearse" else None, lambda _: None, {}, tmp_path)
-    assert arguments_for(checkpoint, settings) == wanted
 
 
 def start_a_run(folder: Path) -> subprocess.Popen[str]:

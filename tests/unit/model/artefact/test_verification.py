@@ -13,15 +13,40 @@ from fixtures.errors import AcceptanceError, CheckpointError
 from fixtures.model.artefact.architecture import LINEAR
 from fixtures.model.artefact.decoders import Stopped
 from fixtures.model.artefact.verification import verify
+from fixtures.standin.checkpoint import STANDIN
 from fixtures.standin.tokenizer_files import TEMPLATE
 from tools.artefact.corruptions import CATALOGUE, Corruption, apply
 from tools.artefact.quantizer import quantize_folder
 from tools.artefact.stored import WEIGHTS, read_all, write_all
 
+LAYERS = 2
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in, cut down."""
+    folder = tmp_path_factory.mktemp("source") / "internlm2_5-cut-chat"
+    shutil.copytree(STANDIN, folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": LAYERS}), encoding="utf-8")
+    kept = tuple(f"model.layers.{number}." for number in range(LAYERS))
+    tensors = read_all(STANDIN)
+    write_all(
+        folder / WEIGHTS,
+        {name: tensor for name, tensor in tensors.items() if name.startswith(kept) or ".layers." not in name},
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def honest(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its artefact: bfloat16, groups of 128."""
+    return quantize_folder(source, tmp_path_factory.mktemp("honest") / "w4a16")
+
 
 @pytest.mark.parametrize(
     ("dtype", "group", "seed"),
-    [("BF16", 128, 0), ("BF16", 128, 1), ("BF16", 64, 2), ("F16", 128, 3), ("F16", 128, 4), ("F16", 64, 5)],
+    [("BF16", 128, 0), ("BF16", 64, 1), ("F16", 128, 2), ("F16", 64, 3)],
 )
 def test_honest_artefact_is_never_flagged(dtype: str, group: int, seed: int, source: Path, tmp_path: Path) -> None:
     result = verify(source, quantize_folder(source, tmp_path / "w4a16", dtype, group, seed))
