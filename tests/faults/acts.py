@@ -20,8 +20,8 @@ from typing import Any, Final
 
 import pynvml
 
-from fixtures.model.artefact.stored import read_all, write_all
-from fixtures.model.checkpoint import STANDIN
+from tools.artefact.stored import read_all, write_all
+from fixtures.standin.checkpoint import STANDIN
 from tests.faults.environment import ROOT, create
 from tests.faults.stage import Act, During, Stage
 

@@ -22,9 +22,9 @@ import requests
 from fixtures.evidence import read
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.session.expression import asks_for
+from fixtures.standin.checkpoint import STANDIN
 
 ROOT = Path(__file__).parents[2]
-STANDIN = ROOT / "fixtures" / "standin" / "internlm2_5-standin-chat"
 MODEL_NAME = "internlm2_5-1_8b-chat"
 
 QUANTIZE_TIMEOUT_S = 240

@@ -20,14 +20,14 @@ from typing import Any, Final
 import numpy as np
 
 from fixtures.errors import AcceptanceError
-from fixtures.model.artefact.architecture import W1, Architecture, decoder
+from fixtures.model.artefact.architecture import W1, decoder, shape_of
+from fixtures.model.artefact.decoders import norm_factors
 from fixtures.model.artefact.rounding import ROUNDINGS, Quantized, Smoothing, compare
-from fixtures.model.artefact.smoothing import norm_factors
-from fixtures.model.artefact.stored import read_all
 from fixtures.model.artefact.tensors import as_float
-from fixtures.model.artefact.tiles import Held
+from fixtures.model.artefact.tiles import Weight
 from fixtures.model.artefact.verification import PROCESSES, verify
 from tools.artefact.corruptions import CATALOGUE, apply
+from tools.artefact.stored import read_all
 
 BITS: Final = 4
 FLIPS: Final = 128
@@ -46,14 +46,14 @@ def measure(pairs: Sequence[tuple[str, ...]], spoiled: Sequence[tuple[str, ...]]
     :param note: what a reader must know of the machine.
     """
     if any(len(pair) != 3 for pair in (*pairs, *spoiled)):
-        raise AcceptanceError("a pair is NAME=SOURCE=QUANTIZED", where="fixtures.model.artefact record")
+        raise AcceptanceError("a pair is NAME=SOURCE=QUANTIZED", where="tools.artefact record")
     honest = [_honest(name, Path(source), Path(quantized)) for name, source, quantized in pairs]
     _, source, quantized = pairs[0]
     with tempfile.TemporaryDirectory() as folder:
         corruptions = _corruptions(Path(source), Path(quantized), Path(folder))
         bits = _bits(Path(source), Path(quantized))
     return {
-        "command": "python -m fixtures.model.artefact record "
+        "command": "python -m tools.artefact record "
         + " ".join(f"{pair[0]}=SOURCE=QUANTIZED" for pair in pairs)
         + "".join(f" --spoiled {pair[0]}=SOURCE=QUANTIZED" for pair in spoiled),
         "date": datetime.now(timezone.utc).date().isoformat(),
@@ -140,7 +140,7 @@ def _one(source: Path, quantized: Path) -> dict[str, Any]:
         "layers": len(result.layers),
         "weights": sum(
             int(np.prod(shape))
-            for name, shape in Architecture.of(json.loads((source / "config.json").read_text())).source().items()
+            for name, shape in shape_of(json.loads((source / "config.json").read_text())).weights().items()
             if name.removesuffix(".weight") in {layer.name for layer in result.layers}
         ),
         "source_bytes": result.source_bytes,
@@ -169,7 +169,7 @@ def _corruptions(source: Path, quantized: Path, folder: Path) -> list[dict[str, 
                 "name": corruption.name,
                 "caught": told is not None,
                 "layer": told.place if told and corruption.place else "",
-                "says": told.what if told else "",
+                "says": str(told.what) if told else "",
                 "findings": len(findings),
             }
         )
@@ -197,7 +197,7 @@ def _bits(source: Path, quantized: Path) -> list[dict[str, Any]]:
             row = number * group + int(random.integers(group))
             words.view(np.uint32)[row, column] ^= np.uint32(1 << (4 * int(random.integers(8)) + bit))
         stored = Quantized(words, after[f"{layer}.qzeros"][1], as_float(scales, kind), kind)
-        result = compare(Held(weight, dtype), stored, smoothing, group, ROUNDINGS[W1])
+        result = compare(Weight.held(weight, dtype), stored, smoothing, group, ROUNDINGS[W1])
         rows.append({"bit": bit, "flipped": FLIPS, "noticed": int(result.far.sum())})
     return rows
 

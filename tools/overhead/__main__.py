@@ -30,7 +30,6 @@ from tools.overhead.pairs import BAR, KINDS, Run, Slot, schedule
 from tools.overhead.record import file_name, record
 from tools.overhead.running import Ground, run
 from tools.records import RECORDS, write
-from tools.standin.calibration import OWN_TEXTS
 
 
 def main(words: Sequence[str]) -> int:
@@ -91,7 +90,7 @@ def measure(given: argparse.Namespace, folder: Path) -> Iterator[Run]:
     checkpoint = identify(*provide(settings), folder / "fingerprints")
     data = folder / "data"
     data.mkdir()
-    choose("local", table.calib_dataset, OWN_TEXTS).write(data)
+    choose("local", table.calib_dataset).write(data)
     ground = Ground(
         folder=folder,
         checkpoint=checkpoint.folder,

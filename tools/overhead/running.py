@@ -23,7 +23,7 @@ from fixtures.evidence.events import Exchanged
 from fixtures.evidence.log import EVENTS_FILE
 from fixtures.homework import MODEL_NAME, QUANTIZED_SUFFIX, AwqArguments
 from fixtures.lmdeploy.commands import ROOT, Program
-from fixtures.model.chat_template import TEMPLATE
+from fixtures.standin.tokenizer_files import TEMPLATE
 from fixtures.process.port import free_port
 from tools.overhead.pairs import Run, Slot
 

@@ -21,7 +21,7 @@ from tokenizers import (  # type: ignore[import-untyped, import-not-found, unuse
 )
 
 from fixtures.ask import filler
-from fixtures.standin.checkpoint import STANDIN_FOLDER, VOCABULARY
+from fixtures.standin.checkpoint import STANDIN, VOCABULARY
 from fixtures.standin.tokenizer_files import BOS, SPECIAL_TOKENS, write_tokenizer
 from tools.standin import smalltalk, stories
 from tools.standin.dialogues import TRAINING_SEED, generate
@@ -65,7 +65,7 @@ def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=STANDIN_FOLDER)
+    parser.add_argument("--folder", type=Path, default=STANDIN)
     parser.add_argument("--size", type=int, default=VOCABULARY)
     arguments = parser.parse_args()
     tokenizer = train_tokenizer(corpus(), arguments.size)

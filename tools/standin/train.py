@@ -27,7 +27,7 @@ from tokenizers import Tokenizer  # type: ignore[import-untyped, import-not-foun
 from torch import Tensor
 from torch.nn import functional
 
-from fixtures.standin.checkpoint import STANDIN, STANDIN_FOLDER, Shape, copy_code, write_config
+from fixtures.standin.checkpoint import STANDIN, STANDIN_SHAPE, Shape, copy_code, write_config
 from tools.standin.dialogues import TRAINING_SEED, generate
 from tools.standin.quantization import FakeQuantization, QuantizedCache
 from tools.standin.rendering import spans
@@ -110,7 +110,7 @@ def _to_device(array: NDArray[numpy.int64], device: str) -> Tensor:
 def tokenize_part(job: tuple[int, int]) -> Examples:
     """The tokenized dialogues of one part (its seed, its count); those longer than LONGEST are left out."""
     seed, count = job
-    tokenizer = Tokenizer.from_file(str(STANDIN_FOLDER / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(STANDIN / "tokenizer.json"))
     texts, marks = [], []
     for dialogue, rendering in generate(seed, count):
         text, learnt = "", []
@@ -228,10 +228,10 @@ def train(model: Any, examples: Examples, recipe: Recipe, device: str) -> None:
 def save_checkpoint(model: Any, shape: Shape, folder: Path) -> None:
     """Write a whole checkpoint folder with bf16 weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    if folder.resolve() != STANDIN_FOLDER.resolve():
+    if folder.resolve() != STANDIN.resolve():
         copy_code(folder)
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-            shutil.copyfile(STANDIN_FOLDER / name, folder / name)
+            shutil.copyfile(STANDIN / name, folder / name)
     write_config(folder, shape)
     weights = {
         name: weight.detach().to("cpu", torch.bfloat16).contiguous() for name, weight in model.state_dict().items()
@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--recipe", type=json.loads, default={}, help="JSON object of fields of Recipe to change")
     parser.add_argument("--shape", type=json.loads, default={}, help="JSON object of fields of Shape to change")
     arguments = parser.parse_args()
-    recipe, shape = Recipe(**arguments.recipe), replace(STANDIN, **arguments.shape)
+    recipe, shape = Recipe(**arguments.recipe), replace(STANDIN_SHAPE, **arguments.shape)
     print(f"{recipe}\n{shape}\n{shape.parameters()} parameters", flush=True)
     started = time.monotonic()
     if arguments.examples and arguments.examples.exists():
@@ -265,7 +265,7 @@ def main() -> None:
             numpy.savez(arguments.examples, **vars(examples))
     seconds = time.monotonic() - started
     print(f"{seconds:6.1f} s {len(examples.starts) - 1} dialogues, {len(examples.ids)} tokens", flush=True)
-    model = new_model(shape, STANDIN_FOLDER, recipe.seed)
+    model = new_model(shape, STANDIN, recipe.seed)
     train(model, examples, recipe, arguments.device)
     save_checkpoint(model, shape, arguments.out)
     print(f"{time.monotonic() - started:6.1f} s written to {arguments.out}", flush=True)

@@ -26,7 +26,7 @@ from fixtures.evidence.log import TRIALS_FILE
 from fixtures.evidence.seal import verify
 from fixtures.judge.profile import SEED
 from fixtures.lmdeploy.capabilities import in_order
-from fixtures.standin.checkpoint import STANDIN_FOLDER
+from fixtures.standin.checkpoint import STANDIN
 from tools.records import RECORDS, write
 from tools.standin.dialogue import Dialogue, Turn
 from tools.standin.rendering import Rendering, Style, text
@@ -130,7 +130,7 @@ def counter() -> Count:
     """How the stand-in's tokenizer counts."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(STANDIN_FOLDER / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(STANDIN / "tokenizer.json"))
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from fixtures.lmdeploy.capabilities import capabilities
-from fixtures.model.chat_template import TEMPLATE
-from fixtures.model.plain_copy import plain_copy
+from fixtures.standin.tokenizer_files import TEMPLATE
+from tests.acceptance.control.plugin import tool_aware_copy
 
 
 def test_copy_has_the_template_and_the_checkpoint_stays_as_it_is(tmp_path: Path) -> None:
