@@ -12,8 +12,8 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected
-from fixtures.evidence.seal import verify
 from fixtures.judge.verdict import Happened, judge, judge_claim
+from fixtures.report.verification import verify
 from fixtures.run.claims import ALL
 from fixtures.server.external_server import NOT_MEASURED
 from tests.rehearsal.conftest import ROOT, Server, serve

@@ -15,8 +15,8 @@ from typing import Final
 import pytest
 
 from fixtures.evidence import read
-from fixtures.evidence.seal import verify
 from fixtures.report.summary import RunSummary, summarize
+from fixtures.report.verification import verify
 from tests.rehearsal.conftest import ROOT
 
 RUN_TIMEOUT_S: Final = 600.0

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from fixtures.evidence.__main__ import OK, main
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from tests.unit.leaks import leaks
 
 pytestmark = pytest.mark.rehearsal

@@ -10,9 +10,9 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.evidence.events import Quantized, ServerLaunched, ServerStopped, TestFinished
-from fixtures.evidence.seal import verify
 from fixtures.homework import CLAIMS
 from fixtures.report.summary import RunSummary, summarize
+from fixtures.report.verification import verify
 from tests.rehearsal.conftest import ROOT
 
 pytest.importorskip("xdist")

@@ -11,7 +11,7 @@ import pytest
 from fixtures.run.subjects import DOORS, HOMEWORK, PERFORMANCE, QUALITY, SUBJECTS, Subject
 
 from fixtures.evidence.events import TestFinished
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from fixtures.report.banner import explanation, headline
 from fixtures.report.console import lines
 from fixtures.report.document import document
