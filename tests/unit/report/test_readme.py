@@ -6,22 +6,20 @@ from pathlib import Path
 import pytest
 
 from fixtures.run.options import OPTIONS, OUTPUT
-from fixtures.session.selection import OFF_BY_DEFAULT
-from fixtures.texts import LANGUAGES, TEXTS
+from fixtures.suites import suites
+from fixtures.texts import LANGUAGES, catalogue
+from tests.unit.waiting import ROOT
 
-ROOT = Path(__file__).parents[3]
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES = [*READMES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-OF_THE_SUITE = {"browser", "rehearsal", "faults", "nightly", "cluster"}
-"""Marks of the suite's own tests."""
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.stem)
-def test_every_option_and_every_mark_is_named(readme: Path) -> None:
+def test_every_option_and_every_suite_is_named(readme: Path) -> None:
     text = readme.read_text(encoding="utf-8")
     wanted = [option.command_line for option in (*OPTIONS, *OUTPUT)] + ["--doctor"]
     assert [option for option in wanted if not re.search(rf"{option}(?![\w-])", text)] == []
-    assert [mark for mark in OFF_BY_DEFAULT - OF_THE_SUITE if not re.search(rf"-m [^`]*\b{mark}\b", text)] == []
+    assert [one.id for one in suites().values() if not re.search(rf"-m [^`]*\b{one.mark}\b", text)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -49,15 +47,15 @@ def _content(text: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.stem)
-def test_the_sections_that_it_explains_are_those_of_the_report(readme: Path) -> None:
-    column = LANGUAGES.index("zh" if "zh" in readme.stem else "en")
+def test_sections_that_it_explains_are_those_of_the_report(readme: Path) -> None:
+    language = LANGUAGES[0 if "zh" in readme.stem else 1]
     explained = re.findall(r"\*\*(.+?)\*\*", readme.read_text(encoding="utf-8"))
-    assert len(explained) == 7
-    assert [words for words in explained if not any(text[column].startswith(words) for text in TEXTS.values())] == []
+    texts = tuple(text[language] for text in catalogue().values())
+    assert [words for words in explained if not any(text.startswith(words) for text in texts)] == []
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.stem)
-def test_the_defaults_are_those_of_help(readme: Path) -> None:
+def test_defaults_are_those_of_help(readme: Path) -> None:
     said: dict[str, str] = {}
     for names, defaults in re.findall(r"(?m)^\| (`--[^|]+) \| ([^|]+) \|", readme.read_text(encoding="utf-8")):
         options, values = re.findall(r"--[\w-]+", names), [value.strip("` ") for value in re.split("[、,]", defaults)]
