@@ -23,7 +23,7 @@ from fixtures.evidence.events import EnvironmentRecorded
 from fixtures.evidence.redaction import Private, redact
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.kv_capacity import LOG_ENVIRONMENT, read_log
-from fixtures.gpu.memory_model import MIB, MIB_PER_GIB, OVERHEAD, Card, Geometry, expected
+from fixtures.gpu.memory_model import OVERHEAD, Card, Geometry, expected
 from fixtures.gpu.probe import Probe
 from fixtures.gpu.sampler import Sampler, wait_released
 from fixtures.homework import MODEL_NAME
@@ -32,6 +32,7 @@ from fixtures.lmdeploy.commands import ServeCommand, lmdeploy_program, serve_com
 from fixtures.process.guard import descendants
 from fixtures.process.port import free_port, listener
 from fixtures.run.settings import Settings
+from fixtures.run.units import GIB_IN_MIB, MIB
 from fixtures.server.api_server import RunningServer, serve
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.acceptance.ladder.picture import LANGUAGES, draw
@@ -117,7 +118,7 @@ def _card(ground: Ground, rung: Rung) -> Iterator[None]:
         yield
         return
     free = ground.probe.total_mib() - ground.probe.reserved_mib() - ground.sampler.last_mib()
-    with ballast(round(free - rung.card_gib * MIB_PER_GIB - CONTEXT_MIB)):
+    with ballast(round(free - rung.card_gib * GIB_IN_MIB - CONTEXT_MIB)):
         yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fixtures.evidence.events import VramExpected
+from fixtures.gpu.memory_model import formula
 from fixtures.report.markup import Html, cap, raw, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
@@ -71,13 +72,14 @@ def _formula(texts: Texts) -> Html:
     return tag(
         "div",
         tag("h3", texts.say("ladder.why")),
+        *(tag("p", "; ".join(formula(found)), lang=found.language) for found in (texts, *others)),
         *(tag("p", found.say("ladder.formula"), lang=found.language) for found in (texts, *others)),
         class_="words",
     )
 
 
 def _arithmetic(run: RunSummary, texts: Texts) -> Html:
-    lines = [tag("li", tag("code", cap(event.formula, 2_000, texts.say("cut")))) for event in run.all(VramExpected)]
+    lines = [tag("li", tag("code", "; ".join(formula(texts, event.terms)))) for event in run.all(VramExpected)]
     return tag("details", tag("summary", texts.say("ladder.arithmetic")), tag("ul", *lines))
 
 

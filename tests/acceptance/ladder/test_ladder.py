@@ -14,19 +14,14 @@ from xprocess import XProcess
 from fixtures.errors import SettingsError
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import EnvironmentRecorded
-from fixtures.gpu.kv_capacity import why_not_as_promised
-from fixtures.gpu.memory_model import (
-    PEAK_SLACK_MIB,
-    Geometry,
-    kv_capacity_tokens,
-    tolerance_mib,
-    why_not_ready_as_expected,
-)
+from fixtures.gpu.kv_capacity import capacity_fault
+from fixtures.gpu.memory_model import TOLERANCES, Geometry, kv_capacity_tokens, ready_fault
 from fixtures.gpu.probe import Probe
 from fixtures.gpu.sampler import Sampler
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
+from fixtures.run.measurement import assert_no_fault
 from fixtures.run.progress import Progress
 from fixtures.run.settings import Settings
 from fixtures.session.workers import is_worker
@@ -62,7 +57,7 @@ def ground(
     gpu: Probe | None,
     sampler: Sampler | None,
     checkpoint: Checkpoint,
-    lmdeploy_table: Capabilities,
+    capabilities: Capabilities,
     settings: Settings,
     xprocess: XProcess,
     evidence: Evidence,
@@ -75,7 +70,7 @@ def ground(
             where=f"--checkpoint {settings.checkpoint}",
             remedy="give internlm2_5-1_8b-chat, or `--checkpoint geometry`, which has its exact shape",
         )
-    return Ground(gpu, sampler, settings, lmdeploy_table, xprocess, evidence, Geometry.of(checkpoint.config), api_key)
+    return Ground(gpu, sampler, settings, capabilities, xprocess, evidence, Geometry.of(checkpoint.config), api_key)
 
 
 @pytest.fixture(scope="session")
@@ -134,19 +129,19 @@ class TestEachRung:
     def test_memory_when_ready_is_the_models(self, climbed: Climbed) -> None:
         """Within 5 % or 500 MiB."""
         model = climbed.expectation
-        assert abs(climbed.ready_mib - model.ready_mib) <= tolerance_mib(model.ready_mib), model.formula
-        assert not why_not_ready_as_expected(model, climbed.ready_mib)
+        assert abs(climbed.ready_mib - model.ready_mib) <= model.tolerance_mib
+        assert_no_fault(ready_fault(model, climbed.ready_mib))
 
     def test_the_weights_come_before_the_cache(self, climbed: Climbed) -> None:
         """Memory before its largest step is baseline, weights and context."""
         model = climbed.expectation
-        assert model.baseline_mib + model.weights_mib <= climbed.loaded_mib
-        assert climbed.loaded_mib <= model.ready_mib - model.kv_mib + tolerance_mib(model.ready_mib)
+        assert climbed.idle_mib + model.weights_mib <= climbed.loaded_mib
+        assert climbed.loaded_mib <= model.ready_mib - model.kv_mib + model.tolerance_mib
 
     def test_the_server_says_that_the_cache_is_as_promised(self, climbed: Climbed, ground: Ground) -> None:
         """In its log: bits, share and tokens."""
         promised = climbed.expectation.kv_tokens
-        assert not why_not_as_promised(climbed.cache, ground.geometry, climbed.rung.knobs, promised)
+        assert_no_fault(capacity_fault(climbed.cache, ground.geometry, climbed.rung.knobs, promised))
 
     def test_the_cache_holds_the_tokens(self, climbed: Climbed) -> None:
         """Long requests that fill 0.8 of it all answer at the same time; the metrics agree on the size within 10 %."""
@@ -157,7 +152,7 @@ class TestEachRung:
 
     def test_load_takes_no_memory_of_its_own(self, climbed: Climbed) -> None:
         """Long prompts and many requests stay within the slack of the figure when ready."""
-        assert climbed.peak_mib <= climbed.ready_mib + PEAK_SLACK_MIB
+        assert climbed.peak_mib <= climbed.ready_mib + TOLERANCES["peak_slack"]
         assert climbed.peak_mib <= climbed.expectation.peak_limit_mib
 
     def test_two_hundred_requests_leak_nothing(self, climbed: Climbed) -> None:
@@ -194,7 +189,7 @@ class TestTheLadder:
     def test_half_the_share_takes_half_the_cache(self, rungs: dict[str, Climbed]) -> None:
         """0.8 to 0.4 frees 0.4 of what is free beside the weights."""
         freed = rungs[DEFAULT.id].ready_mib - rungs[HALF_SHARE.id].ready_mib
-        assert freed == pytest.approx(0.4 * rungs[DEFAULT.id].expectation.free_mib, rel=0.05)
+        assert freed == pytest.approx(0.4 * rungs[DEFAULT.id].expectation.terms["free"], rel=0.05)
 
     @pytest.mark.parametrize("quantized_kv", [INT8_KV, INT4_KV], ids=["int8", "int4"])
     def test_quantizing_the_cache_saves_no_memory(self, rungs: dict[str, Climbed], quantized_kv: Rung) -> None:
@@ -226,25 +221,26 @@ class TestBrokenPromises:
     def test_share_0_8_where_0_4_was_promised(self, rungs: dict[str, Climbed], ground: Ground) -> None:
         greedy = rungs[DEFAULT.id]
         promised = replace(greedy.rung.knobs, share=0.4)
-        problem = why_not_ready_as_expected(rungs[HALF_SHARE.id].expectation, greedy.ready_mib)
-        assert "a KV share of 0.8" in problem
-        assert "instead of 0.4" in problem
+        fault = ready_fault(rungs[HALF_SHARE.id].expectation, greedy.ready_mib)
+        assert fault is not None
+        assert fault.fields["taken"] == pytest.approx(0.8, abs=0.05)
         tokens = rungs[HALF_SHARE.id].expectation.kv_tokens
-        assert greedy.cache.share is None or "0.4 was promised" in why_not_as_promised(
-            greedy.cache, ground.geometry, promised, tokens
-        )
+        told = capacity_fault(greedy.cache, ground.geometry, promised, tokens)
+        assert greedy.cache.share is None or (told is not None and told.id == "kv.fault.share")
 
     def test_16_bit_cache_where_int4_was_promised(self, rungs: dict[str, Climbed], ground: Ground) -> None:
         wide = rungs[HALF_SHARE.id]
         promised = replace(wide.rung.knobs, quant_policy=4)
         tokens = kv_capacity_tokens(wide.expectation.kv_mib, ground.geometry, promised)
-        problem = why_not_as_promised(wide.cache, ground.geometry, promised, tokens)
-        assert "16-bit" in problem
-        assert "int4" in problem
+        fault = capacity_fault(wide.cache, ground.geometry, promised, tokens)
+        assert fault is not None
+        assert fault.id in ("kv.fault.bits", "kv.fault.tokens")
         assert wide.filled.tokens < 0.5 * tokens
 
     def test_a_second_process_is_noticed(self, rungs: dict[str, Climbed]) -> None:
         crowded = rungs[HOMEWORK.id]
         assert crowded.crowded_mib is not None
         assert crowded.crowded_mib >= crowded.after_requests_mib + 2048
-        assert "another process" in why_not_ready_as_expected(crowded.expectation, crowded.crowded_mib)
+        fault = ready_fault(crowded.expectation, crowded.crowded_mib)
+        assert fault is not None
+        assert fault.id == "vram.fault.above"

@@ -38,7 +38,12 @@ def test_document_holds_the_figures(run: RunSummary) -> None:
 
 @pytest.mark.parametrize(
     "log",
-    [synthetic.entries(hostile_events()), synthetic.entries(synthetic.events(rehearsal=True)), synthetic.entries()[:4], []],
+    [
+        synthetic.entries(hostile_events()),
+        synthetic.entries(synthetic.events(rehearsal=True)),
+        synthetic.entries()[:4],
+        [],
+    ],
     ids=["hostile", "rehearsal", "hardly begun", "nothing"],
 )
 def test_any_events_have_a_document_that_is_json_and_accepts_nothing(log: list[Entry]) -> None:

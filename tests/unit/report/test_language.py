@@ -69,7 +69,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> RunSummary:
 def strangers(found: list[str], run: RunSummary) -> list[str]:
     """Texts that are neither marked nor made of what the run recorded as it was."""
     recorded = set(WORDS.findall(repr([entry.event for entry in run.entries]).replace("\\n", " "))) | NO_LANGUAGE
-    return [text for text in found if "⟦" not in text and not text.startswith("{") and not set(WORDS.findall(text)) <= recorded]
+    return [
+        text
+        for text in found
+        if "⟦" not in text and not text.startswith("{") and not set(WORDS.findall(text)) <= recorded
+    ]
 
 
 def test_page_post_and_console_say_nothing_but_texts(told: RunSummary) -> None:
@@ -77,7 +81,10 @@ def test_page_post_and_console_say_nothing_but_texts(told: RunSummary) -> None:
     parser.feed(standalone(told, Texts("en")))
     assert len(parser.found) > 100
     assert strangers(parser.found, told) == []
-    written: list[Any] = [*post(told, Texts("en"), []).splitlines(), *(line.text for line in lines(told, Texts("en"), [], 200))]
+    written: list[Any] = [
+        *post(told, Texts("en"), []).splitlines(),
+        *(line.text for line in lines(told, Texts("en"), [], 200)),
+    ]
     assert strangers([line for line in written if not line.startswith("```")], told) == []
 
 

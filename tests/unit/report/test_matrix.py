@@ -139,9 +139,7 @@ def test_what_a_version_lacks_says_why_unless_it_was_seen_to_pass(tmp_path: Path
         assert texts.say("not_offered.api_client") in matrix_page(matrix, texts)
 
 
-@pytest.mark.parametrize(
-    "cause", ["no call came", message("matrix.kind.rehearsal").as_json()], ids=["text", "message"]
-)
+@pytest.mark.parametrize("cause", ["no call came", message("matrix.kind.rehearsal").as_json()], ids=["text", "message"])
 def test_one_cause_is_one_failure_with_all_its_claims(tmp_path: Path, cause: object) -> None:
     document = report("0.18.0", tools__add="failed", tools__multiply="failed", tools__chain="failed")
     for one in document["claims"]:

@@ -68,7 +68,7 @@ def by_workers() -> list[Entry]:
     others = (
         ServerLaunched([*synthetic.SERVE_ARGV, "--elsewhere"], "http://127.0.0.1:1"),
         ServerReady(12.0, ["m"]),
-        VramExpected(0.0, 77_000.0, 78_000.0, {}, "other"),
+        VramExpected(0.0, 77_000.0, 78_000.0, {}, {}),
         VramSampled([[entries[5].t, 70_000.0]]),
         ServerStopped(0, 1.0),
     )
@@ -85,7 +85,7 @@ def test_every_workers_server_is_listed_and_the_homeworks_is_shown_in_full() -> 
     assert "--elsewhere" not in run.launched.argv
     assert run.memory is not None
     assert run.memory.expected is not None
-    assert run.memory.expected.formula != "other"
+    assert run.memory.expected.peak_limit_mib != 78_000.0
     assert 70_000.0 not in [mib for _, mib in run.memory.samples]
     assert run.verdict.accepted
 
@@ -93,7 +93,7 @@ def test_every_workers_server_is_listed_and_the_homeworks_is_shown_in_full() -> 
 def test_every_card_is_listed_and_the_first_is_drawn() -> None:
     entries = synthetic.entries()
     at = next(number for number, entry in enumerate(entries) if isinstance(entry.event, VramExpected))
-    second = replace(entries[at].event, gpu=1, formula="second")  # type: ignore[call-arg, type-var]
+    second = replace(entries[at].event, gpu=1)  # type: ignore[call-arg, type-var]
     entries.insert(at + 1, replace(entries[at], event=second))
     entries.insert(-1, replace(entries[-2], event=VramSampled([[entries[-2].t, 44_444.0]], gpu=1)))
     run = summarize(entries)

@@ -14,7 +14,6 @@ from fixtures.report.timeline import NARROW, WIDE, Canvas, bands, draw, step, th
 from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
-
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -66,7 +65,9 @@ def test_peak_is_the_deployments_and_not_that_of_a_server_beside_it() -> None:
     samples = ((0.0, 0.0), (1.0, 5000.0), (2.0, 5100.0), (3.0, 9000.0), (4.0, 9000.0))
     loading, control = (0.5, "loading"), (2.5, "control")
     assert Memory(samples, (loading, control, (3.5, "control.add")), None).peak == (2.0, 5100.0)
-    assert Memory(samples, ((0.1, "control"),), None).peak == (3.0, 9000.0), "a run of another suite alone has no deployment"
+    assert Memory(samples, ((0.1, "control"),), None).peak == (3.0, 9000.0), (
+        "a run of another suite alone has no deployment"
+    )
 
 
 def test_moments(memory: Memory) -> None:

@@ -50,7 +50,7 @@ def events(record: dict[str, Any] | None = None, **finished: Any) -> list[tuple[
             found["cuda"],
         ),
         *(RungClimbed(row) for row in found["rows"]),
-        *(VramExpected(0.0, 1.0, 1.0, {}, f"formula of {row['name']}") for row in found["rows"]),
+        *(VramExpected(0.0, 1.0, 1.0, {}, {"ready": float(row["model_mib"])}) for row in found["rows"]),
         StartFailed(FAILED),
         *phases,
         RunFinished(0 if phases[1].outcome == "passed" else 1, 1),

@@ -57,7 +57,7 @@ def test_the_page_shows_picture_figures_formula_and_failed_start(language: str) 
     text = visible(standalone(run_of(events()), Texts(language)))
     for row in RECORD["rows"]:
         assert f"{row['kv_tokens']:,}" in text
-        assert f"formula of {row['name']}" in text
+        assert f"= {row['model_mib']} MiB" in text
     assert "81001 MiB" in text
     assert "CUDA error: out of memory <b>" in text
     formulas = [text.index(part) for part in TEXTS["ladder.formula"]]
