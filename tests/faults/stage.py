@@ -20,12 +20,14 @@ from typing import Final
 
 import filelock
 
+from fixtures.errors import said
 from fixtures.evidence import EVENTS_FILE, read
 from fixtures.evidence.events import Entry, ServerLaunched, TestFinished, TryJudged
 from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import Verdict, judge
 from fixtures.process.guard import Process, processes_with_variable
 from fixtures.process.port import bind_error
+from fixtures.texts import Texts
 from tests.faults.environment import Environment
 
 CARD: Final = {"name": "NVIDIA GeForce RTX 4090", "total": 24564, "reserved": 400, "count": 1}
@@ -150,6 +152,8 @@ class Stage:
         return processes_with_variable(MARK, self.mark)
 
 
+ENGLISH: Final = Texts("en")
+
 During = Callable[[Stage, "subprocess.Popen[bytes]"], None]
 Act = Callable[[Stage], During | None]
 
@@ -183,7 +187,7 @@ class Outcome:
         causes = [entry.event.cause for entry in self.failures(claim) if isinstance(entry.event, TestFinished)]
         reasons = self.verdict.reasons if self.verdict else ()
         details = [reason.detail for reason in reasons if claim in (reason.claim, reason.code)]
-        return "\n".join([*causes, *tries] or details)
+        return "\n".join(said(found, ENGLISH) for found in [*causes, *tries] or details)
 
     def said(self, words: Sequence[str]) -> str:
         """The lines of the console that hold some of the words."""

@@ -180,9 +180,9 @@ def test_what_a_run_recorded_counts_more_than_the_table(tmp_path: Path) -> None:
 def test_program_writes_both_languages_of_page_and_post(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(tmp_path / "reports", "lmdeploy-0.14.0/run", report("0.14.0", tools__add="failed"))
     assert main(["matrix", str(tmp_path / "reports"), "--out", str(tmp_path)]) == 0
-    names = ["matrix-en.html", "matrix-en.md", "matrix.html", "matrix.md"]
+    names = ["matrix.html", "matrix.md", "matrix.zh-CN.html", "matrix.zh-CN.md"]
     assert sorted(file.name for file in tmp_path.glob("matrix*")) == names
-    assert 'lang="zh"' in (tmp_path / "matrix.html").read_text(encoding="utf-8")
+    assert 'lang="zh"' in (tmp_path / "matrix.zh-CN.html").read_text(encoding="utf-8")
     assert "❌ 1" in (tmp_path / "matrix.md").read_text(encoding="utf-8")
     (tmp_path / "report.json").write_text("[]")
     assert main(["matrix", str(tmp_path)]) == 1
