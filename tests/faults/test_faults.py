@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from tests.faults.acts import ACTS, depth
 from tests.faults.catalogue import ACCEPTED, AT_NIGHT, FAULTS, FULL, INTERRUPTED, KILLED, REFUSED, SEALED, Fault
 from tests.faults.environment import ROOT, Environment
@@ -58,7 +58,7 @@ def test_the_fault_is_caught(
 def message(fault: Fault, outcome: Outcome) -> str:
     """What whoever reads the run is told about the fault."""
     if fault.claim == SEALED:
-        return "\n".join(verify(outcome.folder).problems) if outcome.folder else ""
+        return "\n".join(map(str, verify(outcome.folder).problems)) if outcome.folder else ""
     if fault.claim in (REFUSED, FULL):
         return outcome.said(fault.words)
     return outcome.message(fault.claim)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from fixtures.evidence.events import Quantized, ServerLaunched, ServerStopped, TestFinished
-from fixtures.evidence.seal import verify
 from fixtures.homework import CLAIMS
 from fixtures.report.summary import RunSummary
 from tests.rehearsal.conftest import REHEARSED, run_suite

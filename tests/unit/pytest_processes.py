@@ -34,7 +34,7 @@ SOME = ("fixtures.session.interrupts", "fixtures.session.refusals", "xdist.plugi
 
 LATE = (
     "fixtures.report.page",
-    "fixtures.evidence.seal",
+    "fixtures.report.verification",
     "tests.unit.report.hostile",
     "tests.unit.report.synthetic",
 )

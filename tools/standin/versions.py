@@ -23,7 +23,7 @@ from typing import Any, Final
 from fixtures.errors import AcceptanceError
 from fixtures.evidence.events import EnvironmentRecorded, Exchanged, RunStarted, TryJudged
 from fixtures.evidence.log import TRIALS_FILE
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from fixtures.judge.profile import SEED
 from fixtures.lmdeploy.capabilities import in_order
 from fixtures.standin.checkpoint import STANDIN
@@ -84,7 +84,7 @@ def row(folder: Path, count: Count) -> dict[str, Any]:
     """
     checked = verify(folder)
     if checked.problems or checked.run is None:
-        raise UnfitRunError(f"the evidence is not whole: {'; '.join(checked.problems)}", where=folder.name)
+        raise UnfitRunError(f"the evidence is not whole: {'; '.join(map(str, checked.problems))}", where=folder.name)
     happened = checked.run.happened
     (started,), (environment,) = happened.of(RunStarted), happened.of(EnvironmentRecorded)
     trials = json.loads((folder / TRIALS_FILE).read_text(encoding="utf-8"))

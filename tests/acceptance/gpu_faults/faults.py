@@ -31,7 +31,7 @@ from fixtures.gpu.sampler import Release, wait_released
 from fixtures.judge.verdict import judge
 from fixtures.process.guard import Process, processes_with_variable, send_signal
 from fixtures.process.port import listener
-from fixtures.report.banner import told
+from fixtures.report.reasons import told
 from fixtures.run.settings import Settings
 from fixtures.texts import Texts
 from tools.records import head

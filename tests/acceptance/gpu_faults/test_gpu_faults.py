@@ -9,9 +9,9 @@ from html import unescape
 
 import pytest
 
-from fixtures.evidence.seal import verify
 from fixtures.gpu.plugin import NO_GPU
 from fixtures.gpu.probe import Probe
+from fixtures.report.verification import verify
 from fixtures.run.output import output_of
 from fixtures.run.progress import Progress
 from fixtures.run.settings import Settings, shown_command

@@ -32,7 +32,7 @@ TOKEN_COLUMNS: Final = (
 
 def section(run: RunSummary, texts: Texts) -> Html:
     """The section; says so where nothing was measured."""
-    heading = tag("h2", texts.say("ladder"), stamps(run, texts))
+    heading = tag("h2", texts.say("ladder"), stamps(run, texts), data_picture="ladder")
     rows = rungs(run)
     if not rows:
         return tag("section", heading, tag("p", texts.say("ladder.nothing"), class_="absent"), id="ladder")
@@ -63,7 +63,7 @@ def _table(rows: list[dict[str, Any]], texts: Texts) -> Html:
         for row in rows
     ]
     head = tag("thead", tag("tr", *(tag("th", title) for title in titles)))
-    return tag("div", tag("table", head, tag("tbody", *body)), class_="scroll rungs")
+    return tag("div", tag("table", head, tag("tbody", *body)), class_="scroll numbers", data_picture="ladder")
 
 
 def _formula(texts: Texts) -> Html:

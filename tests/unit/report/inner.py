@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import Verdict, judge
-from fixtures.run.claims import HOMEWORK
 from fixtures.run.options import ENVIRONMENT_PREFIX
 from tests.unit.pytest_processes import PytestProcess, run, start
 from tests.unit.report import synthetic
@@ -53,14 +53,14 @@ def claim_test(claim: str, body: str = "", arguments: str = "deployment, measure
     name = claim.replace(".", "_")
     return (
         f'\n@pytest.mark.gpu\n@pytest.mark.claim("{claim}")\ndef test_{name}({arguments}):\n'
-        f'    measure("figure", 1, "MiB", "<= 2 MiB")\n    {body or "pass"}\n'
+        f'    measure("size", 1, "MiB", at_most=2)\n    {body or "pass"}\n'
     )
 
 
 def suite(bodies: dict[str, str] | None = None, without: tuple[str, ...] = ()) -> str:
     """A module with a test for every claim; `bodies` says what single tests do, `without` leaves some out."""
     bodies = bodies or {}
-    tests = [claim_test(claim.id, bodies.get(claim.id, "")) for claim in HOMEWORK if claim.id not in without]
+    tests = [claim_test(claim, bodies.get(claim, "")) for claim in CLAIMS if claim not in without]
     return "import os, sys, signal, time\nimport pytest\n" + "".join(tests)
 
 
@@ -70,7 +70,7 @@ class Inner:
     def __init__(self, path: Path) -> None:
         self.path = path
         (path / "pytest.ini").write_text(INI, encoding="utf-8")
-        self.deploy("synthetic.events(compared=False)")
+        self.deploy("synthetic.events()")
 
     def deploy(self, events: str) -> None:
         """From now on the made-up deployment does what this expression says."""
@@ -130,7 +130,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
 def inner(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Inner:
-    """The small suite, with a deployment in which everything holds."""
+    """The small suite, with a deployment in which everything passes."""
     set_environment(monkeypatch, tmp_path_factory)
     return Inner(pytester.path)
 

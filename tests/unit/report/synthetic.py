@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cache
 from itertools import pairwise
@@ -40,12 +41,12 @@ from fixtures.evidence.events import (
     VramSampled,
     to_json,
 )
-from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, MULTIPLY_PROMPT, STORY_PROMPT, SYSTEM_PROMPT
+from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CLAIMS, MULTIPLY_PROMPT, STORY_PROMPT, SYSTEM_PROMPT
 from fixtures.lmdeploy.capabilities import adaptations
-from fixtures.run.claims import HOMEWORK
-from tests.acceptance.quality.unit.answers import quality, with_memory
+from fixtures.run.claims import declared, of_suite
+from fixtures.suites import Suite
 
-QUALITY_MEMORY = ((13_100, 90_000), (12_612, 99_000), (12_612, 372_000))
+PHASES = ("setup", "call", "teardown")
 STORY = (
     "从前，山脚下住着一只小狐狸。夏天到了，它在田边发现了一个又大又圆的西瓜。狐狸想把西瓜搬回家，可是西瓜太重，"
     "怎么推也推不动。\n\n这时一只小刺猬路过，说：“我们一起来吧！”它们把西瓜滚下山坡，切成两半，分给了林子里的每一位朋友。"
@@ -89,20 +90,21 @@ REAL = CheckpointIdentified(
 STANDIN = replace(
     REAL, name="internlm2_5-standin-chat", origin="standin", geometry="standin", bytes=7_300_000, parameters=3_670_000
 )
-_MEASURES: dict[str, tuple[str, object, str, str]] = {
-    "environment.recorded": ("GPU", "NVIDIA GeForce RTX 4090", "", ""),
-    "quantization.smaller": ("size", 1_530.2, "MiB", "< 3603.0 MiB"),
-    "quantization.config": ("quantization_config", "awq, 4 bits, groups of 128", "", ""),
-    "server.named_model": ("model", "internlm2_5-1_8b-chat", "", "internlm2_5-1_8b-chat"),
-    "chat.replies_in_chinese": ("Chinese share of letters", 1.0, "", ">= 0.8"),
-    "chat.tells_of_fox_and_watermelon": ("heroes", "狐狸、西瓜", "", "狐狸、西瓜"),
-    "chat.ends_by_itself": ("finish_reason", "stop", "", "stop"),
-    "chat.leaks_no_special_token": ("special tokens", "none", "", "none"),
-    "chat.does_not_loop": ("repeated passage", "none", "", "none"),
-    "vram.after_start": ("VRAM in use", 12_612, "MiB", "<= 13291 MiB"),
-    "vram.peak": ("peak VRAM", 12_744, "MiB", "<= 13803 MiB"),
-    "vram.released": ("VRAM over baseline", 3, "MiB", "<= 300 MiB"),
+MEASURES: dict[str, tuple[Any, ...]] = {
+    "environment.recorded": ("gpu", "NVIDIA GeForce RTX 4090"),
+    "quantization.smaller": ("size", 1_530.2, "MiB", "<", 3_603.0),
+    "quantization.config": ("quantization_config", "awq"),
+    "server.named_model": ("model", "internlm2_5-1_8b-chat", "", "==", "internlm2_5-1_8b-chat"),
+    "chat.replies_in_chinese": ("chinese_share_of_letters", 1.0, "", ">=", 0.8),
+    "chat.tells_of_fox_and_watermelon": ("heroes", ["狐狸", "西瓜"], "", "==", ["狐狸", "西瓜"]),
+    "chat.ends_by_itself": ("finish_reason", "stop", "", "==", "stop"),
+    "chat.leaks_no_special_token": ("special_tokens", [], "", "==", []),
+    "chat.does_not_loop": ("repeated_passage", [], "", "==", []),
+    "vram.after_start": ("vram_after_start", 12_612, "MiB", "<=", 13_291),
+    "vram.peak": ("vram_peak", 12_744, "MiB", "<=", 13_803),
+    "vram.released": ("vram_after_stop", 415, "MiB", "<=", 712),
 }
+"""Name, value, unit, relation and limit of what each claim measured."""
 
 
 def layer_errors() -> list[list[Any]]:
@@ -124,32 +126,13 @@ def node(claim: str) -> str:
 
 def chat(test: str, messages: list[dict[str, object]], message: dict[str, object], **extra: object) -> Exchanged:
     """An exchange as the client records it."""
-    return Exchanged(
-        test=test,
-        path="/v1/chat/completions",
-        request={
-            "model": "internlm2_5-1_8b-chat",
-            "messages": messages,
-            "temperature": 0.8,
-            "top_p": 0.8,
-            **extra,
-        },
-        status=200,
-        response={
-            "id": "42",
-            "object": "chat.completion",
-            "model": "internlm2_5-1_8b-chat",
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {"role": "assistant", **message},
-                    "finish_reason": "tool_calls" if message.get("tool_calls") else "stop",
-                }
-            ],
-            "usage": {"prompt_tokens": 180, "completion_tokens": 160, "total_tokens": 340},
-        },
-        seconds=1.9,
-    )
+    model = {"model": "internlm2_5-1_8b-chat"}
+    ended = "tool_calls" if message.get("tool_calls") else "stop"
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": ended}
+    usage = {"prompt_tokens": 180, "completion_tokens": 160, "total_tokens": 340}
+    request = {**model, "messages": messages, "temperature": 0.8, "top_p": 0.8, **extra}
+    response = {"id": "42", "object": "chat.completion", **model, "choices": [choice], "usage": usage}
+    return Exchanged(test, "/v1/chat/completions", request, 200, response, seconds=1.9)
 
 
 def tool_call(number: int, name: str, arguments: dict[str, object]) -> dict[str, object]:
@@ -193,12 +176,8 @@ def events(
     checkpoint: CheckpointIdentified = REAL,
     rehearsal: bool = False,
     limit_peak: float = 13_803.0,
-    compared: bool = True,
 ) -> list[tuple[float, Event]]:
-    """A run in which everything held, with the second at which each event happened.
-
-    :param compared: whether the quality of servers was measured too; a report of that imports scipy, for a second.
-    """
+    """A run in which everything passed, with the second at which each event happened."""
     happened: list[tuple[float, Event]] = [
         (0.0, RunStarted(
             run_id="20261122T164745Z-3fa1",
@@ -208,7 +187,7 @@ def events(
                       "rehearse": rehearsal},
             changed={"rehearse": True} if rehearsal else {},
             commit="5f0c2d6c7b1f4c0bb5b0f9c4e1a2d3b4c5d6e7f8", dirty=False, rehearsal=rehearsal)),
-        (0.4, ClaimsSelected(selected=[claim.id for claim in HOMEWORK], deselected=[], tests=len(HOMEWORK))),
+        (0.4, ClaimsSelected(selected=list(CLAIMS), deselected=[], tests=len(CLAIMS))),
         (1.0, EnvironmentRecorded(
             versions={"lmdeploy": "0.18.0", "torch": "2.11.0", "transformers": "4.57.6", "openai": "3.54.0"},
             python="3.12.3", platform="Linux-6.8-x86_64", gpu="" if rehearsal else "NVIDIA GeForce RTX 4090",
@@ -241,24 +220,16 @@ def events(
     ]
     happened.append((story_at + 5, chat(node("chat.replies_in_chinese"), messages, {"content": STORY})))
     happened += _tries()
-    if compared:
-        found = quality() if rehearsal else with_memory(quality(), *QUALITY_MEMORY)
-        happened += [(74.0, found.asked), *((75.0, server) for server in found.measured)]
-    for number, claim in enumerate(HOMEWORK):
+    for number, claim in enumerate(CLAIMS):
         t = 36 + number * 2.5
-        if rehearsal and claim.needs_gpu:
-            happened += [(t, TestFinished(node(claim.id), claim.id, "setup", "skipped", 0.0, "no GPU"))]
-            happened += [(t, TestFinished(node(claim.id), claim.id, "teardown", "passed", 0.0))]
+        if rehearsal and declared(claim).needs_gpu:
+            happened += [(t, TestFinished(node(claim), claim, "setup", "skipped", 0.0, "no GPU"))]
+            happened += [(t, TestFinished(node(claim), claim, "teardown", "passed", 0.0))]
             continue
-        if claim.id in _MEASURES:
-            name, value, unit, limit = _MEASURES[claim.id]
-            happened.append((t, Measured(claim.id, name, value, unit, limit)))
-        happened += [
-            (t + 0.1, TestFinished(node(claim.id), claim.id, "setup", "passed", 0.01)),
-            (t + 0.4, TestFinished(node(claim.id), claim.id, "call", "passed", 0.3)),
-            (t + 0.5, TestFinished(node(claim.id), claim.id, "teardown", "passed", 0.01)),
-        ]
-    happened.append((78.0, RunFinished(exit_status=0, tests_run=len(HOMEWORK))))
+        if claim in MEASURES:
+            happened.append((t, Measured(claim, *MEASURES[claim])))
+        happened += [(t + 0.1 + n / 10, test) for n, test in enumerate(finished(claim))]
+    happened.append((78.0, RunFinished(exit_status=0, tests_run=len(CLAIMS))))
     return sorted(happened, key=lambda pair: pair[0])
 
 
@@ -271,7 +242,7 @@ def _memory(limit_peak: float) -> list[tuple[float, Event]]:
                    "share": 0.4, "kv": 8_710.0, "workspace": 879.0, "ready": 11_936.0})),
     ]  # fmt: skip
     marks = [(0.6, "idle"), (2.5, "quantization.smaller"), (16.1, "loading"), (35.0, "ready"), (72.6, "stopped")]
-    marks += [(36 + n * 2.5, claim.id) for n, claim in enumerate(HOMEWORK[3:])]
+    marks += [(36 + n * 2.5, claim) for n, claim in enumerate(CLAIMS[3:])]
     found += [(t, PhaseMarked(phase)) for t, phase in marks]
     for second in range(1, 78):
         batch = [[second - 1 + k / 10, vram(second - 1 + k / 10)] for k in range(10) if second - 1 + k / 10 >= 0.6]
@@ -295,6 +266,52 @@ def _tries() -> list[tuple[float, Event]]:
         number = 2 if claim == "tools.chain" else 1
         found.append((at + 0.1, TryJudged(claim, number, True, "", made, final)))
     return found
+
+
+def finished(claim: str, outcome: str = "passed", cause: Any = "") -> list[TestFinished]:
+    """The phases of a claim's test, of which the call came out as said."""
+    phases = [TestFinished(node(claim), claim, when, "passed", 0.1) for when in PHASES]
+    return [replace(one, outcome=outcome, cause=cause) if one.when == "call" else one for one in phases]
+
+
+def alone(suite: Suite, *proof: Event, lost: str = "", cause: Any = "no answer") -> list[tuple[float, Event]]:
+    """A run that judged one suite alone: each claim measured 1 and passed, but `lost`.
+
+    :param proof: what the suite records, without which nothing was measured.
+    """
+    claims = [claim.id for claim in of_suite(suite.id)]
+    happened: list[Event] = [
+        RunStarted("20261122T190000Z-1add", ["pytest", "-m", suite.mark], {}, {}, "", False, suite=suite.id),
+        ClaimsSelected(claims, [], len(claims)),
+        STANDIN,
+        *proof,
+    ]
+    for claim in claims:
+        happened.append(Measured(claim, "status", 1))
+        happened += finished(claim, "failed", cause) if claim == lost else finished(claim)
+    happened.append(RunFinished(int(bool(lost)), len(claims)))
+    return [(float(second), event) for second, event in enumerate(happened)]
+
+
+def changed(change: Callable[[Event], Event | None]) -> list[Entry]:
+    """The run in which everything passed, each event as the function returns it; None leaves it out."""
+    return entries([(t, other) for t, event in events() if (other := change(event)) is not None])
+
+
+def failing(claim: str, cause: Any = "", when: str = "call", outcome: str = "failed") -> list[Entry]:
+    """The same, but a phase of each test whose claim begins so came out otherwise."""
+    return changed(
+        lambda event: (
+            replace(event, outcome=outcome, cause=cause)
+            if isinstance(event, TestFinished) and event.claim.startswith(claim) and event.when == when
+            else event
+        )
+    )
+
+
+def with_events(*more: tuple[float, Event]) -> list[Entry]:
+    """The same with further events."""
+    return entries(sorted([*events(), *more], key=lambda pair: pair[0]))
 
 
 def entries(happened: list[tuple[float, Event]] | None = None) -> list[Entry]:

@@ -1,67 +1,44 @@
 """Two runs, claim by claim."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fixtures.evidence.__main__ import main
-from fixtures.evidence.events import Entry, TestFinished
+from fixtures.evidence.events import Entry
 from fixtures.report.comparison import compare
 from tests.unit.report import synthetic
 
-
-def failing(claim: str) -> list[Entry]:
-    """The made-up run, with a claim that failed in it."""
-    return synthetic.entries(
-        [
-            (t, replace(event, outcome="failed") if isinstance(event, TestFinished) and event.claim == claim else event)
-            for t, event in synthetic.events()
-        ]
-    )
+WITHOUT = synthetic.changed(lambda event: None if getattr(event, "claim", "") == "tools.add" else event)
 
 
-def agreements(first: list[Entry], second: list[Entry]) -> dict[str, str]:
-    return {found.first.claim.id: found.agreement for found in compare(first, second)}
-
-
-def test_a_run_agrees_with_itself() -> None:
-    found = agreements(synthetic.entries(), synthetic.entries())
-    assert set(found.values()) == {"agrees"}
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (synthetic.entries(), {}),
+        (synthetic.failing("chat.does_not_loop"), {"chat.does_not_loop": "differs"}),
+        (WITHOUT, {"tools.add": "one alone"}),
+    ],
+    ids=["itself", "a claim failed", "a claim was not decided"],
+)
+def test_claims_agree_but_those_that_differ(other: list[Entry], expected: dict[str, str]) -> None:
+    found = {one.first.claim.id: one.agreement for one in compare(synthetic.entries(), other)}
+    assert {claim: agreement for claim, agreement in found.items() if agreement != "agrees"} == expected
     assert "tools.chain" in found
     assert "tools.chain_trials" not in found, "neither run decided it"
 
 
-def test_a_claim_that_failed_in_one_differs_and_no_other() -> None:
-    found = agreements(synthetic.entries(), failing("chat.does_not_loop"))
-    assert [claim for claim, agreement in found.items() if agreement != "agrees"] == ["chat.does_not_loop"]
-    assert found["chat.does_not_loop"] == "differs"
-
-
-def test_what_only_one_run_decided_is_said_to_be_so() -> None:
-    without = [(t, event) for t, event in synthetic.events() if getattr(event, "claim", "") != "tools.add"]
-    assert agreements(synthetic.entries(), synthetic.entries(without))["tools.add"] == "one alone"
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> tuple[Path, Path]:
-    synthetic.write(tmp_path / "good", synthetic.entries())
-    synthetic.write(tmp_path / "bad", failing("tools.chain"))
-    return tmp_path / "good", tmp_path / "bad"
-
-
-def test_the_program_lists_the_claims_and_its_status_says_whether_any_differs(
-    runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+def test_status_of_the_program_says_whether_any_claim_differs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good, bad = map(str, runs)
+    good, bad, empty = (str(tmp_path / name) for name in ("good", "bad", "empty"))
+    synthetic.write(Path(good), synthetic.entries())
+    synthetic.write(Path(bad), synthetic.failing("tools.chain"))
+    synthetic.write(Path(empty), [])
     assert main(["compare", good, good]) == 0
     assert main(["compare", good, bad]) == 1
     shown = capsys.readouterr().out
     assert "differs    tools.chain " in shown
     assert ", 1 differs, 0 one alone" in shown
-
-
-def test_runs_that_decided_nothing_do_not_agree(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    synthetic.write(tmp_path / "empty", [])
-    assert main(["compare", str(runs[0]), str(tmp_path / "empty")]) == 1
-    assert main(["compare", str(runs[0]), str(tmp_path / "nowhere")]) == 2
+    assert main(["compare", good, empty]) == 1, "a run that decided nothing does not agree"
+    assert main(["compare", good, str(tmp_path / "nowhere")]) == 2

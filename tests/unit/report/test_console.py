@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.report.console import lines
-from fixtures.report.summary import summarize
-from fixtures.run.claims import HOMEWORK
+from fixtures.evidence.events import Entry
+from fixtures.homework import CLAIMS
+from fixtures.report.console import lines, time_line
+from fixtures.report.summary import RunSummary, summarize
 from fixtures.run.columns import columns, fit
 from fixtures.texts import LANGUAGES, Texts
 from tests.unit.report import synthetic
@@ -18,27 +19,32 @@ from tests.unit.report.hostile import events as hostile_events
 def test_every_claim_has_one_line_within_the_width(language: str, width: int) -> None:
     for log in (synthetic.entries(), synthetic.entries(hostile_events())):
         found = lines(summarize(log), Texts(language), ["report: x"], width)
-        assert len(found) >= len(HOMEWORK) + 3
+        assert len(found) >= len(CLAIMS) + 3
         for line in found[:-1]:
             assert columns(line.text) <= width
-            assert "\n" not in line.text
-            assert "\x1b" not in line.text
+            assert not set("\n\x1b") & set(line.text)
 
 
-def test_colours_follow_the_verdict() -> None:
-    def colours(log: list) -> set[str]:  # type: ignore[type-arg]
-        found = lines(summarize(log), Texts("en"), [], 100)
-        return {line.colour for line in found[len(HOMEWORK) :] if line.text}
+@pytest.mark.parametrize(
+    ("log", "colour"),
+    [
+        (synthetic.entries(), "green"),
+        (synthetic.entries()[:-1], "red"),
+        (synthetic.entries(synthetic.events(rehearsal=True)), "yellow"),
+        (synthetic.entries(synthetic.events(synthetic.STANDIN)), "yellow"),
+    ],
+    ids=["accepted", "killed", "rehearsal", "stand-in"],
+)
+def test_colour_follows_the_verdict(log: list[Entry], colour: str) -> None:
+    found = lines(summarize(log), Texts("en"), [], 100)
+    assert {line.colour for line in found[len(CLAIMS) :] if line.text} == {colour}
 
-    assert colours(synthetic.entries()) == {"green"}
-    assert colours(synthetic.entries()[:-1]) == {"red"}
-    assert colours(synthetic.entries(synthetic.events(rehearsal=True))) == {"yellow"}
-    assert colours(synthetic.entries(synthetic.events(synthetic.STANDIN))) == {"yellow"}
 
-
-def test_tries_are_shown() -> None:
-    found = [line.text for line in lines(summarize(synthetic.entries()), Texts("en"), [], 120)]
-    assert any("[tools.chain] 1 of 2 right" in text for text in found)
+def test_tries_and_time_are_told(run: RunSummary) -> None:
+    assert any("[tools.chain] 1 of 2 right" in line.text for line in lines(run, Texts("en"), [], 120))
+    told = time_line(run, Texts("en"), report_seconds=0.42)
+    assert "report 420 ms" in told
+    assert "1:18 min" in told
 
 
 def test_chinese_takes_two_columns() -> None:

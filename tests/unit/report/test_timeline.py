@@ -8,50 +8,66 @@ from itertools import pairwise
 
 import pytest
 
-from fixtures.report.summary import Memory, summarize
-from fixtures.report.timeline import NARROW, WIDE, bands, draw, phase_table, step, thinned
+from fixtures.report.memory_section import phases
+from fixtures.report.summary import Memory, RunSummary, summarize
+from fixtures.report.timeline import NARROW, WIDE, Canvas, bands, draw, step, thinned
 from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
+SVG = "{http://www.w3.org/2000/svg}"
+
 
 @pytest.fixture(scope="module")
-def memory() -> Memory:
-    found = summarize(synthetic.entries()).memory
-    assert found is not None
-    return found
+def memory(run: RunSummary) -> Memory:
+    assert run.memory is not None
+    return run.memory
 
 
-def test_the_phases_follow_one_another(memory: Memory) -> None:
+def drawn(memory: Memory, canvas: Canvas = WIDE) -> ElementTree.Element:
+    return ElementTree.fromstring(draw(memory, Texts("zh"), canvas, "wide"))
+
+
+def limit_and_peak(picture: ElementTree.Element) -> tuple[float, float]:
+    """Their heights on the canvas, which count from its top."""
+    limit = next(line for line in picture.iter(f"{SVG}line") if line.get("class") == "limit")
+    circle = picture.find(".//{*}circle")
+    assert circle is not None
+    return float(limit.attrib["y1"]), float(circle.attrib["cy"])
+
+
+def test_phases_follow_one_another(memory: Memory) -> None:
     found = bands(memory)
     assert [band.phase for band in found] == ["idle", "quantization", "loading", "ready", "tests", "stopped"]
     assert all(before.end == after.start for before, after in pairwise(found))
 
 
 def test_what_uses_the_gpu_before_the_server_is_the_quantization() -> None:
-    phases = ((0.0, "idle"), (1.0, "quantizing"), (30.0, "loading"), (42.0, "chat.x"), (43.0, "quantization.artefact"))
-    memory = Memory(((0.0, 0.0), (20.0, 900.0), (45.0, 5000.0)), phases, None)
+    marks = ((0.0, "idle"), (1.0, "quantizing"), (30.0, "loading"), (42.0, "chat.x"), (43.0, "quantization.artefact"))
+    memory = Memory(((0.0, 0.0), (20.0, 900.0), (45.0, 5000.0)), marks, None)
     assert [(band.phase, band.start, band.end) for band in bands(memory)] == [
         ("idle", 0.0, 1.0),
         ("quantization", 1.0, 30.0),
         ("loading", 30.0, 42.0),
         ("tests", 42.0, 45.0),
     ]
-    assert "quantizing" not in str(phase_table(memory, Texts("zh")))
+    assert "quantizing" not in str(phases(memory, Texts("zh")))
 
 
-def test_the_peak_is_the_servers_and_not_the_quantizations() -> None:
+def test_peak_is_the_servers_and_not_the_quantizations() -> None:
     samples = ((0.0, 100.0), (1.0, 9000.0), (2.0, 100.0), (3.0, 5000.0), (4.0, 4000.0))
     phases = ((0.0, "idle"), (0.5, "quantization.smaller"), (2.0, "loading"))
     assert Memory(samples, phases, None).peak == (3.0, 5000.0)
     assert Memory(samples, (), None).peak == (1.0, 9000.0)
 
 
-def test_the_peak_is_the_deployments_and_not_that_of_a_server_beside_it() -> None:
+def test_peak_is_the_deployments_and_not_that_of_a_server_beside_it() -> None:
     """A report of `-m "gpu or control"` showed 51.9 GiB above the threshold that its claim had held with 32.4."""
     samples = ((0.0, 0.0), (1.0, 5000.0), (2.0, 5100.0), (3.0, 9000.0), (4.0, 9000.0))
     loading, control = (0.5, "loading"), (2.5, "control")
     assert Memory(samples, (loading, control, (3.5, "control.add")), None).peak == (2.0, 5100.0)
-    assert Memory(samples, ((0.1, "control"),), None).peak == (3.0, 9000.0), "doors alone have no deployment"
+    assert Memory(samples, ((0.1, "control"),), None).peak == (3.0, 9000.0), (
+        "a run of another suite alone has no deployment"
+    )
 
 
 def test_moments(memory: Memory) -> None:
@@ -77,29 +93,21 @@ def test_steps_are_round(span: float, most: int, expected: float) -> None:
     assert step(span, most) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("canvas", [WIDE, NARROW])
-def test_the_drawing_stays_on_its_canvas(memory: Memory, canvas: object) -> None:
-    assert canvas in (WIDE, NARROW)
-    sheet = WIDE if canvas is WIDE else NARROW
-    drawing = draw(memory, Texts("zh"), sheet, "wide")
-    root = ElementTree.fromstring(drawing)
-    points = re.findall(r"([\d.]+),([\d.]+)", root.find(".//{*}polyline").attrib["points"])  # type: ignore[union-attr]
+@pytest.mark.parametrize("canvas", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_drawing_stays_on_its_canvas(memory: Memory, canvas: Canvas) -> None:
+    picture = drawn(memory, canvas)
+    points = re.findall(r"([\d.]+),([\d.]+)", picture.find(".//{*}polyline").attrib["points"])  # type: ignore[union-attr]
     assert len(points) > 100
-    assert all(0 <= float(x) <= sheet.width and 0 <= float(y) <= sheet.height for x, y in points)
-    circle = root.find(".//{*}circle")
-    assert circle is not None
-    highest = min(float(y) for _, y in points)
-    assert float(circle.attrib["cy"]) == highest
-    limit = next(line for line in root.iter("{http://www.w3.org/2000/svg}line") if line.get("class") == "limit")
-    assert float(limit.attrib["y1"]) < highest, "the peak is below its threshold"
+    assert all(0 <= float(x) <= canvas.width and 0 <= float(y) <= canvas.height for x, y in points)
+    limit, peak = limit_and_peak(picture)
+    assert limit < peak == min(float(y) for _, y in points)
 
 
-def test_a_threshold_that_was_exceeded_is_below_the_peak() -> None:
+def test_threshold_that_was_exceeded_is_below_the_peak() -> None:
     memory = summarize(synthetic.entries(synthetic.events(limit_peak=9_000.0))).memory
     assert memory is not None
-    root = ElementTree.fromstring(draw(memory, Texts("en"), WIDE, "wide"))
-    limit = next(line for line in root.iter("{http://www.w3.org/2000/svg}line") if line.get("class") == "limit")
-    assert float(limit.attrib["y1"]) > float(root.find(".//{*}circle").attrib["cy"])  # type: ignore[union-attr]
+    limit, peak = limit_and_peak(drawn(memory))
+    assert limit > peak
 
 
 @pytest.mark.parametrize(
@@ -107,6 +115,5 @@ def test_a_threshold_that_was_exceeded_is_below_the_peak() -> None:
 )
 def test_odd_samples_can_be_drawn(samples: tuple[tuple[float, float], ...]) -> None:
     memory = Memory(samples, ((0.5, "idle"),), None)
-    picture = ElementTree.fromstring(draw(memory, Texts("zh"), WIDE, "wide"))
-    assert "nan" not in ElementTree.tostring(picture, encoding="unicode").lower()
-    assert phase_table(memory, Texts("zh"))
+    assert "nan" not in ElementTree.tostring(drawn(memory), encoding="unicode").lower()
+    assert phases(memory, Texts("zh"))

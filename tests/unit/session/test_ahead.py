@@ -27,7 +27,7 @@ ahead.import_ahead().join()
 before = set(sys.modules)
 server = types.SimpleNamespace(base_url=sys.argv[1], api_key="any", check_alive=lambda: None)
 answer = client.Client(server, 9.0, lambda _: None).ask([{"role": "user", "content": "good"}])
-import fixtures.report.page, fixtures.report.console, fixtures.report.post, fixtures.evidence.seal
+import fixtures.report.page, fixtures.report.console, fixtures.report.post, fixtures.report.verification
 print(json.dumps([answer.text, sorted(set(sys.modules) - before)]))
 """
 

@@ -21,7 +21,7 @@ HEAVY: Final = frozenset(
 ACCEPTANCE: Final = ROOT / "tests" / "acceptance"
 
 LATE: Final = frozenset(
-    {"numpy", "ssl", "filelock", "fixtures.report.page", "fixtures.evidence.seal", "fixtures.doctor.checks"}
+    {"numpy", "ssl", "filelock", "fixtures.report.page", "fixtures.report.verification", "fixtures.doctor.checks"}
 )
 """What an acceptance uses when the server has been launched, or never: the launch would wait for its import."""
 

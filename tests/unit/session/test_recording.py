@@ -16,7 +16,7 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from fixtures.report.plugin import put_aside
 from fixtures.session.recording import git_state, new_run_id, selects, subject_of
 from tests.unit.pytest_processes import run
@@ -324,7 +324,7 @@ def test_nonsense_is_refused_before_anything_starts(inner: Inner) -> None:
 
 
 def test_a_rehearsal_never_passes(inner: Inner) -> None:
-    inner.deploy("synthetic.events(rehearsal=True, compared=False)")
+    inner.deploy("synthetic.events(rehearsal=True)")
     skipped = dict.fromkeys(("vram.after_start", "vram.peak", "vram.released"), "pytest.skip('no GPU')")
     result = inner.run(suite(skipped), "--rehearse", "--report-lang", "en")
     assert result.ret == 0

@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from fixtures.gpu import device as gpu_device
 from fixtures.gpu import placement
 from fixtures.run.settings import resolve

@@ -50,20 +50,20 @@ def test_it_is_named_after_the_gpu(tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_report_shows_every_load_and_a_picture(language: str) -> None:
     rows = [(60.0, PerformanceMeasured(one.row())) for one in servers().values()]
-    events = sorted([*synthetic.events(compared=False), *rows], key=lambda pair: pair[0])
+    events = sorted([*synthetic.events(), *rows], key=lambda pair: pair[0])
     section = performance_section(summarize(synthetic.entries(events)), Texts(language))
     assert section is not None
     assert section.count("<tr>") == 1 + 3 * 3
     assert "<polyline" in section
     assert section.count("150") == 2 * 2, "what was asked of both int4 servers, and answered at once"
-    assert performance_section(summarize(synthetic.entries(synthetic.events(compared=False))), Texts(language)) is None
+    assert performance_section(summarize(synthetic.entries(synthetic.events())), Texts(language)) is None
 
 
 def test_a_server_under_one_load_has_no_picture() -> None:
     row = measured(HOMEWORK, None).row()
     row["loads"] = row["loads"][2:]
     events = [
-        *synthetic.events(compared=False)[:-1],
+        *synthetic.events()[:-1],
         (77.0, PerformanceMeasured(row)),
         (78.0, synthetic.events()[-1][1]),
     ]

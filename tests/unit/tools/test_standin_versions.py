@@ -14,9 +14,10 @@ from fixtures.client.tools import TOOLS
 from fixtures.evidence import read
 from fixtures.evidence.events import Exchanged, RunStarted, TryJudged
 from fixtures.evidence.log import TRIALS_FILE
-from fixtures.evidence.seal import REPORT_FILE, derived, seal
+from fixtures.evidence.seal import REPORT_FILE, seal
 from fixtures.judge.profile import SEED
 from fixtures.report.summary import summarize
+from fixtures.report.verification import derived
 from tests.unit.report import synthetic
 from tools.standin.rendering import BUILTIN_SYSTEM
 from tools.standin.versions import UnfitRunError, main, merged, opening, rendering, row, runs_below

@@ -8,10 +8,10 @@ from html import unescape
 import pytest
 
 from fixtures.evidence.events import Event
-from fixtures.evidence.seal import verify
 from fixtures.report.console import lines
 from fixtures.report.page import standalone
 from fixtures.report.summary import RunSummary, summarize
+from fixtures.report.verification import verify
 from fixtures.texts import LANGUAGES, TEXTS, Texts
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.acceptance.ladder.unit.synthetic import FAILED, RECORD, events

@@ -1,0 +1,161 @@
+"""The log of events: on disk at once, whatever is in it, and nothing in it that must not be published."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.evidence import EVENTS_FILE, Evidence, Reading, read
+from fixtures.evidence.events import Exchanged, Measured, PhaseMarked
+from fixtures.evidence.redaction import NOTHING_PRIVATE, Private
+from tests.unit.waiting import ROOT
+
+PRIVATE = Private(home="/home/alice", literals=("hunter2-hunter2", "gpu-node-17"))
+IDLE = PhaseMarked("idle")
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Evidence:
+    ticks = itertools.count(100)
+    moment = datetime(2026, 11, 22, 16, 47, 45, tzinfo=timezone.utc)
+    return Evidence(tmp_path, clock=lambda: float(next(ticks)), now=lambda: moment, private=PRIVATE)
+
+
+def test_events_are_on_disk_at_once_and_come_back_with_their_moment(evidence: Evidence) -> None:
+    evidence.append(IDLE)
+    assert (evidence.folder / EVENTS_FILE).read_bytes().endswith(b'"phase": "idle"}\n')
+    evidence.append(PhaseMarked("加载"))
+    log = read(evidence.folder)
+    assert [entry.event for entry in log] == [IDLE, PhaseMarked("加载")]
+    assert [entry.t for entry in log] == [1.0, 2.0]
+    assert log[0].at == "2026-11-22T16:47:45.000+00:00"
+    assert "worker" not in json.loads((evidence.folder / EVENTS_FILE).read_text().splitlines()[0])
+
+
+def test_line_cut_short_is_left_out_and_a_bad_one_is_an_error(evidence: Evidence) -> None:
+    evidence.append(IDLE)
+    file = evidence.folder / EVENTS_FILE
+    whole = file.read_text()
+    file.write_text(whole + whole[:-5])
+    assert len(read(evidence.folder)) == 1
+    for bad in (whole + whole[:-5] + "\n" + whole, whole + "[]\n"):
+        file.write_text(bad)
+        with pytest.raises(ValueError, match=r"events\.jsonl, line 2"):
+            read(evidence.folder)
+
+
+def test_growing_log_is_read_on_from_where_the_last_look_stopped(evidence: Evidence) -> None:
+    reading = Reading(evidence.folder)
+    assert (reading.grown, reading.entries()) == (False, [])
+    evidence.append(IDLE)
+    assert reading.grown
+    (first,) = reading.entries()
+    assert not reading.grown
+    file = evidence.folder / EVENTS_FILE
+    whole = file.read_text()
+    with file.open("a") as half:
+        half.write(whole[:20])
+    assert reading.entries() == [first], "half a line is none yet"
+    with file.open("a") as half:
+        half.write(whole[20:])
+    assert reading.entries() == [first, first]
+    assert reading.entries()[0] is first, "parsed once"
+
+
+def test_several_threads_may_append(tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path, private=NOTHING_PRIVATE)
+    many = [PhaseMarked("x" * 2000)] * 50
+    threads = [threading.Thread(target=lambda: [evidence.append(one) for one in many]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log = read(tmp_path)
+    assert len(log) == 200
+    assert [entry.t for entry in log] == sorted(entry.t for entry in log)
+
+
+WRITES = """
+import sys, time
+from pathlib import Path
+from fixtures.evidence.events import PhaseMarked
+from fixtures.evidence import Evidence
+
+log = Evidence(Path(sys.argv[1]), worker=sys.argv[2], began=float(sys.argv[3]))
+for number in range(200):
+    log.append(PhaseMarked(f"{number} " + "x" * 30_000))
+log.close()
+"""
+
+
+def test_several_processes_write_one_log(tmp_path: Path) -> None:
+    began = time.monotonic()
+    workers = [
+        subprocess.Popen([sys.executable, "-c", WRITES, str(tmp_path), name, str(began)], cwd=ROOT)
+        for name in ("gw0", "gw1")
+    ]
+    assert [worker.wait(60) for worker in workers] == [0, 0]
+    entries = read(tmp_path)
+    for name in ("gw0", "gw1"):
+        own = [entry.event for entry in entries if entry.worker == name]
+        assert [event.phase.partition(" ")[0] for event in own] == [str(n) for n in range(200)]  # type: ignore[attr-defined]
+    assert 0 < min(entry.t for entry in entries) <= max(entry.t for entry in entries) <= time.monotonic() - began
+
+
+def test_closed_log_takes_no_more(evidence: Evidence) -> None:
+    evidence.close()
+    with pytest.raises(ValueError, match="closed"):
+        evidence.append(PhaseMarked("late"))
+
+
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (float("nan"), "NaN"), (float("-inf"), "-Infinity"), (b"\xff\x00", "\ufffd\x00"), ("\ud800 lone", "\ud800 lone"),
+        ("\u2028 separator", "\u2028 separator"), (2**70, 2**70), (1 << 20_000, hex(1 << 20_000)),
+        ({1: float("nan"), None: {"x": float("inf")}}, {"1": "NaN", "None": {"x": "Infinity"}}),
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_value_that_json_cannot_hold_is_kept_as_text(evidence: Evidence, value: object, kept: object) -> None:
+    evidence.append(Measured("c", "n", value))
+    (entry,) = read(evidence.folder)
+    assert entry.event == Measured("c", "n", kept)
+    evidence.append(Measured("c", "n", ENDLESS))
+    assert "[...]" in (evidence.folder / EVENTS_FILE).read_text()
+
+
+def test_nothing_private_reaches_the_disk(evidence: Evidence) -> None:
+    request = {"messages": [{"content": "read /home/alice/notes/a.txt"}], "/home/alice/key/k": 1}
+    evidence.append(
+        Exchanged("t", "/v1/chat/completions", request, None, ["hunter2-hunter2"], 0.1, "cannot open /home/alice/x/y")
+    )
+    text = (evidence.folder / EVENTS_FILE).read_text()
+    assert "alice" not in text
+    assert "hunter2" not in text
+    assert "/v1/chat/completions" in text
+
+
+def test_file_of_another_process_is_made_publishable(tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path, private=PRIVATE)
+    log = tmp_path / "server.log"
+    log.write_bytes(b"reads /home/alice/m\r\nhunter2-hunter2 \xff\xfe\nlast")
+    log.chmod(0o640)
+    evidence.publish(log)
+    assert log.read_bytes() == "reads …/m\r\n[redacted] ".encode() + b"\xff\xfe\nlast"
+    assert log.stat().st_mode & 0o777 == 0o640
+    assert {file.name for file in tmp_path.iterdir()} == {EVENTS_FILE, "server.log"}
+    evidence.publish(tmp_path / "never written.log")

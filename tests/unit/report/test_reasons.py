@@ -1,0 +1,79 @@
+"""Why a run is not accepted, told without repeating itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.homework import CLAIMS
+from fixtures.judge.verdict import judge
+from fixtures.report.reasons import Told, explanation, headline, told
+from fixtures.run.claims import title
+from fixtures.suites import HOMEWORK, suites
+from fixtures.texts import LANGUAGES, Texts, message
+from tests.unit.report import synthetic
+
+ENGLISH = Texts("en")
+DIED = message("error.folder_unwritable", option="--work-dir", problem="full").as_json() | {"where": "disk"}
+
+
+def failed(claim: str, detail: str) -> str:
+    return ENGLISH.say("reason.claim_failed", claim=title(claim, ENGLISH), detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("cause", "first", "more"),
+    [
+        ("it exited with code 1\n  where: lmdeploy", "it exited with code 1", "  where: lmdeploy"),
+        (DIED, "the folder of --work-dir cannot be written: full", "  where: disk\n  what to do: free some space"),
+    ],
+    ids=["text of several lines", "error"],
+)
+def test_cause_shared_by_several_claims_is_told_once(cause: object, first: str, more: str) -> None:
+    found = told(judge(synthetic.failing("tools", cause)), ENGLISH)
+    titles = [title(claim, ENGLISH) for claim in ("tools.multiply", "tools.chain")]
+    shared = ENGLISH.say("reasons.same", n=2, number=1, claims=ENGLISH.say("list").join(titles))
+    assert found[0].sentence == failed("tools.add", first)
+    assert found[0].more.startswith(more)
+    assert found[1:] == [Told(shared)]
+
+
+def test_cause_shared_with_claims_beyond_the_homework_is_told_once() -> None:
+    log = synthetic.failing("tools.add", "NVML is missing\n  what to do: install a driver")
+    beyond = synthetic.finished("tools.zero_operand", "failed", "NVML is missing\n  what to do: install a driver")[1]
+    log.insert(-1, type(log[-2])(log[-2].t, log[-2].at, beyond))
+    found = told(judge(log), ENGLISH)
+    shared = ENGLISH.say("reasons.same_beyond", n=1, number=1, claims=title("tools.zero_operand", ENGLISH))
+    assert [reason.sentence for reason in found] == [failed("tools.add", "NVML is missing"), shared]
+
+
+def test_short_causes_are_told_each_time() -> None:
+    found = told(judge(synthetic.failing("tools", "no time", outcome="skipped")), ENGLISH)
+    assert [reason.sentence.rpartition(": ")[2] for reason in found] == ["no time"] * 3
+
+
+def test_claims_left_out_alike_are_told_in_one_line() -> None:
+    first, second, *_ = told(judge(synthetic.entries()[:1]), ENGLISH)
+    assert first.sentence == ENGLISH.say("reason.killed", detail="-")
+    assert second.sentence.startswith(f"{len(CLAIMS)} claims were not collected")
+    assert second.sentence.count("; ") == len(CLAIMS) - 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_suite_that_proved_nothing_says_so_in_its_own_words(language: str) -> None:
+    texts = Texts(language)
+    for suite in (suite for suite in suites().values() if suite.judged and suite.proof):
+        verdict = judge(synthetic.entries(synthetic.alone(suite)))
+        assert Told(texts.say(f"{suite.id}.unproved")) in told(verdict, texts)
+        assert headline(verdict, texts) == texts.say(f"{suite.id}.outcome.failed")
+
+
+def test_outcomes_have_their_words() -> None:
+    for events, outcome in (
+        (synthetic.events(), "accepted"),
+        (synthetic.events(synthetic.STANDIN), "accepted_with_standin"),
+        (synthetic.events()[:-1], "not_accepted"),
+        (synthetic.events(rehearsal=True), "rehearsal"),
+    ):
+        verdict = judge(synthetic.entries(events))
+        assert headline(verdict, ENGLISH) == ENGLISH.say(f"{HOMEWORK.id}.outcome.{outcome}")
+    assert explanation(judge([]), ENGLISH).startswith("0 of 15 claims")

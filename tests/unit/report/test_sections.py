@@ -1,0 +1,164 @@
+"""Parts of the page: the quantized model, several servers or cards, and where the time went."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixtures.evidence.events import (
+    ArtefactVerified,
+    Entry,
+    Event,
+    Quantized,
+    RunStarted,
+    ServerLaunched,
+    ServerReady,
+    ServerStopped,
+    VramExpected,
+    VramSampled,
+)
+from fixtures.report.artefact_section import artefact_section
+from fixtures.report.page import standalone
+from fixtures.report.servers_section import servers_section
+from fixtures.report.stages import STAGES, stages
+from fixtures.report.summary import RunSummary, summarize
+from fixtures.texts import LANGUAGES, Texts
+from tests.unit.report import synthetic
+
+ENGLISH = Texts("en")
+BEFORE_S = 0.9
+
+
+def artefact(found: ArtefactVerified | None = None, language: str = "en") -> str:
+    """The section of the made-up run, or of one with another verification."""
+    log = synthetic.changed(lambda event: found if found and isinstance(event, ArtefactVerified) else event)
+    return str(artefact_section(summarize(log), Texts(language)))
+
+
+def test_artefact_is_told_with_its_size_calibration_and_worst_layer() -> None:
+    found = artefact()
+    assert "2.35 times smaller" in found
+    assert "120 quantized layers were compared with the source" in found
+    assert "128 samples of 2048 tokens; the text has 1094513 tokens, 0.00% of them unknown" in found
+    assert found.count('class="layer-mark') == 2 * (120 + 5), "a mark for each layer in both drawings"
+    assert "largest 14.7%: feed_forward.w2" in found
+    assert "逐个权重与原模型比较" in artefact(language="zh")
+
+
+@pytest.mark.parametrize(
+    "layers", [[["model.layers.3.attention.wqkv", 1.4]], []], ids=["a layer is wrong", "nothing could be read"]
+)
+def test_what_is_wrong_with_the_artefact_is_listed(layers: list[list[object]]) -> None:
+    found = artefact(ArtefactVerified(["model.layers.3.attention.wqkv has <a scale>"], layers, 8, 4, 4, 1.0))
+    assert ENGLISH.say("artefact_wrong", n=1) in found
+    assert "model.layers.3.attention.wqkv has &lt;a scale&gt;" in found
+    assert ("<svg" in found) == bool(layers)
+
+
+def test_run_that_quantized_nothing_has_no_such_section() -> None:
+    log = synthetic.changed(lambda event: None if isinstance(event, Quantized) else event)
+    assert artefact_section(summarize(log), ENGLISH) is None
+
+
+def by_workers() -> list[Entry]:
+    """The made-up run as gw1 saw it, and what gw0 saw of a server of its own."""
+    entries = [replace(entry, worker="gw1") for entry in synthetic.entries()]
+    first, last = replace(entries[0], worker=""), replace(entries[-1], worker="")
+    others = (
+        ServerLaunched([*synthetic.SERVE_ARGV, "--elsewhere"], "http://127.0.0.1:1"),
+        ServerReady(12.0, ["m"]),
+        VramExpected(0.0, 77_000.0, 78_000.0, {}, {}),
+        VramSampled([[entries[5].t, 70_000.0]]),
+        ServerStopped(0, 1.0),
+    )
+    return [first, *(Entry(entries[5].t, first.at, event, "gw0") for event in others), *entries[1:-1], last]
+
+
+def test_every_workers_server_is_listed_and_the_homeworks_is_shown_in_full() -> None:
+    run = summarize(by_workers())
+    section = str(servers_section(run, ENGLISH))
+    assert all(words in section for words in ("gw0", "gw1", "12 s"))
+    assert section in standalone(run, ENGLISH)
+    assert run.shown_worker == "gw1"
+    assert run.launched is not None
+    assert "--elsewhere" not in run.launched.argv
+    assert run.memory is not None
+    assert run.memory.expected is not None
+    assert run.memory.expected.peak_limit_mib != 78_000.0
+    assert 70_000.0 not in [mib for _, mib in run.memory.samples]
+    assert run.verdict.accepted
+
+
+def test_every_card_is_listed_and_the_first_is_drawn() -> None:
+    entries = synthetic.entries()
+    at = next(number for number, entry in enumerate(entries) if isinstance(entry.event, VramExpected))
+    second = replace(entries[at].event, gpu=1)  # type: ignore[call-arg, type-var]
+    entries.insert(at + 1, replace(entries[at], event=second))
+    entries.insert(-1, replace(entries[-2], event=VramSampled([[entries[-2].t, 44_444.0]], gpu=1)))
+    run = summarize(entries)
+    assert run.memory is not None
+    assert 44_444.0 not in [mib for _, mib in run.memory.samples]
+    assert run.memory.expected is not None
+    assert run.memory.expected.gpu == 0
+    assert "43.40 GiB" in str(servers_section(run, ENGLISH))
+    twice = summarize([*entries[:at], entries[at], entries[at + 1], *entries[at + 1 :]])
+    assert "43.40 GiB" not in str(servers_section(twice, ENGLISH)), "two servers used the card in turn"
+
+
+def test_replicas_are_named_with_their_distributor(run: RunSummary) -> None:
+    assert servers_section(run, ENGLISH) is None, "a run of one server has no such section"
+    proxy = ServerLaunched(["lmdeploy", "serve", "proxy"], "http://127.0.0.1:8000", "proxy", "proxy")
+    launched = ServerLaunched(synthetic.SERVE_ARGV, "http://127.0.0.1:1", name="2 of 2", gpus=["GPU-1"])
+    replicated = summarize(synthetic.with_events((16.3, proxy), (16.4, launched)))
+    section = str(servers_section(replicated, ENGLISH))
+    assert all(words in section for words in ("proxy proxy", "api_server 2 of 2", "GPU-1"))
+    assert replicated.launched == launched
+
+
+def timed(happened: list[tuple[float, Event]] | None = None) -> list[Entry]:
+    """A run of 78 s whose process began 0.9 s before, and whose server took 18.5 of its 18.8 s to open its port."""
+
+    def timing(event: Event) -> Event:
+        if isinstance(event, RunStarted):
+            return replace(event, before_seconds=BEFORE_S)
+        return replace(event, listening_seconds=18.5) if isinstance(event, ServerReady) else event
+
+    return [replace(entry, event=timing(entry.event)) for entry in synthetic.entries(happened)]
+
+
+def spent(entries: list[Entry]) -> dict[str, float]:
+    return {stage.name: stage.seconds for stage in stages(entries)}
+
+
+def test_each_second_is_where_it_was_spent() -> None:
+    found = spent(timed())
+    assert tuple(found) == STAGES
+    assert found == pytest.approx(
+        {"import": 1.3, "prepare": 1.6, "quantize": 13.8, "load": 18.5, "ready": 0.3, "stop": 3.2,
+         "tests": 78 - 0.4 - 1.6 - 13.8 - 18.8 - 3.2}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(0, 160, 13))
+def test_stages_add_up_however_the_run_ended(number: int) -> None:
+    entries = timed()[: number + 1]
+    assert sum(spent(entries).values()) == pytest.approx(BEFORE_S + entries[-1].t, abs=0.01)
+
+
+def test_failed_quantization_and_a_server_that_never_was_ready_are_not_taken_for_tests() -> None:
+    def without(kind: type) -> list[tuple[float, Event]]:
+        return [(t, event) for t, event in synthetic.events() if not isinstance(event, kind)]
+
+    found = spent(timed([pair for pair in without(Quantized) if pair[0] < 15.5]))
+    assert (found["quantize"], found["tests"]) == pytest.approx((13.01, 0))
+    found = spent(timed(without(ServerReady)))
+    assert (found["ready"], found["load"]) == pytest.approx((0, 72.5 - 16.2 - 3.2))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_finished_page_shows_where_the_time_went_and_an_unfinished_one_does_not(language: str) -> None:
+    section = standalone(summarize(timed()), Texts(language)).partition('id="time"')[2].partition("</section>")[0]
+    assert section.count("<rect") == len(STAGES)
+    assert "1:19 min" in section
+    assert 'id="time"' not in standalone(summarize(timed()[:-1]), Texts(language))
