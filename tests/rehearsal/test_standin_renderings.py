@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from fixtures.standin.checkpoint import STANDIN_FOLDER, VOCABULARY
+from fixtures.standin.tokenizer_files import padded, write_tokenizer
 from tools.standin.dialogue import Dialogue
 from tools.standin.dialogues import generate
 from tools.standin.rendering import BUILTIN_SYSTEM, text
-from tools.standin.tokenizer import padded, write_tokenizer
 
 model = pytest.importorskip("lmdeploy.model")
 

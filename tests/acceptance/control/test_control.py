@@ -14,7 +14,6 @@ from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
 from tests.acceptance.control.plugin import cost_fault
-from tools.trial_record import TrialRecord
 
 pytestmark = [pytest.mark.gpu, pytest.mark.control]
 
@@ -29,7 +28,6 @@ def test_quantization_costs_little(
     contract: Capabilities,
     settings: Settings,
     evidence: Evidence,
-    trial_record: TrialRecord,
     measure: Measure,
 ) -> None:
     """Same questions, same seeds: the quantized server is not shown to lose more than is tolerated."""
@@ -41,7 +39,6 @@ def test_quantization_costs_little(
     quantized = run_all(client, evidence, topic.claim, attempt, plan)
     unquantized = run_all(control, evidence, f"{topic.claim}.unquantized", attempt, plan)
     paired = pair([not reason for reason in unquantized.reasons], [not reason for reason in quantized.reasons])
-    trial_record.add_control(topic.claim, topic.sampling.temperature, paired)
     measure("control", str(paired), limit=f"cost not shown above {100 * HIGHEST_COST:g} points")
     fault = cost_fault(paired, str(unquantized), str(quantized))
     assert not fault, fault

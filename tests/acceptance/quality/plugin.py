@@ -39,7 +39,6 @@ from tests.acceptance.quality.endpoint import ScoringEndpoint
 from tests.acceptance.quality.limits import FIRST_TRIALS, PROMPTS, REHEARSED_PROMPTS, TRIALS
 from tests.acceptance.quality.passages import Prompt, Tokens, fingerprint, passages, prompts, tokens
 from tests.acceptance.quality.result import Quality
-from tools.quality.record import keep
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,6 @@ class Questions:
 
 @pytest.fixture(scope="session")
 def quality(
-    request: pytest.FixtureRequest,
     checkpoint: Checkpoint,
     quantized: QuantizedCheckpoint,
     environment: EnvironmentRecorded,
@@ -78,17 +76,12 @@ def quality(
     progress: Progress,
     xprocess: XProcess,
 ) -> Quality:
-    """The comparison, made once. Its record is written whatever the tests think of it.
-
-    Raises AcceptanceError where a server does not start, dies, or does not answer.
-    """
+    """The comparison, made once. Raises AcceptanceError where a server does not start, dies, or does not answer."""
+    del environment  # only asked for so that the events say on what
     geometry = Geometry.of(checkpoint.config)
     ground = Ground(settings, api_key, lmdeploy_table, geometry, sampler, evidence, progress, xprocess)
     plain = tool_aware_copy(checkpoint.folder, checkpoint.name, settings.work_dir / "quality", lmdeploy_table)
-    found = compare(ground, plain, quantized.folder)
-    name = checkpoint.origin if checkpoint.origin != "path" else checkpoint.name
-    keep(request.config, settings, evidence.folder, name, found, environment)
-    return found
+    return compare(ground, plain, quantized.folder)
 
 
 def compare(ground: Ground, unquantized: Path, quantized: Path) -> Quality:

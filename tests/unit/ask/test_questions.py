@@ -26,7 +26,8 @@ from fixtures.ask.questions import (
 from fixtures.client.tools import Call, execute
 from fixtures.judge.conversation import Executed, Expected, ToolConversation, judge
 from fixtures.run import claims
-from tools.standin import problems
+from tools.standin.problems import WORDS
+from tools.standin.texts import PROBLEMS
 
 DRAWN = 60
 ALL = {topic.claim: topic for topic in (*TOPICS, *CONTROL)}
@@ -79,7 +80,7 @@ def test_every_call_that_is_expected_is_possible(topic: Topic) -> None:
 
 
 def test_both_tasks_of_one_turn_are_asked_in_wordings_that_the_stand_in_knows() -> None:
-    known = {text for texts in (problems.AT_ONCE_ZH, problems.AT_ONCE_EN) for text in texts}
+    known = {text for texts in (PROBLEMS["at_once_zh"], PROBLEMS["at_once_en"]) for text in texts}
     assert {wording.replace("{}+{}", "{e}").replace("{}*{}", "{f}") for wording in AT_ONCE} <= known
     for number in range(1, DRAWN):
         question = ALL[TWO_CALLS].question(number)
@@ -124,13 +125,13 @@ def test_the_history_holds_two_solved_questions() -> None:
         assert str(execute(Call("c", name, {"a": a, "b": b}))) in reply
 
 
-@pytest.mark.parametrize(("used", "known"), [(WORDS_ZH, problems.WORDS_ZH), (WORDS_EN, problems.WORDS_EN)])
+@pytest.mark.parametrize(("used", "known"), [(WORDS_ZH, WORDS["zh"]), (WORDS_EN, WORDS["en"])])
 def test_the_stand_in_knows_the_wordings_of_the_word_problems(
     used: tuple[tuple[str, object], ...], known: object
 ) -> None:
-    people = "|".join((*problems.PEOPLE_ZH, *problems.PEOPLE_EN))
-    things = "|".join((*problems.THINGS_ZH, *problems.THINGS_EN))
-    boxes = "|".join(problems.BOXES_ZH)
+    people = "|".join((*PROBLEMS["people_zh"], *PROBLEMS["people_en"]))
+    things = "|".join((*PROBLEMS["things_zh"], *PROBLEMS["things_en"]))
+    boxes = "|".join(PROBLEMS["boxes_zh"])
 
     def shape(text: str) -> str:
         text = re.sub(r"\{[nm]\}", "N", re.sub(people, "N", text))

@@ -53,22 +53,22 @@ def test_json_is_kept_as_json(port: int) -> None:
     )
 
 
-def test_a_stream_is_kept_chunk_by_chunk(port: int) -> None:
+def test_stream_is_kept_chunk_by_chunk(port: int) -> None:
     assert ask("127.0.0.1", port, Case("streamed", "/", {"stream": True})).body == [CHUNK, CHUNK, "[DONE]"]
 
 
-def test_a_long_request_is_shortened_in_the_record(port: int) -> None:
+def test_long_request_is_shortened_in_the_record(port: int) -> None:
     kept = ask("127.0.0.1", port, Case("long", "/", {"content": "狐" * 1000})).request
     assert kept["content"].endswith("(1000 characters)")
 
 
-def test_a_shape_has_keys_and_types_without_values() -> None:
+def test_shape_has_keys_and_types_without_values() -> None:
     one = {"id": "a", "usage": {"total_tokens": 3}, "choices": [{"finish_reason": "stop"}]}
     other = {"id": "b", "usage": {"total_tokens": 9}, "choices": [{"finish_reason": "stop"}]}
     assert shape(one) == shape(other)
 
 
-def test_the_number_of_equal_chunks_does_not_count() -> None:
+def test_number_of_equal_chunks_does_not_count() -> None:
     assert shape([CHUNK, CHUNK, "[DONE]"]) == shape([CHUNK, "[DONE]"])
 
 
@@ -81,7 +81,7 @@ def test_the_number_of_equal_chunks_does_not_count() -> None:
         ({"id": "a", "usage": [1]}, "$.usage: ['int'], recorded NoneType"),
     ],
 )
-def test_a_difference_is_told_by_its_path(ours: object, line: str) -> None:
+def test_difference_is_told_by_its_path(ours: object, line: str) -> None:
     assert differences(shape(ours), shape({"id": "a", "usage": None})) == [line]
 
 
