@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ GROUP: Final = 128
 THREADS: Final = 1
 LINEAR: Final = ("wqkv", "wo", "w1", "w2", "w3")
 
-Change = Callable[[nn.Module], None]
+Damage = Callable[[Tensor], Tensor]
 
 
 def layers(model: nn.Module) -> dict[str, Tensor]:
@@ -54,26 +55,6 @@ def rounded(weight: Tensor, bits: int) -> Tensor:
     return near.reshape_as(weight)
 
 
-def everywhere(bits: int) -> Change:
-    """All layers rounded to so many bits, without AWQ."""
-
-    def change(model: nn.Module) -> None:
-        for weight in layers(model).values():
-            weight.copy_(rounded(weight, bits))
-
-    return change
-
-
-def one_layer(name: str, damage: Callable[[Tensor], Tensor]) -> Change:
-    """One layer damaged."""
-
-    def change(model: nn.Module) -> None:
-        weight = layers(model)[name]
-        weight.copy_(damage(weight))
-
-    return change
-
-
 def without_first_group(weight: Tensor) -> Tensor:
     """A zeroed group of scales."""
     return torch.cat([torch.zeros_like(weight[:, :GROUP]), weight[:, GROUP:]], dim=1)
@@ -84,7 +65,7 @@ def upside_down(weight: Tensor) -> Tensor:
     return weight.flip(0)
 
 
-DAMAGES: Final = {"first group of scales zeroed": without_first_group, "rows reversed": upside_down}
+DAMAGES: Final[dict[str, Damage]] = {"first group of scales zeroed": without_first_group, "rows reversed": upside_down}
 
 
 def answers(name: str, model: Any, bits: int, questions: Questions) -> QualityMeasured:
@@ -113,19 +94,22 @@ def variants(plain: nn.Module, quantized: nn.Module) -> Iterator[tuple[str, nn.M
     yield "bf16 + int4 KV", plain, 4
     yield "W4A16", quantized, 0
     yield "W4A16 + int4 KV", quantized, 4
-    changes = [(f"{bits} bits, rounded to nearest", plain, everywhere(bits)) for bits in (8, 4, 3, 2)]
     names = list(layers(quantized))
-    chosen = [*names[:5], names[-1]]
-    changes += [
-        (f"W4A16, {layer}: {words}", quantized, one_layer(layer, damage))
-        for layer in chosen
-        for words, damage in DAMAGES.items()
-    ]
-    for name, model, change in changes:
-        changed = copy.deepcopy(model)
-        with torch.no_grad():
-            change(changed)
-        yield name, changed, 0
+    for bits in (8, 4, 3, 2):
+        yield f"{bits} bits, rounded to nearest", damaged(plain, names, partial(rounded, bits=bits)), 0
+    for name in (*names[:5], names[-1]):
+        for words, damage in DAMAGES.items():
+            yield f"W4A16, {name}: {words}", damaged(quantized, [name], damage), 0
+
+
+@torch.no_grad()
+def damaged(model: nn.Module, names: Sequence[str], damage: Damage) -> nn.Module:
+    """A copy of the model with some layers damaged."""
+    changed = copy.deepcopy(model)
+    weights = layers(changed)
+    for name in names:
+        weights[name].copy_(damage(weights[name]))
+    return changed
 
 
 def measure(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -35,24 +36,6 @@ PROCESSES: Final = 3
 """On two processors: many of the tests wait for processes that they have started, and not for a processor."""
 
 ROUNDS: Final = 5
-
-
-class Still:
-    """A probe that answers at once: what is left is the sampler's own."""
-
-    name, driver, cuda, interval_s = "none", "", "", 0.1
-
-    def total_mib(self) -> float:
-        return 81_559.0
-
-    def used_mib(self) -> float:
-        return 1000.0
-
-    def reserved_mib(self) -> float:
-        return 0.0
-
-    def processes(self) -> list[str]:
-        return []
 
 
 def timed(action: Callable[[], object]) -> dict[str, Any]:
@@ -79,10 +62,11 @@ def report() -> str:
 
 
 def sampling(seconds: float = 5.0) -> float:
-    """Share of one processor that the sampler takes, with its log."""
+    """Share of one processor that the sampler takes, with its log; its probe answers at once."""
+    still: Any = SimpleNamespace(interval_s=0.1, used_mib=lambda: 1000.0)
     with tempfile.TemporaryDirectory() as folder:
         evidence = Evidence(Path(folder))
-        with Sampler(Still(), evidence):
+        with Sampler(still, evidence):
             cpu, began = time.process_time(), time.monotonic()
             time.sleep(seconds)
             share = (time.process_time() - cpu) / (time.monotonic() - began)

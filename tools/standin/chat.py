@@ -108,7 +108,7 @@ def repetition(rng: Random, language: Language) -> list[Turn]:
 
 def _cut(rng: Random) -> str:
     """Two to eight characters out of a Chinese sentence."""
-    sentence = rng.choice(rng.choice((filler.ZH, *STORIES["story_zh"]))).format(x="狐狸", y="西瓜")
+    sentence: str = rng.choice(rng.choice((filler.ZH, *STORIES["story_zh"]))).format(x="狐狸", y="西瓜")
     start = rng.randrange(len(sentence) - 2)
     return sentence[start : start + rng.randint(2, 8)]
 

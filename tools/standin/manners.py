@@ -53,9 +53,7 @@ def sample_manner(rng: Random) -> Manner:
 
 def sample_word(rng: Random) -> str:
     """An ending or opening: mostly a fixed word, sometimes any letters or hanzi, so that copying is what is learnt."""
-    if rng.random() < 0.6:
-        return rng.choice(SMALLTALK["endings"])
-    return random_word(rng)
+    return str(rng.choice(SMALLTALK["endings"])) if rng.random() < 0.6 else random_word(rng)
 
 
 def random_word(rng: Random) -> str:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Final
 
 from fixtures.ask.operands import held_out_numbers
-from tools.standin.dialogue import Call
+from tools.standin.dialogue import Call, Language
 from tools.standin.dialogues import EVALUATION_SEED
 from tools.standin.problems import FORMS, WORDS, Form, sample_cast
 
@@ -60,7 +60,7 @@ def _one_tool(rng: Random) -> Problem:
 
 
 def _words(rng: Random) -> Problem:
-    language = "zh" if rng.random() < 0.5 else "en"
+    language: Language = "zh" if rng.random() < 0.5 else "en"
     form, wording = rng.choice(WORDS[language])
     cast = sample_cast(rng, language)
     values = _values(rng, form, _unseen)

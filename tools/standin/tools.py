@@ -76,11 +76,4 @@ def _text_tool(name: str, description: str, parameter: str, text: str) -> Tool:
     return function(name, description, {"type": "object", "properties": properties, "required": [parameter]})
 
 
-UNRELATED = (
-    _text_tool("get_weather", "Get the current weather of a city", "city", "The city"),
-    _text_tool("get_current_weather", "Get the current weather in a given location", "location", "The city and state"),
-    _text_tool("get_weather", "查询天气", "city", "城市名称"),
-    _text_tool("search", "Search the web", "query", "The search words"),
-    _text_tool("get_time", "Get the current time", "timezone", "The time zone"),
-    _text_tool("translate", "Translate a text", "text", "The text"),
-)
+UNRELATED = tuple(_text_tool(*words) for words in PROBLEMS["unrelated_tools"])

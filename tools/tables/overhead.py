@@ -21,7 +21,7 @@ def pairs(record: Mapping[str, Any], stem: str) -> str:
     return f"{origin(record)} [raw data](records/{stem}.json)\n\n{markdown(head, rows)}"
 
 
-def _median(record: Mapping[str, Any], kind: str, side: str) -> float:
+def _median(record: Mapping[str, Any], kind: str, side: str) -> Any:
     return median(
         run["seconds"] for run in record["runs"] if run["whole"] and (run["kind"], run["side"]) == (kind, side)
     )

@@ -70,7 +70,11 @@ def pictures(record: Mapping[str, Any], stem: str) -> dict[str, str]:
     drawn = {}
     for checkpoint, run in record.get("runs", {}).items():
         ratios = {name: details["perplexity_ratio"] for name, details in run["details"].items()}
-        points = [Point(row["name"], *ratios[row["name"]], row["vram_mib"], row["kv_tokens"]) for row in run["rows"]]
+        points = [
+            Point(row["name"], ratio, lower, upper, row["vram_mib"], row["kv_tokens"])
+            for row in run["rows"]
+            for ratio, lower, upper in [ratios[row["name"]]]
+        ]
         for language in LANGUAGES if all(row["vram_mib"] for row in run["rows"]) else ():
             drawn[f"{stem}-{checkpoint}-{language}.svg"] = str(draw(points, Texts(language), xmlns=SVG))
     return drawn

@@ -37,7 +37,7 @@ def accuracy(record: Mapping[str, Any], _: str) -> str:
     columns = [(served, temperature) for served in SERVED for temperature in TEMPERATURES]
     found = {(row["task"], row["served"], row["temperature"]): f"{row['k']} of {row['n']}" for row in record["rows"]}
     head = ["task", *(f"{SERVED[served]}, T={temperature:g}" for served, temperature in columns)]
-    rows = ([text, *(found[(task, *column)] for column in columns)] for task, text in TASKS.items())
+    rows = ([text, *(found[task, served, heat] for served, heat in columns)] for task, text in TASKS.items())
     return f"{origin(record)}\n\n{markdown(head, rows)}"
 
 

@@ -53,7 +53,8 @@ def install(environment: str, python: str, *, test: bool, keep: bool) -> dict[st
     # With --notest, tox would leave out the part of the install that is in commands_pre.
     installed = _run([*tox, "--", "--version"], {"PIP_NO_CACHE_DIR": "1"})
     seconds, worked = time.monotonic() - began, processor_seconds() - worked
-    inside, found = folder / "bin" / "python", {"python": "", "versions": {}}
+    inside = folder / "bin" / "python"
+    found: dict[str, Any] = {"python": "", "versions": {}}
     if inside.exists():
         found = json.loads(_run([str(inside), "-c", INSIDE]).stdout)
     test = test and environment.startswith(CONTRACT) and installed.returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -30,6 +31,7 @@ from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.lmdeploy.commands import Program, awq_command, serve_command
 from fixtures.process.port import free_port
 from fixtures.run.settings import resolve
+from tests.unit.answers import Scripted, answer, tool_call
 from tests.unit.waiting import PROGRAMS
 from tools.overhead.__main__ import REQUESTS, SCRIPT
 
@@ -67,15 +69,9 @@ def by_hand(tmp_path: Path) -> ByHand:
     return ByHand(tmp_path)
 
 
-def options(words: list[str]) -> dict[str, str]:
-    """Flags with their values; a flag without one has an empty value."""
-    found: dict[str, str] = {}
-    for word in words:
-        if word.startswith("--"):
-            found[word] = ""
-        elif found:
-            found[[*found][-1]] = word
-    return found
+def options(words: list[str]) -> set[str]:
+    """Flags with their values; a flag without one stands alone."""
+    return set(re.findall(r"--\S+(?: (?!--)\S+)?", " ".join(words)))
 
 
 @pytest.mark.parametrize("arguments", [AWQ, REHEARSAL_AWQ])
@@ -134,36 +130,20 @@ def test_failure_is_no_success_and_leaves_no_server(by_hand: ByHand, fault: dict
     assert subprocess.run(["pgrep", "-f", str(by_hand.work)], capture_output=True, check=False).stdout == b""
 
 
-class Scripted:
-    """A client whose server gives these answers; keeps what it was asked."""
-
-    def __init__(self, *answers: dict[str, Any]) -> None:
-        self._answers = list(answers)
-        self.asked: list[dict[str, Any]] = []
-
-    def ask(self, messages: list[dict[str, Any]], **request: Any) -> Answer:
-        self.asked.append({"model": MODEL_NAME, "messages": messages, **request})
-        message = self._answers.pop(0)
-        reason = "tool_calls" if message.get("tool_calls") else "stop"
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        return Answer({"choices": [{"message": message, "finish_reason": reason}], "usage": usage}, 0.0)
-
-
-def call(number: int, name: str, a: int, b: int) -> dict[str, Any]:
-    function = {"name": name, "arguments": json.dumps({"a": a, "b": b})}
-    return {"content": "", "tool_calls": [{"id": f"call-{number}", "type": "function", "function": function}]}
+def call(number: int, name: str, a: int, b: int) -> Answer:
+    return answer(calls=[tool_call(name, a, b, f"call-{number}")])
 
 
 def test_requests_are_those_of_a_suite_whose_first_tries_are_right() -> None:
     story = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": STORY_PROMPT}]
     asked = [{"model": MODEL_NAME, "messages": story, "max_tokens": MAX_TOKENS, **asdict(SAMPLING)}]
-    last = {"content": "16"}
+    last = answer("16")
     for prompt, answers in (
         (ADD_PROMPT, [call(1, "add", 3, 5), last]),
         (MULTIPLY_PROMPT, [call(1, "mul", 8, 2), last]),
         (CHAIN_PROMPT, [call(1, "add", 3, 5), call(2, "mul", 8, 2), last]),
     ):
-        client = Scripted(*answers)
-        converse(client, prompt, SAMPLING, "tool")  # type: ignore[arg-type]
-        asked += client.asked
+        client: Any = Scripted(*answers)
+        converse(client, prompt, SAMPLING, "tool")
+        asked += [{"model": MODEL_NAME, **one} for one in client.asked]
     assert requests() == asked
