@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -127,3 +128,9 @@ def test_run_of_which_nothing_is_kept_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"events\.jsonl"):
         record.main([str(tmp_path), "--out", str(tmp_path / "records")])
     assert not (tmp_path / "records").exists()
+
+
+def test_run_imports_no_tool_but_the_calibration_text() -> None:
+    sources = [file for folder in ("fixtures", "tests/acceptance") for file in (ROOT / folder).rglob("*.py")]
+    found = {file.name: re.findall(r"^\s*(?:from|import) tools\b.*", file.read_text("utf-8"), re.M) for file in sources}
+    assert [line for lines in found.values() for line in lines] == ["from tools.standin.calibration import OWN_TEXTS"]

@@ -1,4 +1,4 @@
-"""`python -m tools.artefact NAME=SOURCE=QUANTIZED ...`: measure the verification of artefacts that lmdeploy made.
+"""`python -m tools.artefact.record NAME=SOURCE=QUANTIZED ...`: measure the verification of lmdeploy's artefacts.
 
 Honest artefacts, each in a process of its own so that its memory is its own; corruptions of the first; seconds and
 memory. Writes docs/records/artefact.json. Needs no GPU.
@@ -91,7 +91,7 @@ def _pair(text: str) -> tuple[str, Path, Path]:
 
 def main(words: Sequence[str]) -> None:
     """The program."""
-    parser = argparse.ArgumentParser(prog="python -m tools.artefact", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.artefact.record", description="measure the verification")
     parser.add_argument("pairs", type=_pair, nargs="+", metavar="NAME=SOURCE=QUANTIZED", help="an honest artefact")
     pairs: list[tuple[str, Path, Path]] = parser.parse_args(words).pairs
     honest = []
@@ -103,7 +103,7 @@ def main(words: Sequence[str]) -> None:
         corruptions = _corruptions(source, quantized, Path(folder))
     names = " ".join(f"{name}=SOURCE=QUANTIZED" for name, _, _ in pairs)
     record = {
-        **head_now(f"python -m tools.artefact {names}"),
+        **head_now(f"python -m tools.artefact.record {names}"),
         "hardware": f"{_processor()}, {os.cpu_count()} threads, {PROCESSES} used; no GPU",
         "honest": honest,
         "honest_flagged": sum(bool(row["findings"]) for row in honest),
