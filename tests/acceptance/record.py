@@ -14,8 +14,8 @@ from fixtures.run.subjects import HOMEWORK
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:
-    """The verdict, and the claims that did not pass with their causes; nothing of a rehearsal, of another subject, or of a
-    run that was killed."""
+    """The verdict, and the claims that did not pass with their causes; nothing of a rehearsal, of another subject, or
+    of a run that was killed."""
     run = summarize(entries)
     started, environment, verdict = run.started, run.environment, run.verdict
     if started is None or environment is None or not environment.gpu:
