@@ -7,14 +7,13 @@ with simulated W4A16 and int4 KV quantization (see quantization.py).
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import multiprocessing
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -244,31 +243,18 @@ def save_checkpoint(model: Any, shape: Shape, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.standin.train", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that make dialogues")
-    parser.add_argument(
-        "--examples", type=Path, help="keep the tokenized dialogues in this .npz file, or take them from it"
-    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--recipe", type=json.loads, default={}, help="JSON object of fields of Recipe to change")
-    parser.add_argument("--shape", type=json.loads, default={}, help="JSON object of fields of Shape to change")
-    arguments = parser.parse_args()
-    recipe, shape = Recipe(**arguments.recipe), replace(STANDIN_SHAPE, **arguments.shape)
-    print(f"{recipe}\n{shape}\n{shape.parameters()} parameters", flush=True)
-    started = time.monotonic()
-    if arguments.examples and arguments.examples.exists():
-        examples = Examples(**numpy.load(arguments.examples))
-    else:
-        examples = make_examples(recipe.seed, recipe.dialogues, arguments.workers)
-        if arguments.examples:
-            numpy.savez(arguments.examples, **vars(examples))
-    seconds = time.monotonic() - started
-    print(f"{seconds:6.1f} s {len(examples.starts) - 1} dialogues, {len(examples.ids)} tokens", flush=True)
-    model = new_model(shape, STANDIN, recipe.seed)
-    train(model, examples, recipe, arguments.device)
-    save_checkpoint(model, shape, arguments.out)
-    print(f"{time.monotonic() - started:6.1f} s written to {arguments.out}", flush=True)
+    given = parser.parse_args()
+    recipe, started = Recipe(), time.monotonic()
+    examples = make_examples(recipe.seed, recipe.dialogues, given.workers)
+    print(f"{time.monotonic() - started:6.1f} s {len(examples.starts) - 1} dialogues, {len(examples.ids)} tokens")
+    model = new_model(STANDIN, STANDIN_FOLDER, recipe.seed)
+    train(model, examples, recipe, given.device)
+    save_checkpoint(model, STANDIN, given.out)
+    print(f"{time.monotonic() - started:6.1f} s written to {given.out}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -368,10 +368,12 @@ class _Run:
 def record(
     suffered: Sequence[Suffered], environment: EnvironmentRecorded, command: str, now: datetime
 ) -> dict[str, Any]:
-    """The faults as they are committed: what was run, on what, and a row per fault. MiB, seconds."""
+    """What was run, on what, and a row for each fault. MiB, seconds."""
     rows = [one.row() for one in suffered]
     return {
-        **head(environment, command, now),
+        "command": command,
+        "date": now.isoformat(timespec="seconds"),
+        **asdict(environment),
         "faults": rows,
         "leftovers": sum(len(row["left"]) for row in rows),
     }

@@ -40,7 +40,6 @@ from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.limits import FIRST_TRIALS, PROMPTS, REHEARSED_PROMPTS, TRIALS
 from tests.acceptance.quality.passages import Prompt, Tokens, fingerprint, passages, prompts, tokens
 from tests.acceptance.quality.result import Quality
-from tools.quality.record import keep
 
 CHAINS = "quality.chains"
 """The name under which the two-step chains are drawn: greedy, so that what differs is the server."""
@@ -70,7 +69,6 @@ class Questions:
 
 @pytest.fixture(scope="session")
 def quality(
-    request: pytest.FixtureRequest,
     checkpoint: Checkpoint,
     quantized: QuantizedCheckpoint,
     environment: EnvironmentRecorded,
@@ -82,10 +80,8 @@ def quality(
     progress: Progress,
     xprocess: XProcess,
 ) -> Quality:
-    """The comparison, made once. Its record is written whatever the tests think of it.
-
-    Raises AcceptanceError where a server does not start, dies, or does not answer.
-    """
+    """The comparison, made once. Raises AcceptanceError where a server does not start, dies, or does not answer."""
+    del environment  # only asked for so that the events say on what
     geometry = Geometry.of(checkpoint.config)
     ground = Ground(settings, api_key, capabilities, geometry, sampler, evidence, progress, xprocess)
     plain = tool_aware_copy(checkpoint.folder, checkpoint.name, settings.work_dir / "quality", capabilities)
