@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fixtures.run.subjects import HOMEWORK
+
 from fixtures.evidence.events import Entry, RunFinished
 from fixtures.lmdeploy.capabilities import in_order
 from fixtures.report.stages import stages
 from fixtures.report.summary import summarize
-from fixtures.run.subjects import HOMEWORK
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:

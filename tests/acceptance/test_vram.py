@@ -9,6 +9,7 @@ from fixtures.gpu.sampler import RELEASE_DEADLINE_S, Sampler, wait_released
 from fixtures.judge.deployment import release_fault
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, assert_no_fault
+from fixtures.run.units import GIB_IN_MIB
 from fixtures.server.deployment import Deployment
 
 pytestmark = pytest.mark.gpu

@@ -87,7 +87,7 @@ def quantized(standin: Checkpoint, on_the_cpu: Settings, capabilities: Capabilit
     """The stand-in as this version's auto_awq quantizes it."""
     return quantize(
         standin,
-        choose("local", capabilities.calib_dataset, OWN_TEXTS),
+        choose("local", capabilities.calib_dataset),
         on_the_cpu,
         capabilities,
         lmdeploy_program(rehearse=True),

@@ -6,6 +6,7 @@ from typing import Any
 
 import requests
 
+from fixtures.ask.conversation import converse
 from fixtures.ask.questions import GREEDY
 from fixtures.client.answer import Answer
 from fixtures.client.client import Client
@@ -153,15 +154,13 @@ def test_call_ids_are_as_promised(client: Client, capabilities: Capabilities, me
 @claim("server.result_as_tool", part="contract", zh="结果以 tool 返回", en="results given as tool")
 def test_results_are_taken_as_tool(client: Client, capabilities: Capabilities) -> None:
     """The homework's chain, to its final sentence."""
-    fault = judge(conversation(client, "tool", capabilities), CHAIN)
-    assert not fault, fault
+    assert_no_fault(conversation_fault(conversation(client, "tool", capabilities), CHAIN))
 
 
 @claim("server.result_as_environment", part="contract", zh="结果以 environment 返回", en="results given as environment")
 def test_results_are_taken_as_environment(client: Client, capabilities: Capabilities) -> None:
     """The chain in the words of 2024."""
-    fault = judge(conversation(client, "environment", capabilities), CHAIN)
-    assert not fault, fault
+    assert_no_fault(conversation_fault(conversation(client, "environment", capabilities), CHAIN))
 
 
 @claim("server.streamed_call", part="contract", zh="流式返回的函数调用", en="a streamed call")

@@ -109,15 +109,21 @@ def _swap_decoders(tensors: Stored, _: Stored) -> None:
         tensors[name], tensors[other] = tensors[other], tensors[name]
 
 
-def _each(parts: Iterable[str], change: Callable[[Any], Any]) -> Callable[[Stored, Stored], None]:
-    """Something done to parts of the layer's quantization."""
+def _groups_of_64(tensors: Stored, _: Stored) -> None:
+    for part in ("qzeros", "scales"):
+        dtype, values = tensors[f"{LAYER}.{part}"]
+        tensors[f"{LAYER}.{part}"] = (dtype, np.repeat(values, 2, axis=0))
 
-    def change_them(tensors: Stored, _: Stored) -> None:
-        for part in parts:
-            dtype, values = tensors[f"{LAYER}.{part}"]
-            tensors[f"{LAYER}.{part}"] = (dtype, change(values))
 
-    return change_them
+def _repack(tensors: Stored, _: Stored) -> None:
+    for part in ("qweight", "qzeros"):
+        dtype, words = tensors[f"{LAYER}.{part}"]
+        tensors[f"{LAYER}.{part}"] = (dtype, pack_columns(unpack_columns(words), IN_ORDER))
+
+
+def _zeros_plus_one(tensors: Stored, _: Stored) -> None:
+    dtype, words = tensors[f"{LAYER}.qzeros"]
+    tensors[f"{LAYER}.qzeros"] = (dtype, pack_columns(np.minimum(unpack_columns(words) + 1, 15).astype(np.uint8)))
 
 
 def _norm_not_smoothed(tensors: Stored, source: Stored) -> None:
@@ -141,6 +147,27 @@ def _head_quantized(tensors: Stored, _: Stored) -> None:
         tensors[f"output.{part}"] = tensors[f"{LAYER}.{part}"]
 
 
+def _eight_bits(tensors: Stored, _: Stored) -> None:
+    for part in ("qweight", "qzeros"):
+        dtype, words = tensors[f"{LAYER}.{part}"]
+        tensors[f"{LAYER}.{part}"] = (dtype, np.repeat(words, 2, axis=1))
+
+
+def _transposed(tensors: Stored, _: Stored) -> None:
+    dtype, words = tensors[f"{LAYER}.qweight"]
+    tensors[f"{LAYER}.qweight"] = (dtype, pack_columns(np.ascontiguousarray(unpack_columns(words).T)))
+
+
+def _inputs_reversed(tensors: Stored, _: Stored) -> None:
+    dtype, words = tensors[f"{LAYER}.qweight"]
+    tensors[f"{LAYER}.qweight"] = (dtype, np.ascontiguousarray(words[::-1]))
+
+
+def _constant(tensors: Stored, _: Stored) -> None:
+    dtype, words = tensors[f"{LAYER}.qweight"]
+    tensors[f"{LAYER}.qweight"] = (dtype, np.full_like(words, 0x77777777))
+
+
 def _drop(name: str) -> Callable[[Stored, Stored], None]:
     def change(tensors: Stored, _: Stored) -> None:
         del tensors[name]
@@ -160,20 +187,21 @@ def _float_scales(tensors: Stored, _: Stored) -> None:
     tensors[f"{LAYER}.scales"] = ("F32", as_float(values, dtype))
 
 
-def _edited(name: str, **changes: Any) -> Callable[[Path], None]:
-    """Keys of a JSON file set to other values."""
-
+def _config(**changes: Any) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
-        _edit(folder / name, lambda config: config | changes)
+        _edit(folder / "config.json", lambda config: config | changes)
 
     return change
 
 
-def _eight_bits_declared(folder: Path) -> None:
-    def change(config: dict[str, Any]) -> Mapping[str, Any]:
-        return config | {"quantization_config": config["quantization_config"] | {"bits": 8}}
+def _declared(**changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        _edit(
+            folder / "config.json",
+            lambda config: config | {"quantization_config": config["quantization_config"] | changes},
+        )
 
-    _edit(folder / "config.json", change)
+    return change
 
 
 def _edit(file: Path, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
@@ -220,6 +248,10 @@ def _other_vocabulary(folder: Path) -> None:
         return tokenizer
 
     _edit(folder / "tokenizer.json", swap)
+
+
+def _other_end_token(folder: Path) -> None:
+    _edit(folder / "tokenizer_config.json", lambda config: config | {"eos_token": "<unk>"})
 
 
 def _other_template(folder: Path) -> None:
@@ -288,22 +320,6 @@ CATALOGUE: Final = (
         "no quantization declared", "config.json", "declares_nothing", folder=_config(quantization_config=None)
     ),
     Corruption(
-        "groups of 64 labelled 128", LAYER, "groups of 64, and config.json declares 128",
-        _each(("qzeros", "scales"), lambda values: np.repeat(values, 2, axis=0)),
-    ),
-    Corruption(
-        "codes packed in plain order", LAYER, "is packed in the order 0 1 2 3 4 5 6 7",
-        _each(("qweight", "qzeros"), lambda words: pack_columns(unpack_columns(words), IN_ORDER)),
-    ),
-    Corruption(
-        "zero points one too large", LAYER, "zero points that are one too large",
-        _each(("qzeros",), lambda words: pack_columns(np.minimum(unpack_columns(words) + 1, 15).astype(np.uint8))),
-    ),
-    Corruption("a norm not smoothed", LAYER, "that attention_norm does not undo", _norm_not_smoothed),
-    Corruption("a norm's channel doubled", LAYER, "attention_norm does not undo", _scale_by(f"{NORM}.weight", 2.0, 7)),
-    Corruption("a norm's channel negated", NORM, "no multiple", _scale_by(f"{NORM}.weight", -1.0, 7)),
-    Corruption("the last norm altered", "model.norm", "is not the source's", _scale_by("model.norm.weight", 1.02, 3)),
-    Corruption(
         "8 bits declared", "config.json", "declares_otherwise", folder=_declared(bits=8), fields={"key": "bits"}
     ),
     Corruption(
@@ -311,40 +327,9 @@ CATALOGUE: Final = (
         folder=_other_vocabulary, fields={"parts": ["vocab"]},
     ),
     Corruption(
-        "8 bits labelled 4", LAYER, "holds 8 bits a weight",
-        _each(("qweight", "qzeros"), lambda words: np.repeat(words, 2, axis=1)),
+        "another end token", "tokenizer_config.json", "says_otherwise",
+        folder=_other_end_token, fields={"key": "eos_token"},
     ),
-    Corruption(
-        "a layer transposed", LAYER, "is transposed",
-        _each(("qweight",), lambda words: pack_columns(np.ascontiguousarray(unpack_columns(words).T))),
-    ),
-    Corruption(
-        "input channels in reverse", LAYER, "does not hold the source's weights",
-        _each(("qweight",), lambda words: np.ascontiguousarray(words[::-1])),
-    ),
-    Corruption(
-        "a constant layer", LAYER, "holds the same code everywhere",
-        _each(("qweight",), lambda words: np.full_like(words, 0x77777777)),
-    ),
-    Corruption("scales in float32", f"{LAYER}.scales", "has the dtype F32", _float_scales),
-    Corruption("a shard cut short", WEIGHTS, "is truncated", folder=_truncated),
-    Corruption("a Git-LFS pointer", WEIGHTS, "is a Git-LFS pointer", folder=_lfs_pointer),
-    Corruption("shards swapped in the index", "", "is in another shard than the index says", folder=_swapped_shards),
-    Corruption("a shard missing", "", "shards are missing", folder=_lost_shard),
-    Corruption(
-        "another model's rope_theta", "config.json", "says rope_theta",
-        folder=_edited("config.json", rope_theta=10000),
-    ),
-    Corruption(
-        "no quantization declared", "config.json", "declares no quantization",
-        folder=_edited("config.json", quantization_config=None),
-    ),
-    Corruption("8 bits declared", "config.json", "declares bits 8", folder=_eight_bits_declared),
-    Corruption("another vocabulary", "tokenizer.json", "has another vocabulary", folder=_other_vocabulary),
-    Corruption(
-        "another end token", "tokenizer_config.json", "eos_token",
-        folder=_edited("tokenizer_config.json", eos_token="<unk>"),
-    ),
-    Corruption("another chat template", "the chat template", "is neither the source's", folder=_other_template),
+    Corruption("another chat template", "chat_template", "foreign_template", folder=_other_template),
 )  # fmt: skip
 """In the order of the artefact's checks, more or less: numbers, structure, files, declaration, tokenizer."""

@@ -20,10 +20,10 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
+from fixtures.report.catalogue import LANGUAGES, Texts
 
 from fixtures.evidence import Evidence, read
 from fixtures.gpu.sampler import Sampler
-from fixtures.report.catalogue import LANGUAGES, Texts
 from fixtures.report.page import standalone
 from fixtures.report.summary import summarize
 from tools.overhead.__main__ import usual

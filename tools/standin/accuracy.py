@@ -14,11 +14,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
+from fixtures.judge.conversation import Expected, converse, judge
+
 from fixtures.client.client import Client
 from fixtures.client.tools import TOOLS
 from fixtures.errors import AcceptanceError
 from fixtures.homework import Sampling
-from fixtures.judge.conversation import Expected, converse, judge
 from fixtures.server.external_server import ExternalServer
 from tools.records import RECORDS, head_now, read, write
 from tools.standin.problemset import TASKS, Problem, problem_set

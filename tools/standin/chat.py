@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from fixtures.ask import filler, memory_facts
 from fixtures.ask.memory_facts import Fact
+
+from fixtures.ask import filler, memory_facts
 from tools.standin.dialogue import Language, Turn
 from tools.standin.manners import Manner, random_word
 from tools.standin.texts import SMALLTALK, STORIES

@@ -8,6 +8,7 @@ from random import Random
 from typing import Final
 
 from fixtures.ask.operands import held_out_numbers
+
 from tools.standin.dialogue import Call, Language
 from tools.standin.dialogues import EVALUATION_SEED
 from tools.standin.problems import FORMS, WORDS, Form, sample_cast

@@ -26,7 +26,7 @@ from tokenizers import Tokenizer  # type: ignore[import-untyped, import-not-foun
 from torch import Tensor
 from torch.nn import functional
 
-from fixtures.standin.checkpoint import STANDIN, STANDIN_SHAPE, Shape, copy_code, write_config
+from fixtures.standin.checkpoint import STANDIN, Shape, copy_code, write_config
 from tools.standin.dialogues import TRAINING_SEED, generate
 from tools.standin.quantization import FakeQuantization, QuantizedCache
 from tools.standin.rendering import spans

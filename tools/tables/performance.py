@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fixtures.report.catalogue import LANGUAGES, Texts
+
 from tests.acceptance.performance.picture import draw
 from tools.tables import markdown
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fixtures.run.subjects import DOORS
+
 from fixtures.evidence.events import DoorTried, Entry
 from fixtures.judge.verdict import judge_claim
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.run.claims import Claim
-from fixtures.run.subjects import DOORS
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -34,7 +34,6 @@ from fixtures.process.port import listener
 from fixtures.report.reasons import told
 from fixtures.run.settings import Settings
 from fixtures.texts import Texts
-from tools.records import head
 
 MARK: Final = "ACCEPTANCE_FAULT_RUN"
 """Environment variable that every process of a struck run inherits: what is left of it is found by it."""

@@ -17,8 +17,6 @@ from xprocess import XProcess
 from fixtures.ask.load import Endpoint, burst, fill_cache, size_prompts
 from fixtures.errors import ServerError
 from fixtures.evidence import Evidence
-from fixtures.evidence.events import EnvironmentRecorded
-from fixtures.evidence.redaction import Private, redact
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.kv_capacity import LOG_ENVIRONMENT, read_log
 from fixtures.gpu.memory_model import OVERHEAD, Card, Geometry, expected
@@ -33,7 +31,6 @@ from fixtures.run.settings import Settings
 from fixtures.run.units import GIB_IN_MIB, MIB
 from fixtures.server.api_server import RunningServer, serve
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
-from tests.acceptance.ladder.picture import LANGUAGES, draw
 from tests.acceptance.ladder.rungs import HOMEWORK, Climbed, FailedStart, Rung, before_largest_step
 
 PROMPT_TOKENS: Final = 8192

@@ -28,7 +28,6 @@ from fixtures.judge.trials import all_of
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.lmdeploy.commands import ServeCommand, lmdeploy_program, serve_command
 from fixtures.model.checkpoint import Checkpoint
-from fixtures.model.plain_copy import plain_copy
 from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.process.port import free_port
 from fixtures.run.progress import Progress

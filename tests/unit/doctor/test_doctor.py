@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from _pytest.config import Config
-from fixtures.doctor.texts import FINDINGS
 
 from fixtures.doctor import checks
 from fixtures.doctor.finding import Finding, bad, good, note

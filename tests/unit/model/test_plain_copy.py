@@ -5,7 +5,6 @@ from pathlib import Path
 
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.standin.tokenizer_files import TEMPLATE
-from tests.acceptance.control.plugin import tool_aware_copy
 
 
 def test_copy_has_the_template_and_the_checkpoint_stays_as_it_is(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
-from fixtures.report.verification import verify
 from fixtures.report.plugin import put_aside
+from fixtures.report.verification import verify
 from fixtures.session.recording import git_state, new_run_id, selects, subject_of
 from tests.unit.pytest_processes import run
 from tests.unit.report.inner import Inner, inner, suite

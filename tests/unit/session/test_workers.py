@@ -11,9 +11,9 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
-from fixtures.report.verification import verify
 from fixtures.gpu import device as gpu_device
 from fixtures.gpu import placement
+from fixtures.report.verification import verify
 from fixtures.run.settings import resolve
 from fixtures.session.workers import prepare
 from tests.unit.fake_nvml import FakeDevice, FakeNvml

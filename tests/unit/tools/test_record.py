@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.run.subjects import QUALITY
 
 from fixtures.evidence import read as read_events
 from fixtures.evidence.events import (
@@ -23,7 +24,6 @@ from fixtures.evidence.events import (
     TryJudged,
     VramSampled,
 )
-from fixtures.run.subjects import QUALITY
 from tests.acceptance.depth.record import WHOLE
 from tests.acceptance.ladder.rungs import RUNGS
 from tests.acceptance.ladder.unit.synthetic import RECORD as LADDER

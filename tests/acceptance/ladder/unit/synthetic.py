@@ -21,7 +21,6 @@ from fixtures.evidence.events import (
     TestFinished,
     VramExpected,
 )
-from tests.acceptance.ladder.climb import file_stem
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.unit.report import synthetic
 from tests.unit.waiting import ROOT

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from fixtures.report.summary import summarize
-from fixtures.session.environment import record as environment_of
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.ladder.rungs import HOMEWORK
 from tests.acceptance.performance.events import PerformanceMeasured
