@@ -15,7 +15,8 @@ from xprocess import XProcess
 from fixtures.client.client import Client
 from fixtures.evidence.events import Exchanged
 from fixtures.homework import MODEL_NAME, REHEARSAL_AWQ
-from fixtures.lmdeploy.capabilities import Capabilities, capabilities, installed_version
+from fixtures.lmdeploy import capabilities as table
+from fixtures.lmdeploy.capabilities import Capabilities, installed_version
 from fixtures.lmdeploy.commands import lmdeploy_program, serve_command
 from fixtures.model.calibration import choose
 from fixtures.model.checkpoint import STANDIN, Checkpoint, identify
@@ -46,9 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def contract() -> Capabilities:
-    """What the table says of the installed version: what these tests hold against its code."""
-    return capabilities(installed_version())
+def capabilities() -> Capabilities:
+    """The table's row of the installed version, which these tests compare with its code."""
+    return table.capabilities(installed_version())
 
 
 @pytest.fixture(scope="session")
@@ -81,13 +82,13 @@ def standin(on_the_cpu: Settings) -> Checkpoint:
 
 
 @pytest.fixture(scope="session")
-def quantized(standin: Checkpoint, on_the_cpu: Settings, contract: Capabilities) -> QuantizedCheckpoint:
+def quantized(standin: Checkpoint, on_the_cpu: Settings, capabilities: Capabilities) -> QuantizedCheckpoint:
     """What this version's auto_awq made of it."""
     return quantize(
         standin,
-        choose("local", contract.calib_dataset, OWN_TEXTS),
+        choose("local", capabilities.calib_dataset, OWN_TEXTS),
         on_the_cpu,
-        contract,
+        capabilities,
         lmdeploy_program(rehearse=True),
         {"lmdeploy": installed_version()},
         lambda _: None,
@@ -128,9 +129,9 @@ def start(quantized: QuantizedCheckpoint, on_the_cpu: Settings, api_key: str, xp
 
 
 @pytest.fixture(scope="session")
-def server(start: Start, contract: Capabilities) -> Iterator[RunningServer]:
+def server(start: Start, capabilities: Capabilities) -> Iterator[RunningServer]:
     """The homework's server."""
-    with start(contract) as running:
+    with start(capabilities) as running:
         yield running
 
 

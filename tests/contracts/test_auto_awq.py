@@ -38,12 +38,12 @@ def test_auto_awq_quantizes(quantized: QuantizedCheckpoint, standin: Checkpoint,
     en="format of the weights",
 )
 def test_the_weights_are_in_the_promised_format(
-    quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
+    quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
     """`pytorch_model.bin` or `model.safetensors`."""
     found = {file.suffix.lstrip(".") for file in quantized.folder.iterdir()} & {"bin", "safetensors"}
-    measure("format", ", ".join(sorted(found)), limit=contract.weights_format)
-    assert found == {contract.weights_format}
+    measure("format", ", ".join(sorted(found)), limit=capabilities.weights_format)
+    assert found == {capabilities.weights_format}
 
 
 @claim(
@@ -53,14 +53,14 @@ def test_the_weights_are_in_the_promised_format(
     en="dtype of the weights",
 )
 def test_the_weights_have_the_promised_dtype(
-    quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
+    quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
     """What `--dtype auto` makes of a bfloat16 checkpoint."""
     config = json.loads((quantized.folder / "config.json").read_text(encoding="utf-8"))
     declared = config.get("torch_dtype") or config.get("dtype")
     norm = read_tensors(quantized.folder)["model.norm.weight"].dtype
     measure("dtype", str(norm).removeprefix("torch."), limit=str(declared))
-    wanted = torch.bfloat16 if contract.keeps_bfloat16 else torch.float16
+    wanted = torch.bfloat16 if capabilities.keeps_bfloat16 else torch.float16
     assert (norm, declared) == (wanted, str(wanted).removeprefix("torch."))
 
 

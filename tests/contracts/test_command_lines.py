@@ -39,17 +39,17 @@ class Lines:
 
 
 @pytest.fixture(scope="module")
-def lines(settings: Settings, contract: Capabilities) -> Lines:
+def lines(settings: Settings, capabilities: Capabilities) -> Lines:
     """As the homework's settings make them, whatever this run was started with."""
     plain = replace(
         settings, session_len=None, tp=1, backend="turbomind", quant_policy=4, cache_max_entry_count=0.4, rehearse=False
     )
 
     def awq(arguments: AwqArguments) -> Line:
-        return awq_command(NOTHING, MODEL, QUANTIZED, arguments, contract, {}).argv
+        return awq_command(NOTHING, MODEL, QUANTIZED, arguments, capabilities, {}).argv
 
     def served(chosen: Settings, model_format: str = "awq") -> Line:
-        return serve_command(NOTHING, QUANTIZED, MODEL_NAME, model_format, 23333, chosen, contract).argv
+        return serve_command(NOTHING, QUANTIZED, MODEL_NAME, model_format, 23333, chosen, capabilities).argv
 
     return Lines(
         awq=(awq(AWQ), (*awq(REHEARSAL_AWQ), "--device", "cpu")),
@@ -64,17 +64,17 @@ def lines(settings: Settings, contract: Capabilities) -> Lines:
         flags={
             **(
                 {proxy_command(NOTHING, "127.0.0.1", 8000, "").argv: True, (*SERVE, *PROXY_URL): True}
-                if contract.proxy_forwards_key
+                if capabilities.proxy_forwards_key
                 else {}
             ),
-            (*LITE, "--trust-remote-code"): contract.trust_remote_code,
-            (*SERVE, "--trust-remote-code"): contract.trust_remote_code,
+            (*LITE, "--trust-remote-code"): capabilities.trust_remote_code,
+            (*SERVE, "--trust-remote-code"): capabilities.trust_remote_code,
             (*SERVE, "--api-keys", "key"): True,
-            (*LITE, "--dtype", "float16"): contract.dtype_flag,
-            (*SERVE, "--dtype", "float16"): contract.dtype_flag,
-            (*SERVE, "--tool-call-parser", "internlm"): contract.tool_call_parser is not None,
-            (*SERVE, "--enable-metrics"): contract.metrics == "--enable-metrics",
-            (*LITE, "--calib-dataset", "ptb"): contract.calib_dataset == "ptb",
+            (*LITE, "--dtype", "float16"): capabilities.dtype_flag,
+            (*SERVE, "--dtype", "float16"): capabilities.dtype_flag,
+            (*SERVE, "--tool-call-parser", "internlm"): capabilities.tool_call_parser is not None,
+            (*SERVE, "--enable-metrics"): capabilities.metrics == "--enable-metrics",
+            (*LITE, "--calib-dataset", "ptb"): capabilities.calib_dataset == "ptb",
         },
     )
 
@@ -97,10 +97,12 @@ def refused(found: Iterable[Parsed]) -> str:
     zh="接受量化命令",
     en="auto_awq's command line is accepted",
 )
-def test_auto_awq_takes_the_homeworks_arguments(lines: Lines, says: dict[Line, Parsed], contract: Capabilities) -> None:
+def test_auto_awq_takes_the_homeworks_arguments(
+    lines: Lines, says: dict[Line, Parsed], capabilities: Capabilities
+) -> None:
     """As on a GPU and as in a rehearsal; the scale search is off."""
     homework, rehearsal = (says[line] for line in lines.awq)
-    meant = {"calib_dataset": contract.calib_dataset, "w_bits": 4, "w_group_size": 128, "search_scale": False}
+    meant = {"calib_dataset": capabilities.calib_dataset, "w_bits": 4, "w_group_size": 128, "search_scale": False}
     fault = homework.fault(**meant, calib_samples=128, calib_seqlen=2048, batch_size=1)
     assert not fault, fault
     fault = rehearsal.fault(**meant, device="cpu")
@@ -148,13 +150,13 @@ def test_flags_exist_where_the_table_says(lines: Lines, says: dict[Line, Parsed]
     en="--search-scale False means what the table says",
 )
 def test_search_scale_false_is_what_the_table_says(
-    says: dict[Line, Parsed], contract: Capabilities, measure: Measure
+    says: dict[Line, Parsed], capabilities: Capabilities, measure: Measure
 ) -> None:
     """`--search-scale False` as the homework types it."""
     found = says[SEARCH_SCALE]
     meaning = f"means {found.values.get('search_scale')}" if found.accepted else "error"
     measure("search_scale_false", meaning)
-    assert meaning == contract.search_scale
+    assert meaning == capabilities.search_scale
 
 
 @claim(
@@ -193,14 +195,14 @@ def test_gradio_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
     assert not fault, fault
 
 
-def test_what_is_not_offered_is_refused(says: dict[Line, Parsed], contract: Capabilities) -> None:
+def test_what_is_not_offered_is_refused(says: dict[Line, Parsed], capabilities: Capabilities) -> None:
     """A version that has the command after all would be skipped for nothing."""
     there = {" ".join(line[:2]): says[line].accepted for line in (API_CLIENT, GRADIO)}
-    assert there == {name: name in contract.subcommands for name in there}
+    assert there == {name: name in capabilities.subcommands for name in there}
 
 
-def test_the_request_distributor_hands_keys_on_or_not(contract: Capabilities) -> None:
+def test_the_request_distributor_hands_keys_on_or_not(capabilities: Capabilities) -> None:
     """Where it does, it sends a client's headers along with the request; before, a request of its own without any."""
     from lmdeploy.serve.proxy.proxy import NodeManager
 
-    assert hasattr(NodeManager, "_prepare_headers") is contract.proxy_forwards_key
+    assert hasattr(NodeManager, "_prepare_headers") is capabilities.proxy_forwards_key

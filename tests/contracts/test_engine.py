@@ -43,21 +43,21 @@ def why(xprocess: XProcess, settings: Settings, table: Capabilities, how: str, m
 
 
 def test_a_turbomind_that_cannot_be_loaded_is_told(
-    xprocess: XProcess, on_the_cpu: Settings, contract: Capabilities
+    xprocess: XProcess, on_the_cpu: Settings, capabilities: Capabilities
 ) -> None:
-    found = why(xprocess, on_the_cpu, contract, "unloadable", STANDIN)
-    assert contract.fallback.unloadable in found.what
-    assert contract.fallback.shown_by in found.remedy
+    found = why(xprocess, on_the_cpu, capabilities, "unloadable", STANDIN)
+    assert capabilities.fallback.unloadable in found.what
+    assert capabilities.fallback.shown_by in found.remedy
 
 
 def test_a_model_that_turbomind_does_not_know_is_told(
-    xprocess: XProcess, on_the_cpu: Settings, contract: Capabilities, tmp_path: Path
+    xprocess: XProcess, on_the_cpu: Settings, capabilities: Capabilities, tmp_path: Path
 ) -> None:
     model = tmp_path / "gpt2"
     shutil.copytree(STANDIN, model)
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     del config["auto_map"]
     (model / "config.json").write_text(json.dumps({**config, **UNKNOWN}), encoding="utf-8")
-    found = why(xprocess, on_the_cpu, contract, "unknown", model)
+    found = why(xprocess, on_the_cpu, capabilities, "unknown", model)
     assert "supported by" in found.what
     assert "a checkpoint that TurboMind supports" in found.remedy

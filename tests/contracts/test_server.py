@@ -51,9 +51,9 @@ def chunks_of(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
-def conversation(client: Client, role: str, contract: Capabilities) -> ToolConversation:
+def conversation(client: Client, role: str, capabilities: Capabilities) -> ToolConversation:
     """The homework's chain at temperature 0, its results given in `role`."""
-    return converse(client, CHAIN_PROMPT, GREEDY, role, unique_ids=contract.unique_call_ids)
+    return converse(client, CHAIN_PROMPT, GREEDY, role, unique_ids=capabilities.unique_call_ids)
 
 
 @claim(
@@ -62,13 +62,13 @@ def conversation(client: Client, role: str, contract: Capabilities) -> ToolConve
     zh="/health",
     en="/health",
 )
-def test_health_answers(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
+def test_health_answers(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
     """200 when ready; where it could also say 503, it says more than the status."""
     answer = ask(server.host, server.port, "/health")
     measure("status", answer.status, limit="200")
     assert answer.status == 200
     says = json.loads(answer.body or b"null")
-    assert isinstance(says, dict) == contract.health_tells_failure, f"the body is {answer.body[:200]!r}"
+    assert isinstance(says, dict) == capabilities.health_tells_failure, f"the body is {answer.body[:200]!r}"
 
 
 @claim(
@@ -89,11 +89,11 @@ def test_the_server_names_the_model_it_was_told(server: RunningServer) -> None:
     zh="未知模型名的状态码",
     en="status for an unknown model",
 )
-def test_another_model_is_an_error(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
+def test_another_model_is_an_error(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
     """By its status, or up to 0.5 by the body alone."""
     status, _, text = post(server, messages=STORY, model="another")
-    measure("status", status, limit=str(contract.unknown_model_status))
-    assert status == contract.unknown_model_status
+    measure("status", status, limit=str(capabilities.unknown_model_status))
+    assert status == capabilities.unknown_model_status
     assert "error" in text
     assert "choices" not in text
 
@@ -117,14 +117,14 @@ def test_the_story_is_told(client: Client) -> None:
     en="input beyond the context",
 )
 def test_input_beyond_the_context_ends_as_the_table_says(
-    server: RunningServer, quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
+    server: RunningServer, quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
     """An empty answer, an error in the text, or a 4xx that says so. Every character makes a token at least."""
     beyond = "狐" * (int(quantized.source.config["max_position_embeddings"]) + 1)
     status, _, text = post(server, messages=[{"role": "user", "content": beyond}], max_tokens=16)
     came = too_long(status, text)
-    measure("beyond_the_context", came, limit=contract.too_long_input)
-    assert came == contract.too_long_input, text[:500]
+    measure("beyond_the_context", came, limit=capabilities.too_long_input)
+    assert came == capabilities.too_long_input, text[:500]
 
 
 def too_long(status: int, text: str) -> str:
@@ -143,14 +143,16 @@ def too_long(status: int, text: str) -> str:
     zh="流式返回中的 token 计数",
     en="count of tokens in a stream",
 )
-def test_a_stream_counts_its_tokens_where_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
+def test_a_stream_counts_its_tokens_where_promised(
+    client: Client, capabilities: Capabilities, measure: Measure
+) -> None:
     """And its text is the unstreamed one."""
     whole = client.ask(STORY, max_tokens=TOKENS, **asdict(GREEDY))
     streamed = client.stream(STORY, max_tokens=TOKENS, **asdict(GREEDY))
-    measure("usage_in", streamed.usage_in, limit=contract.stream_usage)
-    fault = same_text_fault(whole.text, streamed, contract.stream_usage)
+    measure("usage_in", streamed.usage_in, limit=capabilities.stream_usage)
+    fault = same_text_fault(whole.text, streamed, capabilities.stream_usage)
     assert not fault, fault
-    assert streamed.usage_in == contract.stream_usage
+    assert streamed.usage_in == capabilities.stream_usage
 
 
 @claim(
@@ -185,7 +187,7 @@ def test_a_call_is_parsed(client: Client) -> None:
     zh="调用的编号",
     en="ids of calls",
 )
-def test_call_ids_are_as_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
+def test_call_ids_are_as_promised(client: Client, capabilities: Capabilities, measure: Measure) -> None:
     """Of two answers: different, or both `0`."""
     ids = [
         call["id"]
@@ -194,7 +196,7 @@ def test_call_ids_are_as_promised(client: Client, contract: Capabilities, measur
     ]
     measure("ids", ", ".join(ids))
     assert len(ids) == 2
-    assert len(set(ids)) == (2 if contract.unique_call_ids else 1)
+    assert len(set(ids)) == (2 if capabilities.unique_call_ids else 1)
 
 
 @claim(
@@ -203,9 +205,9 @@ def test_call_ids_are_as_promised(client: Client, contract: Capabilities, measur
     zh="结果以 tool 返回",
     en="results given as tool",
 )
-def test_results_are_taken_as_tool(client: Client, contract: Capabilities) -> None:
+def test_results_are_taken_as_tool(client: Client, capabilities: Capabilities) -> None:
     """The homework's chain, to its final sentence."""
-    fault = judge(conversation(client, "tool", contract), CHAIN)
+    fault = judge(conversation(client, "tool", capabilities), CHAIN)
     assert not fault, fault
 
 
@@ -215,9 +217,9 @@ def test_results_are_taken_as_tool(client: Client, contract: Capabilities) -> No
     zh="结果以 environment 返回",
     en="results given as environment",
 )
-def test_results_are_taken_as_environment(client: Client, contract: Capabilities) -> None:
+def test_results_are_taken_as_environment(client: Client, capabilities: Capabilities) -> None:
     """The chain in the words of 2024."""
-    fault = judge(conversation(client, "environment", contract), CHAIN)
+    fault = judge(conversation(client, "environment", capabilities), CHAIN)
     assert not fault, fault
 
 
@@ -228,7 +230,7 @@ def test_results_are_taken_as_environment(client: Client, contract: Capabilities
     en="a streamed call",
 )
 def test_a_streamed_call_comes_as_the_table_says(
-    client: Client, server: RunningServer, contract: Capabilities, measure: Measure
+    client: Client, server: RunningServer, capabilities: Capabilities, measure: Measure
 ) -> None:
     """As deltas, as text in the content, or with no stream at all."""
     status, kind, text = post(server, messages=SUM, tools=list(TOOLS), stream=True)
@@ -238,8 +240,8 @@ def test_a_streamed_call_comes_as_the_table_says(
         whole = client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY))
         fault = same_calls_fault(whole.tool_calls, join(chunks_of(text)))
         came = f"broken: {fault}" if fault else "as deltas"
-    measure("streamed_call", came, limit=contract.tools_streamed)
-    assert came.partition(":")[0] == contract.tools_streamed, came
+    measure("streamed_call", came, limit=capabilities.tools_streamed)
+    assert came.partition(":")[0] == capabilities.tools_streamed, came
 
 
 @claim(
@@ -248,11 +250,11 @@ def test_a_streamed_call_comes_as_the_table_says(
     zh="tool_choice=required",
     en="tool_choice required",
 )
-def test_required_is_enforced_where_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
+def test_required_is_enforced_where_promised(client: Client, capabilities: Capabilities, measure: Measure) -> None:
     """A call instead of the story that was asked for."""
     answer = client.ask(STORY, tools=list(TOOLS), tool_choice="required", max_tokens=600, seed=3, temperature=0.8)
     measure("calls", len(answer.tool_calls))
-    assert bool(answer.tool_calls) == contract.enforces_required, answer.text[:200]
+    assert bool(answer.tool_calls) == capabilities.enforces_required, answer.text[:200]
 
 
 @claim(
@@ -261,14 +263,14 @@ def test_required_is_enforced_where_promised(client: Client, contract: Capabilit
     zh="/metrics",
     en="/metrics",
 )
-def test_metrics_are_served(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
+def test_metrics_are_served(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
     """Where they are on by default; to everyone, or to those who have the key."""
     answer = ask(server.host, server.port, "/metrics/", api_key=server.api_key)
     assert answer.status == 200
     assert b"lmdeploy:" in answer.body
     without = ask(server.host, server.port, "/metrics/").status
-    measure("status_without_the_key", without, limit="200" if contract.open_metrics else "401")
-    assert without == (200 if contract.open_metrics else 401)
+    measure("status_without_the_key", without, limit="200" if capabilities.open_metrics else "401")
+    assert without == (200 if capabilities.open_metrics else 401)
 
 
 @claim(
@@ -277,13 +279,13 @@ def test_metrics_are_served(server: RunningServer, contract: Capabilities, measu
     zh="不带 --tool-call-parser 时",
     en="without --tool-call-parser",
 )
-def test_tools_without_a_parser(start: Start, contract: Capabilities, measure: Measure) -> None:
+def test_tools_without_a_parser(start: Start, capabilities: Capabilities, measure: Measure) -> None:
     """What a server says that was started without `--tool-call-parser`, as the homework starts it."""
-    with start(replace(contract, tool_call_parser=None)) as bare:
+    with start(replace(capabilities, tool_call_parser=None)) as bare:
         status, _, text = post(bare, messages=SUM, tools=list(TOOLS))
     came = without_parser(status, text)
-    measure("without_a_parser", came, limit=contract.tools_without_parser)
-    assert came == contract.tools_without_parser, text[:500]
+    measure("without_a_parser", came, limit=capabilities.tools_without_parser)
+    assert came == capabilities.tools_without_parser, text[:500]
 
 
 def without_parser(status: int, text: str) -> str:

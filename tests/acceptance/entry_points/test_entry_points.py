@@ -87,7 +87,7 @@ def test_the_quantized_checkpoint_chats_in_a_terminal(quantized_chat: Said, meas
     en="Door: the API's web page",
 )
 def test_the_web_page_lists_the_chat_route_and_tries_it_out(
-    homework_server: RunningServer, lmdeploy_table: Capabilities, settings: Settings, measure: Measure, keep: Keep
+    homework_server: RunningServer, capabilities: Capabilities, settings: Settings, measure: Measure, keep: Keep
 ) -> None:
     """Section 3.1.1: http://127.0.0.1:23333 in a browser."""
     if reason := pages.why_not():
@@ -98,7 +98,7 @@ def test_the_web_page_lists_the_chat_route_and_tries_it_out(
         "model": server.model_name,
         "messages": [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": STORY_PROMPT}],
     }
-    takes_a_chat = lmdeploy_table.page_takes_a_chat
+    takes_a_chat = capabilities.page_takes_a_chat
     route, body, wanted = (CHAT, chat, HEROES) if takes_a_chat else (MODELS, None, (server.model_name,))
     began = time.monotonic()
     with page_of(browser() or "") as page:
@@ -159,10 +159,10 @@ def test_the_server_answers_through_an_ssh_tunnel(homework_server: RunningServer
     en="Door: the terminal client api_client",
 )
 def test_the_terminal_client_talks_to_the_server(
-    homework_server: RunningServer, lmdeploy_table: Capabilities, settings: Settings, measure: Measure, keep: Keep
+    homework_server: RunningServer, capabilities: Capabilities, settings: Settings, measure: Measure, keep: Keep
 ) -> None:
     """Section 3.1.2: `lmdeploy serve api_client`."""
-    require(lmdeploy_table, "serve api_client")
+    require(capabilities, "serve api_client")
     url = f"http://{homework_server.host}:{homework_server.port}"
     said = converse(api_client_command(lmdeploy_program(settings.rehearse), url), settings)
     told(said, measure, keep)
@@ -175,11 +175,11 @@ def test_the_terminal_client_talks_to_the_server(
     en="Door: Gradio's web page",
 )
 def test_gradios_page_talks_to_the_server(
-    homework_server: RunningServer, lmdeploy_table: Capabilities, settings: Settings, tmp_path: Path, measure: Measure,
+    homework_server: RunningServer, capabilities: Capabilities, settings: Settings, tmp_path: Path, measure: Measure,
     keep: Keep,
 ) -> None:  # fmt: skip
     """Section 3.1.3: `lmdeploy serve gradio`, in a browser."""
-    require(lmdeploy_table, "serve gradio")
+    require(capabilities, "serve gradio")
     if reason := pages.why_not():
         pytest.skip(reason)
     url = f"http://{homework_server.host}:{homework_server.port}"

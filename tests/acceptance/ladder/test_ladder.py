@@ -62,7 +62,7 @@ def ground(
     gpu: Probe | None,
     sampler: Sampler | None,
     checkpoint: Checkpoint,
-    lmdeploy_table: Capabilities,
+    capabilities: Capabilities,
     settings: Settings,
     xprocess: XProcess,
     evidence: Evidence,
@@ -75,7 +75,7 @@ def ground(
             where=f"--checkpoint {settings.checkpoint}",
             remedy="give internlm2_5-1_8b-chat, or `--checkpoint geometry`, which has its exact shape",
         )
-    return Ground(gpu, sampler, settings, lmdeploy_table, xprocess, evidence, Geometry.of(checkpoint.config), api_key)
+    return Ground(gpu, sampler, settings, capabilities, xprocess, evidence, Geometry.of(checkpoint.config), api_key)
 
 
 @pytest.fixture(scope="session")

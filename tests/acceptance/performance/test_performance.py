@@ -69,7 +69,7 @@ def measured(
     gpu: Probe | None,
     checkpoint: Checkpoint,
     quantized: QuantizedCheckpoint,
-    lmdeploy_table: Capabilities,
+    capabilities: Capabilities,
     settings: Settings,
     api_key: str,
     evidence: Evidence,
@@ -81,7 +81,7 @@ def measured(
     rung: Rung = request.param
     known = gpu is not None and checkpoint.geometry == "internlm2_5-1_8b" and settings.backend == "turbomind"
     geometry = Geometry.of(checkpoint.config) if known else None
-    ground = Ground(settings, lmdeploy_table, geometry, evidence, progress, xprocess, api_key)
+    ground = Ground(settings, capabilities, geometry, evidence, progress, xprocess, api_key)
     model = checkpoint.folder if rung.weights == "bf16" else quantized.folder
     servers[rung.id] = put_under_load(ground, rung, model)
     return servers[rung.id]

@@ -71,7 +71,7 @@ def quality(
     checkpoint: Checkpoint,
     quantized: QuantizedCheckpoint,
     environment: EnvironmentRecorded,
-    lmdeploy_table: Capabilities,
+    capabilities: Capabilities,
     settings: Settings,
     api_key: str,
     sampler: Sampler | None,
@@ -84,8 +84,8 @@ def quality(
     Raises AcceptanceError where a server does not start, dies, or does not answer.
     """
     geometry = Geometry.of(checkpoint.config)
-    ground = Ground(settings, api_key, lmdeploy_table, geometry, sampler, evidence, progress, xprocess)
-    plain = tool_aware_copy(checkpoint.folder, checkpoint.name, settings.work_dir / "quality", lmdeploy_table)
+    ground = Ground(settings, api_key, capabilities, geometry, sampler, evidence, progress, xprocess)
+    plain = tool_aware_copy(checkpoint.folder, checkpoint.name, settings.work_dir / "quality", capabilities)
     found = compare(ground, plain, quantized.folder)
     name = checkpoint.origin if checkpoint.origin != "path" else checkpoint.name
     keep(request.config, settings, evidence.folder, name, found, environment)

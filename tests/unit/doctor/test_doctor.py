@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from _pytest.config import Config
+from fixtures.doctor.texts import FINDINGS
 
 from fixtures.doctor import checks
 from fixtures.doctor.finding import Finding, bad, good, note
 from fixtures.doctor.known_breaks import BREAKS, DISTRIBUTIONS, found
 from fixtures.doctor.telling import tell
-from fixtures.doctor.texts import FINDINGS
 from fixtures.gpu.memory_model import MIB
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.run.columns import columns, folded
