@@ -23,8 +23,7 @@ from fixtures.lmdeploy.commands import ROOT, lmdeploy_program
 from fixtures.model.calibration import choose
 from fixtures.model.checkpoint import identify, provide
 from fixtures.model.quantization import arguments_for
-from fixtures.run.options import OPTIONS
-from fixtures.run.settings import resolve
+from fixtures.run.settings import Settings, resolve
 from fixtures.session.environment import record as environment_of
 from tools.overhead.pairs import BAR, KINDS, Run, Slot, schedule
 from tools.overhead.record import file_name, record
@@ -36,7 +35,7 @@ from tools.standin.calibration import OWN_TEXTS
 def main(words: Sequence[str]) -> int:
     """The program; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.overhead", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--checkpoint", default=next(o.default for o in OPTIONS if o.name == "checkpoint"))
+    parser.add_argument("--checkpoint", default=Settings.checkpoint)
     parser.add_argument("--cold", type=int, default=2, help="pairs with the quantization (default: 2)")
     parser.add_argument("--cached", type=int, default=3, help="pairs with a cached quantization (default: 3)")
     parser.add_argument(

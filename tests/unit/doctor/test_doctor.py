@@ -5,7 +5,7 @@ import re
 import socket
 import string
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from fixtures.doctor.telling import tell
 from fixtures.gpu.memory_model import MIB
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.run.columns import columns, folded
-from fixtures.run.options import OPTIONS
 from fixtures.run.settings import Settings, resolve
 from tests.unit import pytest_processes
 from tests.unit.tiny_checkpoint import write_checkpoint
@@ -33,7 +32,7 @@ HEALTHY = {
 
 def settings_of(tmp_path: Path, **values: str) -> Settings:
     given = {"work_dir": str(tmp_path / "work"), **values}
-    assert set(given) <= {option.name for option in OPTIONS}
+    assert set(given) <= {field.name for field in fields(Settings)}
     return resolve(given.get, lambda _: None, {}, tmp_path)
 
 

@@ -14,10 +14,10 @@ from fixtures.errors import GpuError
 from fixtures.gpu import probe as vram_probe
 from fixtures.gpu.device import select
 from fixtures.gpu.probe import CommandProbe, NvmlProbe, open_probe, open_probes
-from fixtures.run.options import OPTIONS
+from fixtures.run.settings import Settings
 from tests.unit.fake_nvml import FakeDevice, FakeNvml, error
 
-PATTERN = next(option.default for option in OPTIONS if option.name == "vram_pattern")
+PATTERN = Settings.vram_pattern
 
 VIRTUAL_CARD = """\
 +------------------------------------------------------------------------------+
