@@ -396,4 +396,3 @@ def test_second_interrupt_while_it_stops_leaves_nothing(place: Place, tmp_path: 
     process.wait(15)
     assert time.monotonic() - began < 4.9  # the first would have waited for its 5 seconds
     place.check_nothing_is_left()
-

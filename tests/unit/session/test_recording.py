@@ -173,7 +173,9 @@ def test_every_way_not_to_pass_is_named(small_suite: SmallSuite) -> None:
     module = module.replace("declared('quantization.config'))", "declared('quantization.config'))\n@pytest.mark.xfail")
     unmeasured = 'def test_chat_does_not_loop(deployment, measure):\n    measure("size", 1, "MiB", at_most=2)'
     module = module.replace(unmeasured, "def test_chat_does_not_loop(deployment):")
-    module += "\n@pytest.fixture(autouse=True)\ndef f(request):\n    yield\n    assert 'peak' not in request.node.name\n"
+    module += (
+        "\n@pytest.fixture(autouse=True)\ndef f(request):\n    yield\n    assert 'peak' not in request.node.name\n"
+    )
     result = small_suite.run(module, "-k", "not multiply", "--report-lang", "en")
     assert result.ret == 1
     assert [(reason.code, reason.claim) for reason in small_suite.verdict.reasons] == [
@@ -223,7 +225,12 @@ def test_killed_run_leaves_a_report_that_says_so(small_suite: SmallSuite) -> Non
     small_suite.run(suite({"tools.add": "os.kill(os.getpid(), signal.SIGKILL)"}), "--html", "mine.html")
     assert small_suite.codes[0] == "killed"
     page = stale.read_text(encoding="utf-8")
-    assert ["long ago" in page, "未完成" in page, "验收不通过" in page, "验收通过" in page] == [False, True, True, False]
+    assert ["long ago" in page, "未完成" in page, "验收不通过" in page, "验收通过" in page] == [
+        False,
+        True,
+        True,
+        False,
+    ]
     (kept,) = small_suite.path.glob("mine.html.*.bak")
     assert "long ago" in kept.read_text()
     lines = (small_suite.folder / "events.jsonl").read_text().splitlines()
