@@ -177,6 +177,4 @@ def test_suite_declares_options_of_its_own(tmp_path: Path) -> None:
     run("--help").stdout.fnmatch_lines(["*--rounds=ROUNDS*how many rounds (default: 3)"])
     refused = run("--rounds", "0")
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
-    refused.stderr.fnmatch_lines(
-        ["ERROR: --rounds must be from 1 to 9, not '0'", "  where: --rounds", "  what to do: *"]
-    )
+    refused.stderr.fnmatch_lines(["ERROR: --rounds must be from 1 to 9, not '0'", "  where: --rounds"])
