@@ -29,7 +29,6 @@ from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.probe import Probe
 from fixtures.gpu.sampler import Release, wait_released
 from fixtures.judge.verdict import judge
-from fixtures.process.guard import Process, processes_with_variable, send_signal
 from fixtures.process.port import listener
 from fixtures.report.reasons import told
 from fixtures.run.settings import Settings
@@ -335,7 +334,7 @@ class _Run:
         """Wait until no process of the run is left; names those that are at the deadline."""
         while left := self._processes():
             if time.monotonic() > deadline:
-                return [f"process {found.pid} (state {found.state})" for found in left]
+                return [f"process {found.pid} ({found.status()})" for found in left]
             time.sleep(0.05)
         return []
 
@@ -344,10 +343,10 @@ class _Run:
         self._child.kill()
         self._child.wait()
         for found in self._processes():
-            send_signal(found, signal.SIGKILL)
+            kill(found)
 
-    def _processes(self) -> list[Process]:
-        return processes_with_variable(MARK, self._name)
+    def _processes(self) -> list[psutil.Process]:
+        return marked(MARK, self._name)
 
     def _await(self, condition: Callable[[], Any], what: str) -> Any:
         deadline = time.monotonic() + MOMENT_TIMEOUT_S

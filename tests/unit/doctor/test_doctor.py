@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from _pytest.config import Config
+from fixtures.doctor.texts import FINDINGS
 
 from fixtures.doctor import checks
 from fixtures.doctor.finding import Finding, bad, good, note
@@ -32,7 +33,7 @@ NUMPY_1 = {"lmdeploy": "0.9.2.post1", "numpy": "1.26.4"}
 
 def settings_of(tmp_path: Path, **values: str) -> Settings:
     given = {"work_dir": str(tmp_path / "work"), **values}
-    assert set(given) <= {option.name for option in OPTIONS}
+    assert set(given) <= {field.name for field in fields(Settings)}
     return resolve(given.get, lambda _: None, {}, tmp_path)
 
 
