@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,47 +31,49 @@ class Listed:
         return "listed"
 
 
+class Broken:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
 OfNumpy = type("OfNumpy", (), {"__module__": "numpy", "tolist": lambda _: ["sk-secret"]})
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+LONGEST = 2**MAX_INTEGER_BITS - 1
 
 
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
-        (Key.OF_RUN, "SK-SECRET"),
-        (Holder("sk-secret"), {"name": "SK-SECRET"}),
-        (Holder(Holder(Key.OF_RUN)), {"name": {"name": "SK-SECRET"}}),
+        (Key.OF_RUN, "SK-SECRET"), (Holder(Holder(Key.OF_RUN)), {"name": {"name": "SK-SECRET"}}),
         ({"key": ["sk-secret", ("sk-secret",)]}, {"KEY": ["SK-SECRET", ["SK-SECRET"]]}),
-        ({"b", 1, "a"}, ["A", "B", 1]),
-        (Listed(), "LISTED"),
-        (OfNumpy(), ["SK-SECRET"]),
+        ({1: float("nan"), None: {"x": float("inf")}}, {"1": "NaN", "NONE": {"X": "Infinity"}}),
+        ({"b", 1, "a"}, ["A", "B", 1]), (Listed(), "LISTED"), (OfNumpy(), ["SK-SECRET"]),
         (Holder, repr(Holder).upper()),
+        (Broken(), "<BROKEN: RUNTIMEERROR IN REPR>"), (Path("a/b"), "A/B"), (b"\xff\x00", "\ufffd\x00"),
+        ("\ud800 \u2028", "\ud800 \u2028"), (True, True), (LONGEST, LONGEST), (LONGEST + 1, hex(LONGEST + 1)),
     ],
-    ids=["enum", "dataclass", "nested", "mapping", "set of all kinds", "stranger", "numpy", "class"],
-)
+    ids=["enum", "nested", "mapping", "no numbers", "set of all kinds", "stranger", "numpy", "class", "broken", "path",
+         "bytes", "separators", "truth", "longest", "too long"],
+)  # fmt: skip
 def test_text_is_changed_wherever_it_lies(value: Any, kept: Any) -> None:
-    assert plain(value, str.upper) == kept
+    found = plain(value, str.upper)
+    assert (found, type(found)) == (kept, type(kept))
 
 
 @pytest.mark.parametrize(
     "wrap", [lambda inner: [inner], lambda inner: {"x": inner}, Holder], ids=["list", "dict", "dataclass"]
 )
 def test_what_lies_too_deep_is_told_in_words(wrap: Any) -> None:
-    def nested(levels: int) -> Any:
+    def innermost(levels: int) -> Any:
         value: Any = [1]
         for _ in range(levels):
             value = wrap(value)
-        return value
-
-    def innermost(value: Any) -> Any:
+        value = plain(value, str)
         while isinstance(value, (list, dict)) and value:
             value = value[0] if isinstance(value, list) else next(iter(value.values()))
         return value
 
-    assert innermost(plain(nested(MAX_DEPTH), str)) == 1
-    assert innermost(plain(nested(MAX_DEPTH + 1), str)) == "[1]"
-
-
-def test_an_integer_is_kept_as_a_number_as_long_as_python_prints_it() -> None:
-    longest = 2**MAX_INTEGER_BITS - 1
-    assert plain(longest, str) == longest
-    assert plain(longest + 1, str) == hex(longest + 1)
+    assert innermost(MAX_DEPTH) == 1
+    assert innermost(MAX_DEPTH + 1) == "[1]"
+    assert "[...]" in str(plain(ENDLESS, str))

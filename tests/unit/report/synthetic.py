@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -16,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from fixtures.client.tools import TOOLS
 from fixtures.evidence.events import (
     Adapted,
     ArtefactVerified,
@@ -52,32 +54,16 @@ STORY = (
     "怎么推也推不动。\n\n这时一只小刺猬路过，说：“我们一起来吧！”它们把西瓜滚下山坡，切成两半，分给了林子里的每一位朋友。"
     "狐狸这才明白，分享的西瓜比独自吃的更甜。"
 )
-AWQ_ARGV = [
-    *("lmdeploy", "lite", "auto_awq", "internlm2_5-1_8b-chat", "--calib-dataset", "ptb", "--calib-samples", "128"),
-    *("--calib-seqlen", "2048", "--w-bits", "4", "--w-group-size", "128", "--batch-size", "1"),
-    *("--work-dir", "internlm2_5-1_8b-chat-w4a16-4bit"),
-]
-SERVE_ARGV = [
-    *("lmdeploy", "serve", "api_server", "internlm2_5-1_8b-chat-w4a16-4bit", "--model-format", "awq"),
-    *("--cache-max-entry-count", "0.4", "--quant-policy", "4", "--server-name", "127.0.0.1"),
-    *("--server-port", "23333", "--tp", "1", "--model-name", "internlm2_5-1_8b-chat"),
-    *("--tool-call-parser", "internlm"),
-]
-TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": name,
-            "description": text,
-            "parameters": {
-                "type": "object",
-                "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
-                "required": ["a", "b"],
-            },
-        },
-    }
-    for name, text in (("add", "Compute the sum of two numbers"), ("mul", "Calculate the product of two numbers"))
-]
+AWQ_ARGV = shlex.split(
+    "lmdeploy lite auto_awq internlm2_5-1_8b-chat --calib-dataset ptb --calib-samples 128 --calib-seqlen 2048 "
+    "--w-bits 4 --w-group-size 128 --batch-size 1 --work-dir internlm2_5-1_8b-chat-w4a16-4bit"
+)
+SERVE_ARGV = shlex.split(
+    "lmdeploy serve api_server internlm2_5-1_8b-chat-w4a16-4bit --model-format awq --cache-max-entry-count 0.4 "
+    "--quant-policy 4 --server-name 127.0.0.1 --server-port 23333 --tp 1 --model-name internlm2_5-1_8b-chat "
+    "--tool-call-parser internlm"
+)
+OFFERED = json.loads(json.dumps(TOOLS))
 REAL = CheckpointIdentified(
     name="internlm2_5-1_8b-chat",
     origin="path",
@@ -109,12 +95,12 @@ MEASURES: dict[str, tuple[Any, ...]] = {
 
 def layer_errors() -> list[list[Any]]:
     """Errors of 24 decoder layers, of the size that 4-bit rounding leaves."""
-    parts = (("attention.wqkv", 0.104), ("attention.wo", 0.103), ("feed_forward.w1", 0.101), ("feed_forward.w3", 0.102),
-             ("feed_forward.w2", 0.131))  # fmt: skip
+    parts = {"attention.wqkv": 0.104, "attention.wo": 0.103, "feed_forward.w1": 0.101, "feed_forward.w3": 0.102,
+             "feed_forward.w2": 0.131}  # fmt: skip
     return [
-        [f"model.layers.{number}.{part}", round(error + 0.02 * ((number * 7 + at) % 5) / 5, 5)]
+        [f"model.layers.{number}.{part}", round(error + 0.004 * ((7 * number + at) % 5), 5)]
         for number in range(24)
-        for at, (part, error) in enumerate(parts)
+        for at, (part, error) in enumerate(parts.items())
     ]
 
 
@@ -151,12 +137,12 @@ def tools_exchanges(claim: str, prompt: str, calls: list[tuple[str, int, int, in
     for number, (name, a, b, result) in enumerate(calls):
         call = tool_call(number, name, {"a": a, "b": b})
         message: dict[str, object] = {"content": "我来调用函数。", "tool_calls": [call]}
-        found.append(chat(node(claim), list(messages), message, tools=TOOLS, tool_choice="auto"))
+        found.append(chat(node(claim), list(messages), message, tools=OFFERED, tool_choice="auto"))
         messages.append({"role": "assistant", **message})
         messages.append(
             {"role": "tool", "content": f"{a}{'+' if name == 'add' else '*'}{b}={result}", "tool_call_id": call["id"]}
         )
-    found.append(chat(node(claim), list(messages), {"content": final}, tools=TOOLS, tool_choice="auto"))
+    found.append(chat(node(claim), list(messages), {"content": final}, tools=OFFERED, tool_choice="auto"))
     return found
 
 

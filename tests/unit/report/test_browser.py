@@ -96,7 +96,7 @@ class Seen:
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.messages.append(message.text))
         self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.messages.append(dialog.message), dialog.dismiss()))
+        self.page.on("dialog", lambda dialog: [self.messages.append(dialog.message), dialog.dismiss()])  # type: ignore[func-returns-value]
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
         # Whatever is folded would run when it is opened.

@@ -20,8 +20,7 @@ from tests.unit.report import synthetic
 
 WORDS = re.compile("[A-Za-z\u4e00-\u9fff]+")
 TOLD = message("test.told", n=1).as_json()
-NO_LANGUAGE = {"GiB", "s", "min", "ms", "t", "GPU", "VRAM", "Python", "Memory", "Usage", "Driver", "CUDA", "POST", "HTTP",
-               "lmdeploy", "false", "passed", "report", "json"}  # fmt: skip
+NO_LANGUAGE = {*WORDS.findall("GiB MiB s min ms t GPU VRAM Python Memory Usage Driver CUDA POST HTTP lmdeploy false")}
 """Units, names of products and protocols, what nvidia-smi prints, and pytest's own words."""
 
 
@@ -49,10 +48,10 @@ def as_messages(event: Event) -> Event:
     said = {"Told": TOLD, "list[Told]": [TOLD, TOLD]}
     changes = {
         field.name: said[str(field.type)]
-        for field in fields(event)  # type: ignore[arg-type]
+        for field in fields(event)
         if field.type in said and (getattr(event, field.name) or field.name == "findings")
     }
-    return replace(event, **changes)  # type: ignore[type-var]
+    return replace(event, **changes)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from fixtures.evidence.events import (
     CommandFinished,
     EngineSeen,
+    Event,
     Exchanged,
     Measured,
     Quantized,
@@ -233,7 +234,7 @@ def test_conversations_follow_one_another_though_they_are_held_at_the_same_time(
 def test_trial_is_not_taken_for_the_homeworks_story(before: bool, answered: bool) -> None:
     """Another worker may be at the trials first, and one that is right says nothing about a chat that failed."""
     trials, claim = "tests/acceptance/depth/test_chat_in_depth.py::test_story_after_story", "chat.story_trials"
-    happened = []
+    happened: list[tuple[float, Event]] = []
     for t, event in synthetic.events():
         if isinstance(event, Exchanged) and event.test == synthetic.node("chat.replies_in_chinese"):
             trial = (t, replace(event, test=trials))

@@ -93,7 +93,7 @@ def test_every_workers_server_is_listed_and_the_homeworks_is_shown_in_full() -> 
 def test_every_card_is_listed_and_the_first_is_drawn() -> None:
     entries = synthetic.entries()
     at = next(number for number, entry in enumerate(entries) if isinstance(entry.event, VramExpected))
-    second = replace(entries[at].event, gpu=1)  # type: ignore[call-arg, type-var]
+    second = replace(entries[at].event, gpu=1)  # type: ignore[call-arg]
     entries.insert(at + 1, replace(entries[at], event=second))
     entries.insert(-1, replace(entries[-2], event=VramSampled([[entries[-2].t, 44_444.0]], gpu=1)))
     run = summarize(entries)

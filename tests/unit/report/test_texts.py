@@ -44,7 +44,7 @@ def patterns() -> list[re.Pattern[str]]:
     for tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
-                parts = [re.escape(one.value) if isinstance(one, ast.Constant) else ".+" for one in node.values]
+                parts = [re.escape(str(one.value)) if isinstance(one, ast.Constant) else ".+" for one in node.values]
                 if re.fullmatch(r"[\w.\\]*\w[\w.\\]*", "".join(parts).replace(".+", "")) and parts != [".+"]:
                     found.add("".join(parts))
     return [re.compile(pattern) for pattern in sorted(found)]
@@ -105,11 +105,13 @@ NAMED: Final = ("figure", "not_measured", "error", "doctor", "reason", "relation
 def is_used(id_: str) -> bool:
     """Whether the text's id, or the name within it, stands in the code, or a pattern there makes it."""
     family, _, name = id_.partition(".")
+    wide = rf"{family}\..+"
     if id_ in literals() or name == "unproved":
         return True
     if family in NAMED:
         name = re.sub(r"\.(what|remedy)$", "", name)
-        return name in literals() or name.startswith("claim_")
+        made = [one for one in patterns() if re.match("[a-z]{4}", one.pattern) and not one.pattern.startswith(wide)]
+        return name in literals() or any(one.fullmatch(name) or one.fullmatch(id_) for one in made)
     return any(pattern.fullmatch(id_) for pattern in patterns() if not pattern.pattern.startswith(r".+\.w"))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.report.memory_section import phases
 from fixtures.report.summary import Memory, RunSummary, summarize
-from fixtures.report.timeline import NARROW, WIDE, Canvas, bands, draw, step, thinned
+from fixtures.report.timeline import NARROW, WIDE, Canvas, bands, draw, thinned
 from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
@@ -70,13 +70,6 @@ def test_peak_is_the_deployments_and_not_that_of_a_server_beside_it() -> None:
     )
 
 
-def test_moments(memory: Memory) -> None:
-    assert memory.at_phase("ready") == (35.0, synthetic.vram(35.0))
-    assert memory.at_phase("no such phase") is None
-    assert memory.highest(47.0, 47.2)[1] == max(synthetic.vram(t) for t in (47.0, 47.1, 47.2))
-    assert memory.highest(47.01, 47.02)[0] == 47.0, "the nearest, where there is none between"
-
-
 def test_thinning_loses_no_extreme() -> None:
     samples = [(float(n), 5.0) for n in range(10_000)]
     samples[4321] = (4321.0, 99.0)
@@ -86,11 +79,6 @@ def test_thinning_loses_no_extreme() -> None:
     assert {samples[0], samples[4321], samples[7777], samples[-1]} <= set(kept)
     assert kept == sorted(kept)
     assert thinned(samples[:10], 500) == samples[:10]
-
-
-@pytest.mark.parametrize(("span", "most", "expected"), [(15, 5, 5), (78, 8, 10), (0.9, 5, 0.2), (80_000, 5, 20_000)])
-def test_steps_are_round(span: float, most: int, expected: float) -> None:
-    assert step(span, most) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("canvas", [WIDE, NARROW], ids=["wide", "narrow"])
