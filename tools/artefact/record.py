@@ -1,4 +1,4 @@
-"""What the verification finds, takes and misses, measured: honest artefacts, corruptions, time, memory, single bits."""
+"""Measures of what the verification finds, takes and misses: artefacts, corruptions, time, memory, single bits."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def _corruptions(source: Path, quantized: Path, folder: Path) -> list[dict[str, 
 
 
 def _bits(source: Path, quantized: Path) -> list[dict[str, Any]]:
-    """How many single flipped bits of a code are noticed, by the bit: each in a group of its own, counted as groups."""
+    """Count the flipped bits of a code that are noticed, by the bit: each in a group of its own, counted as groups."""
     config = json.loads((quantized / "config.json").read_text(encoding="utf-8"))
     group = config["quantization_config"]["group_size"]
     before, after = read_all(source), read_all(quantized)
