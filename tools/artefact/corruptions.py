@@ -29,7 +29,7 @@ NORM: Final = "model.layers.1.attention_norm"
 
 @dataclass(frozen=True)
 class Corruption:
-    """What is done to the tensors, the config or the folder, and the finding that it must lead to.
+    """A change to the tensors, the config or the folder, and the finding that it must lead to.
 
     :param place: empty for a folder's own name.
     :param finding: the id of its text, without `artefact.` or `error.`.
@@ -44,7 +44,7 @@ class Corruption:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     def caught_by(self, findings: Iterable[Finding]) -> bool:
-        """Whether one of the findings is the expected one."""
+        """Tell if one of the findings is the expected one."""
         return any(self._is(found) for found in findings)
 
     def _is(self, found: Finding) -> bool:

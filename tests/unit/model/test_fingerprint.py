@@ -14,7 +14,7 @@ from fixtures.model.fingerprint import fingerprint
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Of two parts and a bit, each read in several blocks."""
+    """A file of two parts and a bit, each read in several blocks."""
     monkeypatch.setattr(module, "PART", 1000)
     monkeypatch.setattr(module, "BLOCK", 300)
     file = tmp_path / "model.safetensors"

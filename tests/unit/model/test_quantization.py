@@ -35,7 +35,7 @@ Quantize = Callable[..., QuantizedCheckpoint]
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How often the program ran to its end."""
+    """Counts how often the program ran to its end."""
     file = tmp_path / "runs"
     monkeypatch.setenv("RUNS", str(file))
     monkeypatch.setenv("RESULT", str(write_checkpoint(tmp_path / "w4a16", shards=0, quantization_config=W4A16)))
