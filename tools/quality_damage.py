@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache
+from fixtures.standin.checkpoint import STANDIN
 from tests.acceptance.quality.configurations import BF16
 from tests.acceptance.quality.events import QualityMeasured
 from tests.acceptance.quality.limits import HIGHEST_RATIO, LEAST_AGREEMENT, PROMPTS

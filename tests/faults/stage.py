@@ -27,6 +27,7 @@ from fixtures.evidence.events import Entry, ServerLaunched, TestFinished, TryJud
 from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import Verdict, judge
 from fixtures.process.port import bind_error
+from fixtures.process.tree import marked
 from fixtures.texts import Texts
 from tests.faults.environment import Environment
 

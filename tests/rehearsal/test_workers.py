@@ -7,6 +7,7 @@ import pytest
 from fixtures.evidence.events import Quantized, ServerLaunched, ServerStopped, TestFinished
 from fixtures.homework import CLAIMS
 from fixtures.report.summary import RunSummary
+from fixtures.report.verification import verify
 from tests.rehearsal.conftest import REHEARSED, run_suite
 
 pytest.importorskip("xdist")

@@ -7,6 +7,7 @@ from random import Random
 from fixtures.ask.memory_facts import Fact
 
 from fixtures.ask import filler, memory_facts
+from fixtures.ask.held_out import HELD_OUT_NAMES
 from tools.standin.dialogue import Language, Turn
 from tools.standin.manners import Manner, random_word
 from tools.standin.texts import SMALLTALK, STORIES

@@ -26,7 +26,7 @@ from tokenizers import Tokenizer  # type: ignore[import-untyped, import-not-foun
 from torch import Tensor
 from torch.nn import functional
 
-from fixtures.standin.checkpoint import STANDIN, Shape, copy_code, write_config
+from fixtures.standin.checkpoint import STANDIN, STANDIN_SHAPE, Shape, copy_code, write_config
 from tools.standin.dialogues import TRAINING_SEED, generate
 from tools.standin.quantization import FakeQuantization, QuantizedCache
 from tools.standin.rendering import spans
@@ -251,9 +251,9 @@ def main() -> None:
     recipe, started = Recipe(), time.monotonic()
     examples = make_examples(recipe.seed, recipe.dialogues, given.workers)
     print(f"{time.monotonic() - started:6.1f} s {len(examples.starts) - 1} dialogues, {len(examples.ids)} tokens")
-    model = new_model(STANDIN, STANDIN_FOLDER, recipe.seed)
+    model = new_model(STANDIN_SHAPE, STANDIN, recipe.seed)
     train(model, examples, recipe, given.device)
-    save_checkpoint(model, STANDIN, given.out)
+    save_checkpoint(model, STANDIN_SHAPE, given.out)
     print(f"{time.monotonic() - started:6.1f} s written to {given.out}")
 
 

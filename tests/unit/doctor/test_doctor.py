@@ -4,13 +4,12 @@ import io
 import socket
 import string
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.config import Config
-from fixtures.doctor.texts import FINDINGS
 
 from fixtures.doctor import checks
 from fixtures.doctor.finding import Finding, bad, good, note
@@ -18,7 +17,6 @@ from fixtures.doctor.known_breaks import BREAKS, DISTRIBUTIONS, found
 from fixtures.doctor.telling import tell
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.run.columns import columns
-from fixtures.run.options import OPTIONS
 from fixtures.run.settings import Settings, resolve
 from fixtures.texts import catalogue
 from tests.unit import pytest_processes

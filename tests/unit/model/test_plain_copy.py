@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from fixtures.lmdeploy.capabilities import capabilities
+from fixtures.model.plain_copy import plain_copy
 from fixtures.standin.tokenizer_files import TEMPLATE
 
 

@@ -16,6 +16,7 @@ import pytest
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
 from fixtures.report.plugin import put_aside
+from fixtures.report.verification import verify
 from fixtures.session.environment import git_state
 from fixtures.session.recording import new_run_id, suite_of
 from fixtures.suites import Suite
