@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from tests.rehearsal.conftest import REHEARSED, Run, run_suite
 
 KILL: Final = """
