@@ -27,6 +27,7 @@ PLUGINS = (
     "fixtures.server.external_server",
     "fixtures.client.client",
     "fixtures.server.deployment",
+    "fixtures.server.in_turn",
     "fixtures.ask.trial_runs",
     "fixtures.ask.long_text",
     "fixtures.ask.story",

@@ -12,7 +12,7 @@ from fixtures.lmdeploy.commands import Program, awq_command, proxy_command, serv
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
-from tests.acceptance.ladder.rungs import RUNGS
+from fixtures.server.in_turn import CONFIGURATIONS
 from tests.contracts.own_parser import Parsed, parse
 
 MODEL = Path("internlm2_5-1_8b-chat")
@@ -56,7 +56,7 @@ def lines(settings: Settings, contract: Capabilities) -> Lines:
         served=(
             served(plain),
             served(replace(plain, quant_policy=0), "hf"),
-            *(served(replace(plain, quant_policy=rung.quant_policy), rung.model_format) for rung in RUNGS),
+            *(served(replace(plain, quant_policy=one.quant_policy), one.model_format) for one in CONFIGURATIONS),
             served(replace(plain, session_len=4096)),
             served(replace(plain, tp=2)),
             served(replace(plain, backend="pytorch")),
