@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.gpu.kv_capacity import cache_fault
+from fixtures.gpu.kv_capacity import capacity_fault
 from fixtures.gpu.memory_model import (
     PEAK_SLACK_MIB,
     kv_capacity_tokens,
@@ -68,7 +68,7 @@ class TestEachRung:
     def test_cache_is_as_promised_by_the_log(self, climbed: Climbed, ground: Ground) -> None:
         """Bits, share and tokens."""
         knobs = climbed.rung.configuration.knobs()
-        assert_no_fault(cache_fault(climbed.cache, ground.geometry, knobs, climbed.expectation.kv_tokens))
+        assert_no_fault(capacity_fault(climbed.cache, ground.geometry, knobs, climbed.expectation.kv_tokens))
 
     def test_cache_holds_the_tokens(self, climbed: Climbed) -> None:
         """Long requests that fill 0.8 of it all answer at the same time; the metrics agree on the size within 10 %."""
@@ -94,11 +94,11 @@ class TestEachRung:
         """This server, judged as one that promised twice or half the share, or int4 where it has 16 bits."""
         model, knobs = climbed.expectation, climbed.rung.configuration.knobs()
         other = replace(knobs, share=0.4 if knobs.share > 0.6 else 0.8)
-        assert climbed.cache.share is None or cache_fault(climbed.cache, ground.geometry, other, 0) is not None
+        assert climbed.cache.share is None or capacity_fault(climbed.cache, ground.geometry, other, 0) is not None
         if knobs.quant_policy == 0:
             int4 = replace(knobs, quant_policy=4)
             tokens = kv_capacity_tokens(model.kv_mib, ground.geometry, int4)
-            assert cache_fault(climbed.cache, ground.geometry, int4, tokens) is not None
+            assert capacity_fault(climbed.cache, ground.geometry, int4, tokens) is not None
             assert climbed.filled.tokens < 0.5 * tokens
 
 

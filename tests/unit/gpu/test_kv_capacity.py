@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures.errors import ServerError
-from fixtures.gpu.kv_capacity import LoggedCache, bits_kept, read_log, read_usage, cache_fault
+from fixtures.gpu.kv_capacity import LoggedCache, bits_kept, read_log, read_usage, capacity_fault
 from fixtures.gpu.memory_model import Geometry, Knobs
 
 GEOMETRY = Geometry(layers=24, kv_heads=8, head_dim=128)
@@ -71,8 +71,8 @@ def test_the_size_of_a_block_tells_the_bits(block_bytes: int, quant_policy: int 
 
 
 def test_a_cache_as_promised_is_as_promised() -> None:
-    assert cache_fault(read_log(BUDGET + SLABS, GEOMETRY, PROMISED), GEOMETRY, PROMISED, 1264000) is None
-    assert cache_fault(read_log(BLOCKS_AND_TOKENS, GEOMETRY, PROMISED), GEOMETRY, PROMISED, 1264000) is None
+    assert capacity_fault(read_log(BUDGET + SLABS, GEOMETRY, PROMISED), GEOMETRY, PROMISED, 1264000) is None
+    assert capacity_fault(read_log(BLOCKS_AND_TOKENS, GEOMETRY, PROMISED), GEOMETRY, PROMISED, 1264000) is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_cache_as_promised_is_as_promised() -> None:
     ],
 )
 def test_a_broken_promise_is_named(log: str, words: str) -> None:
-    assert words in str(cache_fault(read_log(log, GEOMETRY, PROMISED), GEOMETRY, PROMISED, 1264000))
+    assert words in str(capacity_fault(read_log(log, GEOMETRY, PROMISED), GEOMETRY, PROMISED, 1264000))
 
 
 @pytest.mark.parametrize(
