@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from fixtures.ask.load import Endpoint
 from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache
 from tests.acceptance.quality.endpoint import ScoringEndpoint
@@ -18,7 +20,8 @@ TEXT = "从前，森林边上住着一只狐狸，它最喜欢的水果就是西
 
 @pytest.fixture
 def scoring(server: Server) -> ScoringEndpoint:
-    return ScoringEndpoint(server.url, timeout=60)
+    address = urlsplit(server.url)
+    return ScoringEndpoint(Endpoint(str(address.hostname), address.port or 0, ""), timeout=60)
 
 
 def logits(folder: Path, ids: list[int], kv_bits: int) -> torch.Tensor:

@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from fixtures.model.checkpoint import STANDIN
 from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache
+from fixtures.server.in_turn import BF16
 from fixtures.session.environment import versions
-from tests.acceptance.quality.configurations import BF16
+from tests.acceptance.quality.asking import Questions
 from tests.acceptance.quality.events import QualityMeasured
 from tests.acceptance.quality.limits import HIGHEST_RATIO, LEAST_AGREEMENT, PROMPTS
 from tests.acceptance.quality.passages import Prompt, Tokens, passages, prompts, tokens
-from tests.acceptance.quality.plugin import Questions, event_of
 from tests.acceptance.quality.result import Quality
 
 RECORD: Final = Path(__file__).parents[2] / "docs" / "records" / "quality-damage.json"
@@ -146,10 +146,10 @@ def measure(folder: Path, command: str) -> dict[str, Any]:
     questions = Questions(texts, asked)
     plain = load(STANDIN, model_format="hf", kv_bits=0, trust_remote_code=True).model
     quantized = load(folder, model_format="awq", kv_bits=0, trust_remote_code=True).model
-    first = answers(BF16.name, plain, 0, questions)
+    first = answers(BF16.title, plain, 0, questions)
     rows, known = [], {}
     for name, model, bits in variants(plain, quantized):
-        found = Quality(event_of(questions, 1), (first, answers(name, model, bits, questions)))
+        found = Quality(questions.event(1), (first, answers(name, model, bits, questions)))
         known = {part: round(found.knowledge(part), 4) for part in found.parts}
         ratio, agreement = found.ratio(name), found.agreement(name)
         accepted = ratio.value <= HIGHEST_RATIO and agreement.interval.upper >= LEAST_AGREEMENT
@@ -167,7 +167,7 @@ def measure(folder: Path, command: str) -> dict[str, Any]:
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": versions(),
         "hardware": f"CPU, {THREADS} thread, no GPU",
-        "text": event_of(questions, 1).fingerprint,
+        "text": questions.event(1).fingerprint,
         "known": known,
         "rows": rows,
     }

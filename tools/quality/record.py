@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.acceptance.quality.configurations import CONFIGURATIONS
 
 from fixtures.errors import SettingsError
 from fixtures.evidence.events import EnvironmentRecorded
 from fixtures.run.settings import Settings, shown_command
-from tests.acceptance.quality.configurations import CONFIGURATIONS
 from tests.acceptance.quality.result import Quality
 from tools.records import RECORDS, gpu_slug, write
 
