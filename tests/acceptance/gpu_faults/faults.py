@@ -6,6 +6,7 @@ is what a person has afterwards: the cause in the verdict, a report, and a GPU a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -27,7 +28,7 @@ from fixtures.evidence.events import Entry, ServerLaunched, ServerReady, TestFin
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.probe import Probe
 from fixtures.gpu.sampler import Release, wait_released
-from fixtures.judge.verdict import Reason, judge
+from fixtures.judge.verdict import Reason, Verdict, judge
 from fixtures.process.guard import Process, processes_with_variable, send_signal
 from fixtures.process.port import listener
 from fixtures.run.settings import Settings
@@ -100,7 +101,6 @@ class Suffered:
     """What a fault left, with memory in MiB (None without a GPU) and times in seconds.
 
     :param seconds: from the strike to the end of pytest and of every process of the run.
-    :param outcome, reasons: the verdict's.
     :param evidence: folder of the struck run.
     :param report: its page; empty where there is none.
     :param left: pids of processes that had to be killed afterwards.
@@ -110,8 +110,7 @@ class Suffered:
     fault: Fault
     exit_code: int
     seconds: float
-    outcome: str
-    reasons: tuple[Reason, ...]
+    verdict: Verdict
     evidence: Path
     report: str
     console: str
@@ -127,16 +126,16 @@ class Suffered:
 
     def row(self) -> dict[str, Any]:
         """The fault as a row of the record."""
-        release, explained = self.release, any(map(self.fault.explains, self.reasons))
+        release, explained = self.release, any(map(self.fault.explains, self.verdict.reasons))
         return {
             "id": self.fault.id,
             "strike": self.fault.strike,
             "moment": self.fault.moment,
-            "reasons": [asdict(reason) for reason in self.reasons],
+            "reasons": [asdict(reason) for reason in self.verdict.reasons],
             "caught": bool(explained and self.report),
             "exit_code": self.exit_code,
             "seconds": self.seconds,
-            "outcome": self.outcome,
+            "outcome": self.verdict.outcome,
             "left": self.left,
             "idle_mib": self.idle_mib,
             "peak_mib": self.peak_mib,
@@ -160,40 +159,39 @@ def suffer(place: Place, fault: Fault) -> Suffered:
 
     :raises AcceptanceError: the run never came to the moment, or memory cannot be measured.
     """
+    probe, seen = place.probe, [0.0]
     with ExitStack() as stack:
         if fault.short_of_memory:
-            stack.enter_context(_short_of_memory(place.probe))
-        idle = _used(place.probe)
-        run = stack.enter_context(_running(place, fault))
-        watched = _Peak(place.probe)
+            stack.enter_context(_short_of_memory(probe))
+        idle = probe.used_mib() if probe else None
+
+        def look() -> None:
+            if probe is not None:
+                seen.append(probe.used_mib())
+
+        run = stack.enter_context(contextlib.closing(_Run(place, fault)))
         run.await_event(ServerLaunched)
         if fault.moment == "start":
-            run.await_server_on_gpu(place.probe, idle)
+            run.await_server_on_gpu(probe, idle)
         elif fault.moment == "request":
             run.freeze_in_a_request()
-        watched.look()
+        look()
         struck = time.monotonic()
         run.strike(fault.strike)
-        exit_code = run.wait(fault.within_s, watched.look)
+        exit_code = run.wait(fault.within_s, look)
         left = run.wait_gone(struck + fault.within_s)
-        seconds = round(time.monotonic() - struck, 3)
-        release = None
-        if place.probe is not None and idle is not None:
-            release = wait_released(place.probe.used_mib, idle)
-        verdict = judge(run.entries())
         return Suffered(
             fault=fault,
             exit_code=exit_code,
-            seconds=seconds,
-            outcome=verdict.outcome,
-            reasons=verdict.reasons,
+            left=left,
+            seconds=round(time.monotonic() - struck, 3),
+            verdict=judge(run.entries()),
             evidence=run.evidence,
             report=run.report(),
             console=run.console.read_text(encoding="utf-8", errors="replace"),
-            left=left,
             idle_mib=idle,
-            peak_mib=watched.mib,
-            release=release,
+            peak_mib=max(seen) if probe else None,
+            release=wait_released(probe.used_mib, idle) if probe and idle is not None else None,
         )
 
 
@@ -206,59 +204,30 @@ def _short_of_memory(probe: Probe | None) -> Iterator[None]:
         yield
 
 
-def _used(probe: Probe | None) -> float | None:
-    return None if probe is None else probe.used_mib()
-
-
-class _Peak:
-    """The highest reading of a probe so far; None without one."""
-
-    def __init__(self, probe: Probe | None) -> None:
-        self._probe = probe
-        self.mib: float | None = None
-
-    def look(self) -> None:
-        if self._probe is not None:
-            self.mib = max(self.mib or 0.0, self._probe.used_mib())
-
-
-@contextmanager
-def _running(place: Place, fault: Fault) -> Iterator[_Run]:
-    folder = place.folder / fault.id
-    folder.mkdir(parents=True)
-    name = f"{fault.id}-{secrets.token_hex(4)}"
-    arguments = [
-        "-m", "gpu", "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en",
-        "--report-pictures", "off", "--work-dir", str(place.settings.work_dir), "--evidence-dir", str(folder),
-        "-o", f"cache_dir={folder / 'cache'}", *(["--rehearse"] if place.settings.rehearse else []), *fault.arguments,
-    ]  # fmt: skip
-    console = folder / "console.txt"
-    with console.open("wb") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "tests/acceptance", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=place.root,
-            env={**os.environ, MARK: name},
-            start_new_session=True,  # Ctrl-C of the outer run is not the fault that is tried
-        )
-    run = _Run(child, name, folder, console)
-    try:
-        yield run
-    finally:
-        run.kill()
-
-
 class _Run:
     """A struck run: its pytest, what it writes, and the processes that belong to it."""
 
-    def __init__(self, child: subprocess.Popen[bytes], name: str, folder: Path, console: Path) -> None:
-        self._child = child
-        self._name = name
-        self._folder = folder
+    def __init__(self, place: Place, fault: Fault) -> None:
+        self._folder = folder = place.folder / fault.id
+        folder.mkdir(parents=True)
+        self._name = f"{fault.id}-{secrets.token_hex(4)}"
         self._server: psutil.Process
-        self.console = console
+        self.console = folder / "console.txt"
+        arguments = [
+            "-m", "gpu", "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en",
+            "--report-pictures", "off", "--work-dir", str(place.settings.work_dir), "--evidence-dir", str(folder),
+            "-o", f"cache_dir={folder / 'cache'}", *(["--rehearse"] if place.settings.rehearse else []),
+        ]  # fmt: skip
+        with self.console.open("wb") as output:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "pytest", "tests/acceptance", *arguments, *fault.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=place.root,
+                env={**os.environ, MARK: self._name},
+                start_new_session=True,  # Ctrl-C of the outer run is not the fault that is tried
+            )
 
     @property
     def evidence(self) -> Path:
@@ -286,7 +255,7 @@ class _Run:
         if probe is None or idle is None:
             time.sleep(LOADING_S)
         else:
-            self._await(lambda: probe.used_mib() > idle + ON_THE_GPU_MIB, "a CUDA context")
+            self._await(lambda: probe.used_mib() > idle + ON_THE_GPU_MIB, "CUDA")
 
     def freeze_in_a_request(self) -> None:
         """Stop the server's process where the homework's chat comes next, and wait until a request hangs in it."""
@@ -297,7 +266,7 @@ class _Run:
         time.sleep(FROZEN_S)
 
     def strike(self, strike: str) -> None:
-        """Do it; the empty strike does nothing."""
+        """Strike it; the empty strike does nothing."""
         match strike:
             case "kill_server":
                 self._server.kill()
@@ -331,8 +300,8 @@ class _Run:
             time.sleep(0.05)
         return []
 
-    def kill(self) -> None:
-        """Nothing of the run outlives the trial."""
+    def close(self) -> None:
+        """End whatever of the run still lives."""
         self._child.kill()
         self._child.wait()
         for found in self._processes():

@@ -16,8 +16,9 @@ pytestmark = pytest.mark.gpu_faults
 
 def test_cause_is_named(suffered: Suffered) -> None:
     """As the verdict's first reason; and on the console and in the report, where pytest lived to write them."""
-    assert suffered.reasons, "no reason is named"
-    assert suffered.fault.explains(suffered.reasons[0]), suffered.reasons
+    reasons = suffered.verdict.reasons
+    assert reasons, "no reason is named"
+    assert suffered.fault.explains(reasons[0]), reasons
     if suffered.pytest_lived:
         assert suffered.fault.words in " ".join(suffered.console.split())
         assert suffered.fault.words in unescape(suffered.report)
@@ -26,9 +27,9 @@ def test_cause_is_named(suffered: Suffered) -> None:
 def test_report_is_no_pass(suffered: Suffered) -> None:
     """Complete and sealed where pytest lived to do it, else the page that says that the run has not finished."""
     assert suffered.exit_code != 0
-    assert suffered.outcome in ("not_accepted", "rehearsal")
+    assert suffered.verdict.outcome in ("not_accepted", "rehearsal")
     texts = Texts("en")
-    assert texts.say(f"homework.outcome.{suffered.outcome}") in suffered.report
+    assert texts.say(f"homework.outcome.{suffered.verdict.outcome}") in suffered.report
     assert (texts.say("unfinished") in suffered.report) is not suffered.pytest_lived
     assert (verify(suffered.evidence).problems == ()) is suffered.pytest_lived
 
