@@ -20,7 +20,7 @@ PLUGINS = (
     "fixtures.run.progress",
     "fixtures.gpu.plugin",
     "fixtures.session.environment",
-    "fixtures.lmdeploy.contract",
+    "fixtures.lmdeploy.plugin",
     "fixtures.session.contract_record",
     "fixtures.model.quantization",
     "fixtures.model.artefact.running",

@@ -15,7 +15,8 @@ from xprocess import XProcess
 from fixtures.client.client import Client
 from fixtures.evidence.events import Exchanged
 from fixtures.homework import MODEL_NAME, REHEARSAL_AWQ
-from fixtures.lmdeploy.capabilities import Capabilities, capabilities, installed_version
+from fixtures.lmdeploy import capabilities as table
+from fixtures.lmdeploy.capabilities import Capabilities, installed_version
 from fixtures.lmdeploy.commands import lmdeploy_program, serve_command
 from fixtures.model.calibration import choose
 from fixtures.model.checkpoint import STANDIN, Checkpoint, identify
@@ -46,9 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def contract() -> Capabilities:
-    """What the table says of the installed version: what these tests hold against its code."""
-    return capabilities(installed_version())
+def capabilities() -> Capabilities:
+    """The table's row of the installed version, which these tests compare with its code."""
+    return table.capabilities(installed_version())
 
 
 @pytest.fixture(scope="session")
@@ -58,10 +59,11 @@ def sampler() -> None:
 
 @pytest.fixture
 def measure(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Figures go into contract.json: these runs leave no evidence of a deployment."""
+    """Records figures in contract.json: these runs leave no evidence of a deployment."""
 
-    def record(name: str, value: Any, unit: str = "", limit: str = "") -> None:
-        request.node.user_properties.append((MEASURED, {"name": name, "value": value, "unit": unit, "limit": limit}))
+    def record(name: str, value: Any, unit: str = "", limit: Any = None, **relation: Any) -> None:
+        figure = {"name": name, "value": value, "unit": unit, "limit": limit, **relation}
+        request.node.user_properties.append((MEASURED, figure))
 
     return record
 
@@ -81,13 +83,13 @@ def standin(on_the_cpu: Settings) -> Checkpoint:
 
 
 @pytest.fixture(scope="session")
-def quantized(standin: Checkpoint, on_the_cpu: Settings, contract: Capabilities) -> QuantizedCheckpoint:
-    """What this version's auto_awq made of it."""
+def quantized(standin: Checkpoint, on_the_cpu: Settings, capabilities: Capabilities) -> QuantizedCheckpoint:
+    """The stand-in as this version's auto_awq quantizes it."""
     return quantize(
         standin,
-        choose("local", contract.calib_dataset, OWN_TEXTS),
+        choose("local", capabilities.calib_dataset, OWN_TEXTS),
         on_the_cpu,
-        contract,
+        capabilities,
         lmdeploy_program(rehearse=True),
         {"lmdeploy": installed_version()},
         lambda _: None,
@@ -128,9 +130,9 @@ def start(quantized: QuantizedCheckpoint, on_the_cpu: Settings, api_key: str, xp
 
 
 @pytest.fixture(scope="session")
-def server(start: Start, contract: Capabilities) -> Iterator[RunningServer]:
+def server(start: Start, capabilities: Capabilities) -> Iterator[RunningServer]:
     """The homework's server."""
-    with start(contract) as running:
+    with start(capabilities) as running:
         yield running
 
 

@@ -19,48 +19,33 @@ LARGEST_ERROR = 1.0
 A wrong order of the codes, or another group size, is off by many."""
 
 
-@claim(
-    "awq.made",
-    part="contract",
-    zh="auto_awq 完成量化",
-    en="auto_awq quantizes",
-)
+@claim("awq.made", part="contract", zh="auto_awq 完成量化", en="auto_awq quantizes")
 def test_auto_awq_quantizes(quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure) -> None:
     """By the suite's command line, to a folder that the suite verifies; the weights take less room than before."""
-    measure("size", quantized.bytes, "bytes", f"< {standin.bytes} bytes")
+    measure("size", quantized.bytes, "bytes", below=standin.bytes)
     assert quantized.bytes < standin.bytes
 
 
-@claim(
-    "awq.format",
-    part="contract",
-    zh="权重文件格式",
-    en="format of the weights",
-)
+@claim("awq.format", part="contract", zh="权重文件格式", en="format of the weights")
 def test_the_weights_are_in_the_promised_format(
-    quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
+    quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
     """`pytorch_model.bin` or `model.safetensors`."""
     found = {file.suffix.lstrip(".") for file in quantized.folder.iterdir()} & {"bin", "safetensors"}
-    measure("format", ", ".join(sorted(found)), limit=contract.weights_format)
-    assert found == {contract.weights_format}
+    measure("format", ", ".join(sorted(found)), expected=capabilities.weights_format)
+    assert found == {capabilities.weights_format}
 
 
-@claim(
-    "awq.dtype",
-    part="contract",
-    zh="权重的 dtype",
-    en="dtype of the weights",
-)
+@claim("awq.dtype", part="contract", zh="权重的 dtype", en="dtype of the weights")
 def test_the_weights_have_the_promised_dtype(
-    quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
+    quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
-    """What `--dtype auto` makes of a bfloat16 checkpoint."""
+    """Made by `--dtype auto` of a bfloat16 checkpoint."""
     config = json.loads((quantized.folder / "config.json").read_text(encoding="utf-8"))
     declared = config.get("torch_dtype") or config.get("dtype")
     norm = read_tensors(quantized.folder)["model.norm.weight"].dtype
-    measure("dtype", str(norm).removeprefix("torch."), limit=str(declared))
-    wanted = torch.bfloat16 if contract.keeps_bfloat16 else torch.float16
+    measure("dtype", str(norm).removeprefix("torch."), expected=declared)
+    wanted = torch.bfloat16 if capabilities.keeps_bfloat16 else torch.float16
     assert (norm, declared) == (wanted, str(wanted).removeprefix("torch."))
 
 
@@ -82,6 +67,6 @@ def test_the_weights_are_the_originals_rounded_to_four_bits(
         steps = scales.float().t().repeat_interleave(128, dim=1)
         error = (dequantize(codes, zeros, scales.float()) - original[f"{layer}.weight"].float()).abs() / steps
         worst = max(worst, error.max().item())
-    measure("largest_error", round(worst, 3), "steps", f"<= {LARGEST_ERROR}")
+    measure("largest_error", round(worst, 3), "steps", at_most=LARGEST_ERROR)
     assert layers, f"no {UNSMOOTHED} is quantized"
     assert worst <= LARGEST_ERROR

@@ -1,4 +1,4 @@
-"""What the version says where TurboMind cannot serve: its own api_server, before it loads anything."""
+"""The version's words where TurboMind cannot serve: of its own api_server, before it loads anything."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ UNKNOWN: Final = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}
 
 
 def why(xprocess: XProcess, settings: Settings, table: Capabilities, how: str, model: Path) -> AnotherEngine:
-    """What the suite says of the homework's command on such a machine."""
+    """The error of the homework's command on such a machine."""
     host = settings.server_name
     plain = replace(settings, rehearse=False)
     program = Program((sys.executable, str(PROGRAM), how))
@@ -42,22 +42,22 @@ def why(xprocess: XProcess, settings: Settings, table: Capabilities, how: str, m
     return caught.value
 
 
-def test_a_turbomind_that_cannot_be_loaded_is_told(
-    xprocess: XProcess, on_the_cpu: Settings, contract: Capabilities
+def test_turbomind_that_cannot_be_loaded_is_told(
+    xprocess: XProcess, on_the_cpu: Settings, capabilities: Capabilities
 ) -> None:
-    found = why(xprocess, on_the_cpu, contract, "unloadable", STANDIN)
-    assert contract.fallback.unloadable in found.what
-    assert contract.fallback.shown_by in found.remedy
+    found = why(xprocess, on_the_cpu, capabilities, "unloadable", STANDIN)
+    assert found.id == "engine_unloadable"
+    assert capabilities.fallback.shown_by in str(found)
 
 
-def test_a_model_that_turbomind_does_not_know_is_told(
-    xprocess: XProcess, on_the_cpu: Settings, contract: Capabilities, tmp_path: Path
+def test_model_that_turbomind_does_not_know_is_told(
+    xprocess: XProcess, on_the_cpu: Settings, capabilities: Capabilities, tmp_path: Path
 ) -> None:
     model = tmp_path / "gpt2"
     shutil.copytree(STANDIN, model)
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     del config["auto_map"]
     (model / "config.json").write_text(json.dumps({**config, **UNKNOWN}), encoding="utf-8")
-    found = why(xprocess, on_the_cpu, contract, "unknown", model)
-    assert "supported by" in found.what
-    assert "a checkpoint that TurboMind supports" in found.remedy
+    found = why(xprocess, on_the_cpu, capabilities, "unknown", model)
+    assert found.id == "engine_unsupported"
+    assert "supported by" in found.fields["reason"]

@@ -1,10 +1,10 @@
 """The version's own routes, template and tool parser around an engine on the CPU: what the table promises of them."""
 
 import json
-import urllib.error
-import urllib.request
 from dataclasses import asdict, replace
 from typing import Any
+
+import requests
 
 from fixtures.ask.questions import GREEDY
 from fixtures.ask.tool_choice import right_call_fault
@@ -31,18 +31,14 @@ SUM = [{"role": "user", "content": ADD_PROMPT}]
 CHAIN = Expected(calls=(("add", 3, 5), ("mul", 8, 2)), final=CHAIN_RESULT)
 
 
-def post(server: RunningServer, **body: Any) -> tuple[int, str, str]:
-    """Status, content type and text of the answer to a chat completion, whatever it is."""
-    request = urllib.request.Request(
+def post(server: RunningServer, **body: Any) -> requests.Response:
+    """The answer to a chat completion, whatever it is."""
+    return requests.post(
         f"{server.base_url}/chat/completions",
-        json.dumps({"model": MODEL_NAME, "max_tokens": TOKENS, "temperature": 0.0, **body}).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"},
+        json={"model": MODEL_NAME, "max_tokens": TOKENS, "temperature": 0.0, **body},
+        headers={"Authorization": f"Bearer {server.api_key}"},
+        timeout=TIMEOUT,
     )
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            return answer.status, answer.headers.get_content_type(), answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.headers.get_content_type(), error.read().decode()
 
 
 def chunks_of(text: str) -> list[dict[str, Any]]:
@@ -51,114 +47,81 @@ def chunks_of(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
-def conversation(client: Client, role: str, contract: Capabilities) -> ToolConversation:
+def conversation(client: Client, role: str, capabilities: Capabilities) -> ToolConversation:
     """The homework's chain at temperature 0, its results given in `role`."""
-    return converse(client, CHAIN_PROMPT, GREEDY, role, unique_ids=contract.unique_call_ids)
+    return converse(client, CHAIN_PROMPT, GREEDY, role, unique_ids=capabilities.unique_call_ids)
 
 
-@claim(
-    "server.health",
-    part="contract",
-    zh="/health",
-    en="/health",
-)
-def test_health_answers(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
+@claim("server.health", part="contract", zh="/health", en="/health")
+def test_health_answers(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
     """200 when ready; where it could also say 503, it says more than the status."""
     answer = ask(server.host, server.port, "/health")
-    measure("status", answer.status, limit="200")
+    measure("status", answer.status, expected=200)
     assert answer.status == 200
     says = json.loads(answer.body or b"null")
-    assert isinstance(says, dict) == contract.health_tells_failure, f"the body is {answer.body[:200]!r}"
+    assert isinstance(says, dict) == capabilities.health_tells_failure, f"the body is {answer.body[:200]!r}"
 
 
-@claim(
-    "server.names_model",
-    part="contract",
-    zh="/v1/models 给出模型名",
-    en="/v1/models names the model",
-)
+@claim("server.names_model", part="contract", zh="/v1/models 给出模型名", en="/v1/models names the model")
 def test_the_server_names_the_model_it_was_told(server: RunningServer) -> None:
     """`--model-name` is what `/v1/models` lists."""
     answer = ask(server.host, server.port, "/v1/models", api_key=server.api_key)
     assert model_names(answer) == [MODEL_NAME]
 
 
-@claim(
-    "server.unknown_model",
-    part="contract",
-    zh="未知模型名的状态码",
-    en="status for an unknown model",
-)
-def test_another_model_is_an_error(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
+@claim("server.unknown_model", part="contract", zh="未知模型名的状态码", en="status for an unknown model")
+def test_another_model_is_an_error(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
     """By its status, or up to 0.5 by the body alone."""
-    status, _, text = post(server, messages=STORY, model="another")
-    measure("status", status, limit=str(contract.unknown_model_status))
-    assert status == contract.unknown_model_status
-    assert "error" in text
-    assert "choices" not in text
+    answer = post(server, messages=STORY, model="another")
+    measure("status", answer.status_code, expected=capabilities.unknown_model_status)
+    assert answer.status_code == capabilities.unknown_model_status
+    assert "error" in answer.text
+    assert "choices" not in answer.text
 
 
-@claim(
-    "server.chat",
-    part="contract",
-    zh="对话",
-    en="a chat",
-)
+@claim("server.chat", part="contract", zh="对话", en="a chat")
 def test_the_story_is_told(client: Client) -> None:
     """In Chinese, to its end, without special tokens, and its tokens are counted."""
     fault = story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY)))
     assert not fault, fault
 
 
-@claim(
-    "server.too_long_input",
-    part="contract",
-    zh="超过上下文的输入",
-    en="input beyond the context",
-)
+@claim("server.too_long_input", part="contract", zh="超过上下文的输入", en="input beyond the context")
 def test_input_beyond_the_context_ends_as_the_table_says(
-    server: RunningServer, quantized: QuantizedCheckpoint, contract: Capabilities, measure: Measure
+    server: RunningServer, quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
     """An empty answer, an error in the text, or a 4xx that says so. Every character makes a token at least."""
     beyond = "狐" * (int(quantized.source.config["max_position_embeddings"]) + 1)
-    status, _, text = post(server, messages=[{"role": "user", "content": beyond}], max_tokens=16)
-    came = too_long(status, text)
-    measure("beyond_the_context", came, limit=contract.too_long_input)
-    assert came == contract.too_long_input, text[:500]
+    answer = post(server, messages=[{"role": "user", "content": beyond}], max_tokens=16)
+    came = too_long(answer)
+    measure("beyond_the_context", came, expected=capabilities.too_long_input)
+    assert came == capabilities.too_long_input, answer.text[:500]
 
 
-def too_long(status: int, text: str) -> str:
-    """`refused`, `empty answer`, `error in the text`, or what else came."""
-    if 400 <= status < 500:
+def too_long(answer: requests.Response) -> str:
+    """Name the answer as the table does, or quote another."""
+    if 400 <= answer.status_code < 500:
         return "refused"
-    answer = Answer(json.loads(text), 0.0) if status == 200 else None
-    if answer is None:
-        return f"HTTP {status}"
-    return "error in the text" if "error" in answer.text else answer.text[:80] or "empty answer"
+    if answer.status_code != 200:
+        return f"HTTP {answer.status_code}"
+    said = Answer(answer.json(), 0.0).text
+    return "error_in_text" if "error" in said else said[:80] or "empty_answer"
 
 
-@claim(
-    "server.stream_usage",
-    part="contract",
-    zh="流式返回中的 token 计数",
-    en="count of tokens in a stream",
-)
-def test_a_stream_counts_its_tokens_where_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
+@claim("server.stream_usage", part="contract", zh="流式返回中的 token 计数", en="count of tokens in a stream")
+def test_a_stream_counts_its_tokens_where_promised(
+    client: Client, capabilities: Capabilities, measure: Measure
+) -> None:
     """And its text is the unstreamed one."""
     whole = client.ask(STORY, max_tokens=TOKENS, **asdict(GREEDY))
     streamed = client.stream(STORY, max_tokens=TOKENS, **asdict(GREEDY))
-    measure("usage_in", streamed.usage_in, limit=contract.stream_usage)
-    fault = same_text_fault(whole.text, streamed, contract.stream_usage)
+    measure("usage_in", streamed.usage_in, expected=capabilities.stream_usage)
+    fault = same_text_fault(whole.text, streamed, capabilities.stream_usage)
     assert not fault, fault
-    assert streamed.usage_in == contract.stream_usage
+    assert streamed.usage_in == capabilities.stream_usage
 
 
-@claim(
-    "server.tools_in_prompt",
-    part="contract",
-    zh="工具进入提示词",
-    en="the tools reach the prompt",
-)
+@claim("server.tools_in_prompt", part="contract", zh="工具进入提示词", en="the tools reach the prompt")
 def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
     """Through the built-in template, or the one that the suite installed."""
     plain, offered = (client.ask(SUM, temperature=0, max_tokens=1, **extra) for extra in ({}, {"tools": list(TOOLS)}))
@@ -167,25 +130,15 @@ def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
     assert not fault, fault
 
 
-@claim(
-    "server.call",
-    part="contract",
-    zh="函数调用被解析",
-    en="a call is parsed",
-)
+@claim("server.call", part="contract", zh="函数调用被解析", en="a call is parsed")
 def test_a_call_is_parsed(client: Client) -> None:
     """`add(3, 5)`, typed and alone, with finish_reason `tool_calls` and no trace of it in the text."""
     fault = right_call_fault(client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY)))
     assert not fault, fault
 
 
-@claim(
-    "server.call_ids",
-    part="contract",
-    zh="调用的编号",
-    en="ids of calls",
-)
-def test_call_ids_are_as_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
+@claim("server.call_ids", part="contract", zh="调用的编号", en="ids of calls")
+def test_call_ids_are_as_promised(client: Client, capabilities: Capabilities, measure: Measure) -> None:
     """Of two answers: different, or both `0`."""
     ids = [
         call["id"]
@@ -194,105 +147,73 @@ def test_call_ids_are_as_promised(client: Client, contract: Capabilities, measur
     ]
     measure("ids", ", ".join(ids))
     assert len(ids) == 2
-    assert len(set(ids)) == (2 if contract.unique_call_ids else 1)
+    assert len(set(ids)) == (2 if capabilities.unique_call_ids else 1)
 
 
-@claim(
-    "server.result_as_tool",
-    part="contract",
-    zh="结果以 tool 返回",
-    en="results given as tool",
-)
-def test_results_are_taken_as_tool(client: Client, contract: Capabilities) -> None:
+@claim("server.result_as_tool", part="contract", zh="结果以 tool 返回", en="results given as tool")
+def test_results_are_taken_as_tool(client: Client, capabilities: Capabilities) -> None:
     """The homework's chain, to its final sentence."""
-    fault = judge(conversation(client, "tool", contract), CHAIN)
+    fault = judge(conversation(client, "tool", capabilities), CHAIN)
     assert not fault, fault
 
 
-@claim(
-    "server.result_as_environment",
-    part="contract",
-    zh="结果以 environment 返回",
-    en="results given as environment",
-)
-def test_results_are_taken_as_environment(client: Client, contract: Capabilities) -> None:
+@claim("server.result_as_environment", part="contract", zh="结果以 environment 返回", en="results given as environment")
+def test_results_are_taken_as_environment(client: Client, capabilities: Capabilities) -> None:
     """The chain in the words of 2024."""
-    fault = judge(conversation(client, "environment", contract), CHAIN)
+    fault = judge(conversation(client, "environment", capabilities), CHAIN)
     assert not fault, fault
 
 
-@claim(
-    "server.streamed_call",
-    part="contract",
-    zh="流式返回的函数调用",
-    en="a streamed call",
-)
+@claim("server.streamed_call", part="contract", zh="流式返回的函数调用", en="a streamed call")
 def test_a_streamed_call_comes_as_the_table_says(
-    client: Client, server: RunningServer, contract: Capabilities, measure: Measure
+    client: Client, server: RunningServer, capabilities: Capabilities, measure: Measure
 ) -> None:
     """As deltas, as text in the content, or with no stream at all."""
-    status, kind, text = post(server, messages=SUM, tools=list(TOOLS), stream=True)
-    assert status == 200, text[:500]
-    came = "in one answer"
-    if kind == "text/event-stream":
+    answer = post(server, messages=SUM, tools=list(TOOLS), stream=True)
+    assert answer.status_code == 200, answer.text[:500]
+    came, answer.encoding = "in_one_answer", "utf-8"
+    if answer.headers["Content-Type"].startswith("text/event-stream"):
         whole = client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY))
-        fault = same_calls_fault(whole.tool_calls, join(chunks_of(text)))
-        came = f"broken: {fault}" if fault else "as deltas"
-    measure("streamed_call", came, limit=contract.tools_streamed)
-    assert came.partition(":")[0] == contract.tools_streamed, came
+        fault = same_calls_fault(whole.tool_calls, join(chunks_of(answer.text)))
+        came = f"broken: {fault}" if fault else "as_deltas"
+    measure("streamed_call", came, expected=capabilities.tools_streamed)
+    assert came.partition(":")[0] == capabilities.tools_streamed, came
 
 
-@claim(
-    "server.required",
-    part="contract",
-    zh="tool_choice=required",
-    en="tool_choice required",
-)
-def test_required_is_enforced_where_promised(client: Client, contract: Capabilities, measure: Measure) -> None:
+@claim("server.required", part="contract", zh="tool_choice=required", en="tool_choice required")
+def test_required_is_enforced_where_promised(client: Client, capabilities: Capabilities, measure: Measure) -> None:
     """A call instead of the story that was asked for."""
     answer = client.ask(STORY, tools=list(TOOLS), tool_choice="required", max_tokens=600, seed=3, temperature=0.8)
     measure("calls", len(answer.tool_calls))
-    assert bool(answer.tool_calls) == contract.enforces_required, answer.text[:200]
+    assert bool(answer.tool_calls) == capabilities.enforces_required, answer.text[:200]
 
 
-@claim(
-    "server.metrics",
-    part="contract",
-    zh="/metrics",
-    en="/metrics",
-)
-def test_metrics_are_served(server: RunningServer, contract: Capabilities, measure: Measure) -> None:
-    """Where they are on by default; to everyone, or to those who have the key."""
+@claim("server.metrics", part="contract", zh="/metrics", en="/metrics")
+def test_metrics_are_served(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
+    """On by default; to everyone, or to those who have the key."""
     answer = ask(server.host, server.port, "/metrics/", api_key=server.api_key)
     assert answer.status == 200
     assert b"lmdeploy:" in answer.body
-    without = ask(server.host, server.port, "/metrics/").status
-    measure("status_without_the_key", without, limit="200" if contract.open_metrics else "401")
-    assert without == (200 if contract.open_metrics else 401)
+    without, wanted = ask(server.host, server.port, "/metrics/").status, 200 if capabilities.open_metrics else 401
+    measure("status_without_the_key", without, expected=wanted)
+    assert without == wanted
 
 
-@claim(
-    "server.without_parser",
-    part="contract",
-    zh="不带 --tool-call-parser 时",
-    en="without --tool-call-parser",
-)
-def test_tools_without_a_parser(start: Start, contract: Capabilities, measure: Measure) -> None:
-    """What a server says that was started without `--tool-call-parser`, as the homework starts it."""
-    with start(replace(contract, tool_call_parser=None)) as bare:
-        status, _, text = post(bare, messages=SUM, tools=list(TOOLS))
-    came = without_parser(status, text)
-    measure("without_a_parser", came, limit=contract.tools_without_parser)
-    assert came == contract.tools_without_parser, text[:500]
+@claim("server.without_parser", part="contract", zh="不带 --tool-call-parser 时", en="without --tool-call-parser")
+def test_tools_without_a_parser(start: Start, capabilities: Capabilities, measure: Measure) -> None:
+    """The answer of a server that was started without `--tool-call-parser`, as the homework starts it."""
+    with start(replace(capabilities, tool_call_parser=None)) as bare:
+        answer = post(bare, messages=SUM, tools=list(TOOLS))
+    came = without_parser(answer)
+    measure("without_a_parser", came, expected=capabilities.tools_without_parser)
+    assert came == capabilities.tools_without_parser, answer.text[:500]
 
 
-def without_parser(status: int, text: str) -> str:
-    """`parsed`, `raw text`, `refused`, or the answer that is none of these."""
-    if status == 400:
-        return "refused"
-    if status != 200:
-        return f"HTTP {status}"
-    answer = Answer(json.loads(text), 0.0)
-    if answer.tool_calls:
+def without_parser(answer: requests.Response) -> str:
+    """Name the answer as the table does, or quote another."""
+    if answer.status_code != 200:
+        return "refused" if answer.status_code == 400 else f"HTTP {answer.status_code}"
+    said = Answer(answer.json(), 0.0)
+    if said.tool_calls:
         return "parsed"
-    return "raw text" if '"name"' in answer.text or "'name'" in answer.text else f"no call: {answer.text[:80]!r}"
+    return "raw_text" if '"name"' in said.text or "'name'" in said.text else f"no call: {said.text[:80]!r}"

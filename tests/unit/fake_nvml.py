@@ -9,7 +9,7 @@ from typing import Any
 
 import pynvml
 
-MIB = 1024 * 1024
+from fixtures.run.units import MIB
 
 
 @dataclass(eq=False)

@@ -38,7 +38,7 @@ def cost_fault(paired: Paired, unquantized: str, quantized: str) -> str:
 def control(
     checkpoint: Checkpoint,
     client: Client,
-    lmdeploy_table: Capabilities,
+    capabilities: Capabilities,
     settings: Settings,
     api_key: str,
     evidence: Evidence,
@@ -52,7 +52,7 @@ def control(
     """
     del client  # the deployment starts first: its share of the memory is the homework's
     plain = replace(settings, quant_policy=0)
-    folder = tool_aware_copy(checkpoint.folder, checkpoint.name, settings.work_dir / "control", lmdeploy_table)
+    folder = tool_aware_copy(checkpoint.folder, checkpoint.name, settings.work_dir / "control", capabilities)
     command = serve_command(
         lmdeploy_program(settings.rehearse),
         folder,
@@ -60,7 +60,7 @@ def control(
         "hf",
         free_port(settings.server_name),
         plain,
-        lmdeploy_table,
+        capabilities,
         api_key,
     )
     mark(sampler, CONTROL_PHASE)

@@ -56,7 +56,7 @@ def test_quantization_costs_little(
     topic: Topic,
     client: Client,
     control: Client,
-    contract: Capabilities,
+    capabilities: Capabilities,
     settings: Settings,
     evidence: Evidence,
     trial_record: TrialRecord,
@@ -65,7 +65,7 @@ def test_quantization_costs_little(
     """Same questions, same seeds: the quantized server is not shown to lose more than is tolerated."""
 
     def attempt(asked: Client, number: int) -> Judged:
-        return try_topic(asked, topic, number, contract)
+        return try_topic(asked, topic, number, capabilities)
 
     plan = all_of(settings.trials or STRICT_TRIALS)
     quantized = run_all(client, evidence, topic.claim, attempt, plan)

@@ -85,13 +85,13 @@ def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials) -> Non
     en="Streamed text is the same as unstreamed",
     structural="an answer against itself, streamed and unstreamed",
 )
-def test_a_streamed_answer_is_the_unstreamed_one(client: Client, contract: Capabilities, measure: Measure) -> None:
+def test_a_streamed_answer_is_the_unstreamed_one(client: Client, capabilities: Capabilities, measure: Measure) -> None:
     """At temperature 0, to the last character, and the tokens are counted where the version promises it."""
     messages = [{"role": "user", "content": DETERMINATE}]
     whole = client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
     streamed = client.stream(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
     measure("chunks_with_text", len(streamed.pieces), limit="> 1")
-    fault = same_text_fault(whole.text, streamed, contract.stream_usage)
+    fault = same_text_fault(whole.text, streamed, capabilities.stream_usage)
     assert not fault, fault
 
 

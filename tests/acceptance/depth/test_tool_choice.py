@@ -54,9 +54,9 @@ def test_none_forbids_calls(run_trials: RunTrials) -> None:
     en="tool_choice required: a call that satisfies the schema",
     structural="the server's grammar, which writes the call for any model",
 )
-def test_required_forces_a_call(run_trials: RunTrials, contract: Capabilities, measure: Measure) -> None:
+def test_required_forces_a_call(run_trials: RunTrials, capabilities: Capabilities, measure: Measure) -> None:
     """A call comes even where the model would rather tell a story, and it satisfies the schema."""
-    measure("enforced_by_a_grammar", "yes" if contract.enforces_required else "no")
+    measure("enforced_by_a_grammar", "yes" if capabilities.enforces_required else "no")
 
     def attempt(client: Client, number: int) -> Judged:
         return ask_once(client, STORY_PROMPT, number, forced_fault, tool_choice="required")
@@ -71,9 +71,11 @@ def test_required_forces_a_call(run_trials: RunTrials, contract: Capabilities, m
     zh="tool_choice 指定函数",
     en="tool_choice with a named function",
 )
-def test_a_named_function_excludes_the_others(run_trials: RunTrials, contract: Capabilities, measure: Measure) -> None:
+def test_a_named_function_excludes_the_others(
+    run_trials: RunTrials, capabilities: Capabilities, measure: Measure
+) -> None:
     """The named function and no other; lmdeploy takes the others out of the prompt, and forces nothing."""
-    measure("enforced_by_a_grammar", "yes" if contract.enforces_named else "no")
+    measure("enforced_by_a_grammar", "yes" if capabilities.enforces_named else "no")
 
     def attempt(client: Client, number: int) -> Judged:
         return ask_once(client, ADD_PROMPT, number, right_call_fault, tool_choice=NAMED_ADD)

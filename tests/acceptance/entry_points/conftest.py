@@ -65,12 +65,12 @@ def ground(
     gpu_to_itself: None,  # noqa: ARG001
     environment: EnvironmentRecorded,  # noqa: ARG001 - for the report of a run of entry points alone
     settings: Settings,
-    lmdeploy_table: Capabilities,
+    capabilities: Capabilities,
     sampler: Sampler | None,
     progress: Progress,
 ) -> Ground:
     """For the entry points, one after the other."""
-    return Ground(settings, lmdeploy_table, lmdeploy_program(settings.rehearse), sampler, progress)
+    return Ground(settings, capabilities, lmdeploy_program(settings.rehearse), sampler, progress)
 
 
 @pytest.fixture(scope="module")

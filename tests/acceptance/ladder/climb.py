@@ -15,11 +15,12 @@ from typing import Final
 from fixtures.ask.load import Endpoint, burst, fill_cache, size_prompts
 from fixtures.errors import ServerError
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
-from fixtures.gpu.memory_model import MIB, MIB_PER_GIB, OVERHEAD, Card, Geometry, expected
+from fixtures.gpu.memory_model import OVERHEAD, Card, Geometry, expected
 from fixtures.gpu.probe import Probe
 from fixtures.gpu.sampler import Sampler, wait_released
 from fixtures.process.guard import descendants
 from fixtures.process.port import listener
+from fixtures.run.units import GIB_IN_MIB, MIB
 from fixtures.server.api_server import RunningServer
 from fixtures.server.in_turn import HOMEWORK, InTurn
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
@@ -99,7 +100,7 @@ def _card(ground: Ground, rung: Rung) -> Iterator[None]:
         yield
         return
     free = ground.probe.total_mib() - ground.probe.reserved_mib() - ground.sampler.last_mib()
-    with ballast(round(free - rung.card_gib * MIB_PER_GIB - CONTEXT_MIB)):
+    with ballast(round(free - rung.card_gib * GIB_IN_MIB - CONTEXT_MIB)):
         yield
 
 

@@ -103,7 +103,7 @@ class Climbed:
             "released_seconds": self.release.seconds,
             "model_mib": round(model.ready_mib),
             "model_limit_mib": round(model.ready_limit_mib),
-            "model_free_mib": round(model.free_mib),
+            "model_free_mib": round(model.terms["free"]),
             "model_parts_mib": {part: round(mib) for part, mib in model.parts.items()},
             "kv_mib": round(self.cache.mib) if self.cache.mib is not None else None,
             "kv_tokens": self.cache.tokens,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fixtures.errors import said
 from fixtures.evidence.events import VramExpected
+from fixtures.gpu.memory_model import formula
 from fixtures.report.key_figures import Figure
 from fixtures.report.markup import Html, cap, grid, tag
 from fixtures.report.stamp import stamps
@@ -48,14 +49,14 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
 
 def _formula(texts: Texts) -> Html:
     """Explain it in plain words, in the page's language and then in the others."""
-    others = [Texts(language) for language in LANGUAGES if language != texts.language]
-    formulas = (tag("p", found.say("ladder.formula"), lang=found.language) for found in (texts, *others))
-    return tag("div", tag("h3", texts.say("ladder.why")), *formulas, class_="words")
+    shown = [tag("h3", texts.say("ladder.why"))]
+    for found in (texts, *(Texts(language) for language in LANGUAGES if language != texts.language)):
+        shown += [tag("p", line, lang=found.language) for line in (*formula(found), found.say("ladder.formula"))]
+    return tag("div", *shown, class_="words")
 
 
 def _arithmetic(run: RunSummary, texts: Texts) -> Html:
-    formulas = (cap(str(texts.tell(event.formula)), 2_000, texts.say("cut")) for event in run.all(VramExpected))
-    lines = (tag("li", tag("code", formula)) for formula in formulas)
+    lines = (tag("li", tag("code", "; ".join(formula(texts, event.terms)))) for event in run.all(VramExpected))
     return tag("details", tag("summary", texts.say("ladder.arithmetic")), tag("ul", *lines))
 
 

@@ -12,12 +12,7 @@ from typing import Any
 import pytest
 
 from fixtures.gpu.kv_capacity import capacity_fault
-from fixtures.gpu.memory_model import (
-    PEAK_SLACK_MIB,
-    kv_capacity_tokens,
-    tolerance_mib,
-    why_not_ready_as_expected,
-)
+from fixtures.gpu.memory_model import TOLERANCES, kv_capacity_tokens, ready_fault
 from fixtures.gpu.sampler import Release
 from fixtures.run.measurement import assert_no_fault
 from fixtures.server.in_turn import (
@@ -56,14 +51,14 @@ class TestEachRung:
     def test_memory_when_ready_is_the_models(self, climbed: Climbed) -> None:
         """Within 5 % or 500 MiB."""
         model = climbed.expectation
-        assert_no_fault(why_not_ready_as_expected(model, climbed.ready_mib) or None)
-        assert abs(climbed.ready_mib - model.ready_mib) <= tolerance_mib(model.ready_mib)
+        assert_no_fault(ready_fault(model, climbed.ready_mib))
+        assert abs(climbed.ready_mib - model.ready_mib) <= model.tolerance_mib
 
     def test_weights_come_before_the_cache(self, climbed: Climbed) -> None:
         """Memory before its largest step is baseline, weights and context."""
         model = climbed.expectation
-        assert model.baseline_mib + model.weights_mib <= climbed.loaded_mib
-        assert climbed.loaded_mib <= model.ready_mib - model.kv_mib + tolerance_mib(model.ready_mib)
+        assert climbed.idle_mib + model.weights_mib <= climbed.loaded_mib
+        assert climbed.loaded_mib <= model.ready_mib - model.kv_mib + model.tolerance_mib
 
     def test_cache_is_as_promised_by_the_log(self, climbed: Climbed, ground: Ground) -> None:
         """Bits, share and tokens."""
@@ -79,7 +74,7 @@ class TestEachRung:
 
     def test_load_takes_no_memory_of_its_own(self, climbed: Climbed) -> None:
         """Long prompts and many requests stay within the slack of the figure when ready."""
-        assert climbed.peak_mib <= climbed.ready_mib + PEAK_SLACK_MIB
+        assert climbed.peak_mib <= climbed.ready_mib + TOLERANCES["peak_slack"]
         assert climbed.peak_mib <= climbed.expectation.peak_limit_mib
 
     def test_two_hundred_requests_leak_nothing(self, climbed: Climbed) -> None:

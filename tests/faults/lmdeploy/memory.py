@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from fixtures.gpu.memory_model import MIB, OVERHEAD
+from fixtures.gpu.memory_model import OVERHEAD
+from fixtures.run.units import MIB
 
 GPU: Final = "FAULT_GPU"
 """Environment variable: the folder."""

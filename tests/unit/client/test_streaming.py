@@ -103,10 +103,10 @@ def test_another_text_is_a_fault(found: Streamed, words: str) -> None:
 def test_usage_in_every_chunk_is_no_fault_where_it_is_promised() -> None:
     each = [{**chunk, "usage": USAGE["usage"]} for chunk in TEXT[:3]]
     found = join(each)
-    assert (found.faults, found.usage_in) == ((), "every chunk")
-    assert same_text_fault("狐狸", found, "every chunk") == ""
+    assert (found.faults, found.usage_in) == ((), "every_chunk")
+    assert same_text_fault("狐狸", found, "every_chunk") == ""
     assert same_text_fault("狐狸", found) == "usage came in every chunk, promised is last chunk"
-    assert "promised is every chunk" in same_text_fault("狐狸", join(TEXT), "every chunk")
+    assert "promised is every_chunk" in same_text_fault("狐狸", join(TEXT), "every_chunk")
 
 
 def test_no_usage_is_no_fault_where_none_is_promised() -> None:
@@ -151,10 +151,10 @@ def test_a_name_in_pieces_is_put_together_and_a_missing_id_stays_missing() -> No
     ("counted", "found"),
     [
         ([False], "none"),
-        ([True], "last chunk"),
-        ([True, True], "every chunk"),
-        ([False, False, True], "last chunk"),
-        ([False, True, False], "some chunks"),
+        ([True], "last_chunk"),
+        ([True, True], "every_chunk"),
+        ([False, False, True], "last_chunk"),
+        ([False, True, False], "some_chunks"),
     ],
 )
 def test_where_the_count_of_tokens_came(counted: list[bool], found: str) -> None:

@@ -267,8 +267,8 @@ def _memory(limit_peak: float) -> list[tuple[float, Event]]:
         (15.9, VramExpected(
             baseline_mib=412.0, ready_limit_mib=13_291.0, peak_limit_mib=limit_peak,
             parts={"weights": 1_530.0, "kv": 8_710.0, "rest": 1_724.0},
-            formula="412 baseline + 1530 weights + 845 context + 0.4 x (24564 - 551 reserved - 412 - 1530 - 845) KV"
-            " + 879 workspace = 11936 MiB; limit after start: + 597 tolerance; at peak: + 512")),
+            terms={"total": 24_564.0, "reserved": 551.0, "baseline": 412.0, "weights": 1_530.0, "context": 845.0,
+                   "share": 0.4, "kv": 8_710.0, "workspace": 879.0, "ready": 11_936.0})),
     ]  # fmt: skip
     marks = [(0.6, "idle"), (2.5, "quantization.smaller"), (16.1, "loading"), (35.0, "ready"), (72.6, "stopped")]
     marks += [(36 + n * 2.5, claim.id) for n, claim in enumerate(HOMEWORK[3:])]

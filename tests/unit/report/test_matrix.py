@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.evidence.__main__ import main
-from fixtures.lmdeploy.capabilities import LACKS, TRIED, adaptations, capabilities, not_offered
+from fixtures.lmdeploy.capabilities import TRIED, adaptations
 from fixtures.report.matrix import FACTS, Matrix, collect
 from fixtures.report.matrix_page import change_lines, matrix_page
 from fixtures.report.matrix_post import matrix_post
@@ -220,15 +220,5 @@ def test_a_hostile_report_stays_text(tmp_path: Path) -> None:
     assert "````" in post
 
 
-def test_every_adaptation_and_every_lack_has_its_texts() -> None:
-    ids = {adaptation.id for version in (*TRIED, "99") for adaptation in adaptations(version)}
-    assert {id_ for id_ in TEXTS if id_.startswith("adapted.")} == {
-        *(f"adapted.{id_}{suffix}" for id_ in ids for suffix in ("", ".why")),
-        "adapted.upstream",
-    }
-    assert {id_ for id_ in TEXTS if id_.startswith("lacks.")} == {f"lacks.{lack.id}" for lack in LACKS}
-    english = LANGUAGES.index("en")
-    assert [lack.why for lack in LACKS] == [TEXTS[f"lacks.{lack.id}"][english] for lack in LACKS]
-    used = {lack for version in TRIED for lack in not_offered(capabilities(version)).values()}
-    assert used == set(LACKS)
+def test_every_fact_has_its_text() -> None:
     assert {id_ for id_ in TEXTS if id_.startswith("fact.")} == {f"fact.{name}" for name in (*FACTS, True, False)}

@@ -30,7 +30,7 @@ def by_workers() -> list[Entry]:
     others = (
         ServerLaunched([*synthetic.SERVE_ARGV, "--elsewhere"], "http://127.0.0.1:1"),
         ServerReady(12.0, ["m"]),
-        VramExpected(0.0, 77_000.0, 78_000.0, {}, "other"),
+        VramExpected(0.0, 77_000.0, 78_000.0, {}, {}),
         VramSampled([[t, 70_000.0]]),
         ServerStopped(0, 1.0),
     )
@@ -58,7 +58,7 @@ def test_what_is_shown_in_full_is_the_server_that_the_homework_is_about() -> Non
     assert "--elsewhere" not in run.launched.argv
     assert run.memory is not None
     assert run.memory.expected is not None
-    assert run.memory.expected.formula != "other"
+    assert run.memory.expected.terms
     assert 70_000.0 not in [mib for _, mib in run.memory.samples]
     assert run.verdict.accepted
 
@@ -66,7 +66,7 @@ def test_what_is_shown_in_full_is_the_server_that_the_homework_is_about() -> Non
 def test_every_card_is_listed_and_the_first_is_drawn() -> None:
     entries = synthetic.entries()
     at = next(number for number, entry in enumerate(entries) if isinstance(entry.event, VramExpected))
-    second = replace(entries[at].event, gpu=1, formula="second")
+    second = replace(entries[at].event, gpu=1)
     samples = VramSampled([[entries[-2].t, 44_444.0]], gpu=1)
     entries[at + 1 : at + 1] = [replace(entries[at], event=second)]
     entries.insert(-1, replace(entries[-2], event=samples))

@@ -17,12 +17,13 @@ from xprocess import XProcess
 
 from fixtures.ask import load
 from fixtures.evidence import Evidence, read
-from fixtures.gpu.memory_model import MIB, OVERHEAD, Geometry
+from fixtures.gpu.memory_model import OVERHEAD, Geometry
 from fixtures.gpu.sampler import Sampler, wait_released
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.lmdeploy.commands import Program
 from fixtures.process.guard import process
 from fixtures.run.settings import resolve
+from fixtures.run.units import MIB
 from fixtures.server import in_turn as servers
 from fixtures.server.in_turn import HOMEWORK, InTurn
 from tests.acceptance.ladder import climb as ladder_run

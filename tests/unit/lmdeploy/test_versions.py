@@ -1,0 +1,34 @@
+"""Every version tried is known everywhere, and what a new one still needs is listed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fixtures.lmdeploy.capabilities import TRIED
+from fixtures.lmdeploy.versions import Missing, missing, tried
+
+
+def test_tried_versions_are_those_with_requirements() -> None:
+    assert tried() == list(TRIED)
+
+
+@pytest.mark.parametrize("version", TRIED)
+def test_tried_version_lacks_nothing(version: str) -> None:
+    assert missing(version) == []
+
+
+def test_new_version_lacks_all_that_it_needs(tmp_path: Path) -> None:
+    for folder in ("requirements", "docs/help", "docs/records"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "docs/records/versions.json").write_text(json.dumps({"versions": {}}))
+    (tmp_path / "tox.ini").write_text("[testenv:lmdeploy-{0.1,99.0}]\n[testenv:contract-{0.1,99.0.1}]\n")
+    (tmp_path / "requirements/lmdeploy-99.0.in").touch()
+    assert missing("99.0", tmp_path) == [
+        Missing("requirements/lmdeploy-99.0.txt", "python -m tools.versions renew 99.0"),
+        Missing("requirements/contract-99.0.txt", "python -m tools.versions renew 99.0"),
+        Missing("docs/help/99.0.txt", "python -m tools.versions help"),
+        Missing("tox.ini [testenv:contract-…]"),
+        Missing("fixtures/lmdeploy/capabilities.py"),
+        Missing("docs/records/versions.json", "python -m tools.versions record contract-99.0"),
+    ]
