@@ -17,7 +17,7 @@ from fixtures.errors import ServerError
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.memory_model import OVERHEAD, Card, Geometry, expected
 from fixtures.gpu.probe import Probe
-from fixtures.gpu.sampler import Sampler, wait_released
+from fixtures.gpu.sampler import Release, Sampler, wait_released
 from fixtures.process.guard import descendants
 from fixtures.process.port import listener
 from fixtures.run.units import GIB_IN_MIB, MIB
@@ -65,7 +65,7 @@ def climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climbe
     """
     with _card(ground, rung):
         climbed = _climb(ground, rung, model, weights_bytes)
-    ground.in_turn.evidence.append(RungClimbed(climbed.row()))
+    ground.in_turn.evidence.append(RungClimbed(climbed.row))
     return climbed
 
 
@@ -88,9 +88,11 @@ def fail_to_start(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -
         peak = sampler.peak_mib(since_phase=f"{rung.id}.idle")
         sampler.mark(f"{rung.id}.failed")
         release = wait_released(sampler.last_mib, idle)
-    failed = FailedStart(rung, weights_bytes / MIB, idle, peak, seconds, error, release)
-    ground.in_turn.evidence.append(StartFailed(failed.facts()))
-    return failed
+    memory = {"idle_mib": round(idle), "peak_mib": round(peak), **_released(release)}
+    said = None if error is None else error.as_json()
+    facts = {**rung.fields, **memory, "seconds": seconds, "error": said}
+    ground.in_turn.evidence.append(StartFailed(facts))
+    return FailedStart(weights_bytes / MIB, error, release, facts)
 
 
 @contextmanager
@@ -131,21 +133,36 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
             os.kill(_listening(turn.server), signal.SIGKILL)
     sampler.mark(f"{rung.id}.stopped")
     release = wait_released(sampler.last_mib, idle)
-    return Climbed(
-        rung=rung,
-        expectation=expectation,
-        idle_mib=idle,
-        loaded_mib=before_largest_step(loading),
-        ready_mib=ready,
-        peak_mib=peak,
-        settled_mib=settled,
-        after_requests_mib=after_requests,
-        crowded_mib=crowded,
-        release=release,
-        cache=cache,
-        filled=filled,
-        start_seconds=turn.server.started_seconds,
-    )
+    memory = {
+        "idle": idle,
+        "loaded": before_largest_step(loading),
+        "ready": ready,
+        "peak": peak,
+        "settled": settled,
+        "after_requests": after_requests,
+        "model": expectation.ready_mib,
+        "model_limit": expectation.ready_limit_mib,
+        "model_free": expectation.terms["free"],
+    }
+    row = {
+        **rung.fields,
+        **{f"{name}_mib": round(mib) for name, mib in memory.items()},
+        **_released(release),
+        "crowded_mib": None if crowded is None else round(crowded),
+        "model_parts_mib": {part: round(mib) for part, mib in expectation.parts.items()},
+        "kv_mib": None if cache.mib is None else round(cache.mib),
+        "kv_tokens": cache.tokens,
+        "kv_tokens_model": expectation.kv_tokens,
+        "kv_tokens_held": filled.tokens,
+        "kv_usage_when_held": filled.usage,
+        "kv_tokens_by_usage": filled.capacity,
+        "start_seconds": turn.server.started_seconds,
+    }
+    return Climbed(rung, expectation, release, cache, filled, row)
+
+
+def _released(release: Release) -> dict[str, float]:
+    return {"released_mib": round(release.used_mib), "released_seconds": release.seconds}
 
 
 def _begin(sampler: Sampler, rung: Rung, phase: str) -> float:

@@ -65,84 +65,32 @@ FAILING: Final = Rung(replace(HOMEWORK, share=0.99), card_gib=4)
 
 @dataclass(frozen=True)
 class Climbed:
-    """A rung as measured, MiB of device memory in use unless said otherwise.
+    """A rung as measured. `row` is what is recorded of it, memory in use in MiB:
 
-    :param loaded_mib: when the weights were there and the KV cache was not.
-    :param peak_mib: highest from ready to stop.
-    :param settled_mib: after the first requests, when every kernel and buffer has been used once.
-    :param after_requests_mib: after 200 more.
-    :param crowded_mib: with another process on the GPU; None where that was not tried.
+    - loaded: when the weights were there and the KV cache was not; peak: highest from ready to stop
+    - settled: after the first requests, when every kernel and buffer has been used once; after_requests: after 200 more
+    - crowded: with another process on the GPU; None where that was not tried
     """
 
     rung: Rung
     expectation: MemoryExpectation
-    idle_mib: float
-    loaded_mib: float
-    ready_mib: float
-    peak_mib: float
-    settled_mib: float
-    after_requests_mib: float
-    crowded_mib: float | None
     release: Release
     cache: LoggedCache
     filled: Filled
-    start_seconds: float
-
-    def row(self) -> dict[str, Any]:
-        """The rung as a row of the record."""
-        model = self.expectation
-        return {
-            **self.rung.fields,
-            "idle_mib": round(self.idle_mib),
-            "loaded_mib": round(self.loaded_mib),
-            "ready_mib": round(self.ready_mib),
-            "peak_mib": round(self.peak_mib),
-            "after_requests_mib": round(self.after_requests_mib),
-            "crowded_mib": None if self.crowded_mib is None else round(self.crowded_mib),
-            "released_mib": round(self.release.used_mib),
-            "released_seconds": self.release.seconds,
-            "model_mib": round(model.ready_mib),
-            "model_limit_mib": round(model.ready_limit_mib),
-            "model_free_mib": round(model.terms["free"]),
-            "model_parts_mib": {part: round(mib) for part, mib in model.parts.items()},
-            "kv_mib": round(self.cache.mib) if self.cache.mib is not None else None,
-            "kv_tokens": self.cache.tokens,
-            "kv_tokens_model": model.kv_tokens,
-            "kv_tokens_held": self.filled.tokens,
-            "kv_usage_when_held": self.filled.usage,
-            "kv_tokens_by_usage": self.filled.capacity,
-            "start_seconds": self.start_seconds,
-        }
+    row: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class FailedStart:
-    """A start that failed after the weights were loaded, MiB of device memory in use.
+    """A start that failed after the weights were loaded. `facts` are what is recorded of it, MiB and seconds.
 
-    :param peak_mib: highest during the start; near the idle figure, the start failed before it touched the GPU.
-    :param seconds: from the launch to the error.
     :param error: what the suite says of it; None when the server started after all.
     """
 
-    rung: Rung
     weights_mib: float
-    idle_mib: float
-    peak_mib: float
-    seconds: float
     error: ServerError | None
     release: Release
-
-    def facts(self) -> dict[str, Any]:
-        """As they stand in the record."""
-        return {
-            **self.rung.fields,
-            "idle_mib": round(self.idle_mib),
-            "peak_mib": round(self.peak_mib),
-            "released_mib": round(self.release.used_mib),
-            "released_seconds": self.release.seconds,
-            "seconds": self.seconds,
-            "error": None if self.error is None else self.error.as_json(),
-        }
+    facts: dict[str, Any]
 
 
 def before_largest_step(samples: list[Sample]) -> float:

@@ -51,14 +51,14 @@ class TestEachRung:
     def test_memory_when_ready_is_the_models(self, climbed: Climbed) -> None:
         """Within 5 % or 500 MiB."""
         model = climbed.expectation
-        assert_no_fault(ready_fault(model, climbed.ready_mib))
-        assert abs(climbed.ready_mib - model.ready_mib) <= model.tolerance_mib
+        assert_no_fault(ready_fault(model, climbed.row["ready_mib"]))
+        assert abs(climbed.row["ready_mib"] - model.ready_mib) <= model.tolerance_mib
 
     def test_weights_come_before_the_cache(self, climbed: Climbed) -> None:
         """Memory before its largest step is baseline, weights and context."""
         model = climbed.expectation
-        assert climbed.idle_mib + model.weights_mib <= climbed.loaded_mib
-        assert climbed.loaded_mib <= model.ready_mib - model.kv_mib + model.tolerance_mib
+        assert climbed.row["idle_mib"] + model.weights_mib <= climbed.row["loaded_mib"]
+        assert climbed.row["loaded_mib"] <= model.ready_mib - model.kv_mib + model.tolerance_mib
 
     def test_cache_is_as_promised_by_the_log(self, climbed: Climbed, ground: Ground) -> None:
         """Bits, share and tokens."""
@@ -74,12 +74,12 @@ class TestEachRung:
 
     def test_load_takes_no_memory_of_its_own(self, climbed: Climbed) -> None:
         """Long prompts and many requests stay within the slack of the figure when ready."""
-        assert climbed.peak_mib <= climbed.ready_mib + TOLERANCES["peak_slack"]
-        assert climbed.peak_mib <= climbed.expectation.peak_limit_mib
+        assert climbed.row["peak_mib"] <= climbed.row["ready_mib"] + TOLERANCES["peak_slack"]
+        assert climbed.row["peak_mib"] <= climbed.expectation.peak_limit_mib
 
     def test_two_hundred_requests_leak_nothing(self, climbed: Climbed) -> None:
         """Memory after them is what it was after the first twenty."""
-        assert climbed.after_requests_mib <= climbed.settled_mib + LEAK_MIB
+        assert climbed.row["after_requests_mib"] <= climbed.row["settled_mib"] + LEAK_MIB
 
     def test_memory_comes_back(self, climbed: Climbed) -> None:
         """To the idle figure, after a stop; on one rung after SIGKILL."""
@@ -108,7 +108,7 @@ class TestAStartThatFails:
 
     def test_weights_were_on_the_gpu(self, failed_start: FailedStart) -> None:
         """A start that fails earlier would show nothing about memory."""
-        assert failed_start.peak_mib >= failed_start.idle_mib + failed_start.weights_mib
+        assert failed_start.facts["peak_mib"] >= failed_start.facts["idle_mib"] + failed_start.weights_mib
 
     def test_memory_comes_back(self, failed_start: FailedStart) -> None:
         """To the idle figure."""

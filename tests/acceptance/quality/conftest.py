@@ -7,8 +7,8 @@ import pytest
 from fixtures.evidence.events import EnvironmentRecorded
 from fixtures.gpu.memory_model import Geometry
 from fixtures.model.checkpoint import Checkpoint
+from fixtures.model.plain_copy import plain_copy
 from fixtures.model.quantization import QuantizedCheckpoint
-from fixtures.model.tool_aware import tool_aware_copy
 from fixtures.server.in_turn import InTurn
 from tests.acceptance.quality.asking import compare
 from tests.acceptance.quality.result import Quality
@@ -23,5 +23,5 @@ def quality(
 ) -> Quality:
     """What the servers answered. Raises AcceptanceError where one does not start, dies, or does not answer."""
     store = in_turn.settings.work_dir / "quality"
-    plain = tool_aware_copy(checkpoint.folder, checkpoint.name, store, in_turn.capabilities)
+    plain = plain_copy(checkpoint.folder, checkpoint.name, store, in_turn.capabilities)
     return compare(in_turn, Geometry.of(checkpoint.config), plain, quantized.folder)

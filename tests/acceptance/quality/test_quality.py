@@ -51,23 +51,23 @@ def test_int4_keys_and_values_show_in_the_perplexity(quality: Quality, measure: 
     [
         pytest.param(
             W4A16.title,
-            id="w4a16",
             marks=claim(
                 "quality.perplexity_w4a16",
                 part="deployment",
                 zh="质量：W4A16 的困惑度",
                 en="Quality: perplexity of W4A16",
             ),
+            id="w4a16",
         ),
         pytest.param(
             HOMEWORK.title,
-            id="int4_kv",
             marks=claim(
                 "quality.perplexity_int4_kv",
                 part="deployment",
                 zh="质量：W4A16 + int4 KV 的困惑度",
                 en="Quality: perplexity of W4A16 + int4 KV",
             ),
+            id="int4_kv",
         ),
     ],
 )
@@ -85,23 +85,23 @@ def test_perplexity_stays(name: str, quality: Quality, measure: Measure) -> None
     [
         pytest.param(
             W4A16.title,
-            id="w4a16",
             marks=claim(
                 "quality.agreement_w4a16",
                 part="deployment",
                 zh="质量：W4A16 的下一词元一致率",
                 en="Quality: next tokens of W4A16",
             ),
+            id="w4a16",
         ),
         pytest.param(
             HOMEWORK.title,
-            id="int4_kv",
             marks=claim(
                 "quality.agreement_int4_kv",
                 part="deployment",
                 zh="质量：W4A16 + int4 KV 的下一词元一致率",
                 en="Quality: next tokens of W4A16 + int4 KV",
             ),
+            id="int4_kv",
         ),
     ],
 )
@@ -119,23 +119,18 @@ def test_next_token_stays(name: str, quality: Quality, measure: Measure) -> None
     [
         pytest.param(
             W4A16.title,
+            marks=claim("quality.chains_w4a16", part="tools", zh="质量：W4A16 先加后乘", en="Quality: chains on W4A16"),
             id="w4a16",
-            marks=claim(
-                "quality.chains_w4a16",
-                part="tools",
-                zh="质量：W4A16 先加后乘",
-                en="Quality: chains on W4A16",
-            ),
         ),
         pytest.param(
             HOMEWORK.title,
-            id="int4_kv",
             marks=claim(
                 "quality.chains_int4_kv",
                 part="tools",
                 zh="质量：W4A16 + int4 KV 先加后乘",
                 en="Quality: chains on W4A16 + int4 KV",
             ),
+            id="int4_kv",
         ),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.model.chat_template import TEMPLATE
-from fixtures.model.tool_aware import tool_aware_copy
+from tests.acceptance.control.plugin import tool_aware_copy
 
 
 def test_the_control_gets_the_template_and_the_checkpoint_stays_as_it_is(tmp_path: Path) -> None:

@@ -139,22 +139,22 @@ def verdicts(climbed: Climbed, ground: Ground) -> dict[str, str]:
 def test_honest_server_passes_and_is_recorded(course: Course) -> None:
     climbed = course.climb()
     assert verdicts(climbed, course.ground) == {}
-    assert climbed.loaded_mib == BASELINE_MIB + OVERHEAD["w4a16"].context_mib + WEIGHTS_MIB
-    assert climbed.ready_mib == pytest.approx(climbed.expectation.ready_mib, abs=1)
+    assert climbed.row["loaded_mib"] == BASELINE_MIB + OVERHEAD["w4a16"].context_mib + WEIGHTS_MIB
+    assert climbed.row["ready_mib"] == pytest.approx(climbed.expectation.ready_mib, abs=1)
     assert climbed.release.used_mib == BASELINE_MIB
     assert climbed.filled.usage is not None
     assert 0.78 <= climbed.filled.usage <= 0.96
     (found,) = course.recorded(RungClimbed)
-    assert found.row == json.loads(json.dumps(climbed.row()))
+    assert found.row == json.loads(json.dumps(climbed.row))
     acceptance.TestTheLadder().test_second_process_would_be_noticed({HOMEWORK.id: found.row})
 
 
 def test_small_card_has_its_own_thresholds_and_memory_comes_back_from_a_kill(course: Course) -> None:
     climbed = course.climb(replace(SMALL_CARDS[-1], killed=True))
     assert verdicts(climbed, course.ground) == {}
-    assert climbed.idle_mib == pytest.approx(CARD_MIB - 8 * 1024, abs=600)
+    assert climbed.row["idle_mib"] == pytest.approx(CARD_MIB - 8 * 1024, abs=600)
     assert climbed.expectation.kv_mib < 3000
-    assert climbed.crowded_mib is None
+    assert climbed.row["crowded_mib"] is None
 
 
 def test_start_without_memory_fails_late_and_gives_its_memory_back(course: Course) -> None:
@@ -163,8 +163,8 @@ def test_start_without_memory_fails_late_and_gives_its_memory_back(course: Cours
     tests.test_cause_is_named(failed)
     tests.test_weights_were_on_the_gpu(failed)
     tests.test_memory_comes_back(failed)
-    assert failed.facts()["released_mib"] == pytest.approx(CARD_MIB - 4 * 1024, abs=600)
-    assert [event.facts for event in course.recorded(StartFailed)] == [failed.facts()]
+    assert failed.facts["released_mib"] == pytest.approx(CARD_MIB - 4 * 1024, abs=600)
+    assert [event.facts for event in course.recorded(StartFailed)] == [failed.facts]
 
 
 def test_start_that_should_have_failed_is_noticed(course: Course) -> None:

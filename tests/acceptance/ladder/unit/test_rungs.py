@@ -1,11 +1,11 @@
-"""The rungs, and the step at which a KV cache is seen to arrive."""
+"""The step at which a KV cache is seen to arrive."""
 
 from __future__ import annotations
 
 import pytest
 
 from fixtures.gpu.sampler import Sample
-from tests.acceptance.ladder.rungs import RUNGS, before_largest_step
+from tests.acceptance.ladder.rungs import before_largest_step
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,3 @@ def test_cache_arrives_in_the_largest_step(figures: list[float], before: float) 
 def test_single_sample_is_refused() -> None:
     with pytest.raises(ValueError, match="two samples"):
         before_largest_step([Sample(0, 1)])
-
-
-def test_each_rung_differs_from_an_earlier_one_in_one_thing() -> None:
-    knobs = [(rung.configuration.weights, rung.configuration.share, rung.configuration.quant_policy) for rung in RUNGS]
-    for number, one in enumerate(knobs[1:], start=1):
-        assert min(sum(a != b for a, b in zip(one, other, strict=True)) for other in knobs[:number]) == 1
