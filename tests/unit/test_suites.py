@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -58,3 +60,13 @@ def test_homework_is_collected_and_judged_without_any_suite(tree: Path) -> None:
     assert "test_quantization.py" in collected
     assert "no seal" in verified
     assert "20261122T190000Z-1add: NOT ACCEPTED" in verified
+
+
+def test_tests_of_one_server_or_fault_come_together() -> None:
+    """Else it would be started again for each of them."""
+    command = ("pytest", "tests", "-m", "ladder or performance or gpu_faults", "--collect-only", "-q")
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    found = re.findall(r"(/test_\w+\.py)::(?:TestEachRung::)?\w+\[([\w.-]+)\]", done.stdout)
+    shared = [one for one in found if one[1] not in ("int8", "int4")]
+    groups = [group for group, _ in itertools.groupby(shared)]
+    assert len(groups) == len(set(groups)) > 10, done.stdout
