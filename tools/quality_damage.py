@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from tests.acceptance.quality.configurations import BF16
 from torch import Tensor, nn
 
 from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache
 from fixtures.standin.checkpoint import STANDIN
-from tests.acceptance.quality.configurations import BF16
 from tests.acceptance.quality.events import QualityMeasured
 from tests.acceptance.quality.limits import HIGHEST_RATIO, LEAST_AGREEMENT, PROMPTS
 from tests.acceptance.quality.passages import Prompt, Tokens, passages, prompts, tokens

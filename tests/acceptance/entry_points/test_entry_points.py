@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
+from fixtures.judge.chat import HEROES, chinese_fault, heroes_fault, leak_fault
 
 from fixtures.gpu.sampler import Sampler
 from fixtures.homework import STORY_PROMPT, SYSTEM_PROMPT
-from fixtures.judge.chat import HEROES, chinese_fault, heroes_fault, leak_fault
 from fixtures.lmdeploy.commands import api_client_command
 from fixtures.report.pictures import browser
 from fixtures.run.claims import claim

@@ -29,7 +29,6 @@ from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.probe import Probe
 from fixtures.gpu.sampler import Release, wait_released
 from fixtures.judge.verdict import Reason, Verdict, judge
-from fixtures.process.guard import Process, processes_with_variable, send_signal
 from fixtures.process.port import listener
 from fixtures.run.settings import Settings
 from fixtures.texts import Texts
