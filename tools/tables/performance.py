@@ -7,35 +7,36 @@ from typing import Any, Final
 
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.performance.picture import draw
-from tools.tables import markdown
+from tools.tables import either, markdown, raw
 
 SVG: Final = "http://www.w3.org/2000/svg"
-HEAD: Final = (
-    *("服务 / server", "负载 / load", "TTFT 中位/median", "p95", "p99", "ITL 中位/median", "p95", "p99"),
-    *("词元/秒 tokens/s", "请求/秒 requests/s"),
-)
 
 
-def table(record: Mapping[str, Any], stem: str) -> str:
+def table(record: Mapping[str, Any], stem: str, language: str) -> str:
     """What was run, a row for each load, requests at once, and how far lmdeploy's own protocol is."""
-    gpu, servers = record["gpu"], record["servers"]
+    servers, on = record["servers"], f"lmdeploy {record['versions']['lmdeploy']}"
+    gpu, checkpoint, command = record["gpu"], record["checkpoint"], record["command"]
     prompt, answer = servers[0]["prompt_tokens"], servers[0]["answer_tokens"]
-    full = [server for server in servers if server["held"]]
-    told = "；".join(f"{server['name']} {server['held']['at_once']}" for server in full)
+    head = either(
+        language,
+        ["服务", "负载", "TTFT 中位数", "p95", "p99", "ITL 中位数", "p95", "p99", "token/秒", "请求/秒"],
+        ["server", "load", "TTFT median", "p95", "p99", "ITL median", "p95", "p99", "tokens/s", "requests/s"],
+    )
+    shown = f"{stem}-{language}.svg" in pictures(record, stem)
     return "\n\n".join(
         [
-            f"{gpu}，lmdeploy {record['versions']['lmdeploy']}，{record['checkpoint']}，提示词 {prompt} 词元，"
-            f"回答 {answer} 词元，延时单位毫秒。命令：`{record['command']}`；原始数据在\n"
-            f"[`records/{stem}.json`](records/{stem}.json)，每个请求的时刻在旁边的 `-samples.json`。\n"
-            f"{gpu}, prompts of {prompt} tokens, answers of {answer}, milliseconds.",
-            markdown(HEAD, (_cells(server["name"], load) for server in servers for load in server["loads"])),
-            *(
-                f"上下文 {one['context_tokens']} 词元时能同时回答的请求 / requests of {one['context_tokens']} tokens "
-                f"answered at once: {told}。"
-                for one in [server["held"] for server in full][:1]
+            either(
+                language,
+                f"{gpu}，{on}，{checkpoint}，提示词 {prompt} token，回答 {answer} token，延时单位毫秒。\n"
+                f"命令：`{command}`；{raw(stem, language)}，每个请求的时刻在旁边的 `-samples.json`。",
+                f"{gpu}, {on}, {checkpoint}, prompts of {prompt} tokens, answers of {answer}; "
+                f"latencies in milliseconds.\nCommand: `{command}`; {raw(stem, language)}, every request's\n"
+                "times are in `-samples.json` beside it.",
             ),
-            *(_agreement(server["agreement"]) for server in servers if server["agreement"]),
-            *(f"![性能 / performance](records/{name})" for name in list(pictures(record, stem))[:1]),
+            markdown(head, (_cells(server["name"], load) for server in servers for load in server["loads"])),
+            *_at_once(servers, language),
+            *(_agreement(server["agreement"], language) for server in servers if server["agreement"]),
+            *([f"![{either(language, '性能', 'performance')}](records/{stem}-{language}.svg)"] if shown else []),
         ]
     )
 
@@ -45,11 +46,29 @@ def _cells(name: str, load: Mapping[str, Any]) -> list[str]:
     return [name, load["load"], *latencies, f"{load['tokens_per_s']:.0f}", f"{load['requests_per_s']:.2f}"]
 
 
-def _agreement(found: Mapping[str, Any]) -> str:
+def _at_once(servers: list[dict[str, Any]], language: str) -> list[str]:
+    full = [server for server in servers if server["held"]]
+    if not full:
+        return []
+    tokens = full[0]["held"]["context_tokens"]
+    told = either(language, "；", "; ").join(f"{server['name']} {server['held']['at_once']}" for server in full)
+    return [
+        either(
+            language,
+            f"每个请求 {tokens} token 时能同时回答的请求数：{told}。",
+            f"Requests of {tokens} tokens answered at the same time: {told}.",
+        )
+    ]
+
+
+def _agreement(found: Mapping[str, Any], language: str) -> str:
     apart, ttft, tokens = 100 * found["apart"], found["ttft_mean_ms"], found["tokens_per_s"]
-    return (
-        f"与 lmdeploy 自己的口径最多相差 {apart:.1f} %。 From lmdeploy's own protocol at most {apart:.1f} % apart: "
-        f"TTFT {ttft[0]} / {ttft[1]} ms, {tokens[0]} / {tokens[1]} tokens/s."
+    return either(
+        language,
+        f"与 lmdeploy 自己的口径最多相差 {apart:.1f} %：TTFT {ttft[0]} / {ttft[1]} ms，"
+        f"{tokens[0]} / {tokens[1]} token/秒。",
+        f"At most {apart:.1f} % from lmdeploy's own protocol: TTFT {ttft[0]} / {ttft[1]} ms, {tokens[0]} / {tokens[1]} "
+        "tokens/s.",
     )
 
 

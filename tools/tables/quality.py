@@ -7,26 +7,33 @@ from typing import Any, Final
 
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.quality.picture import Point, draw
-from tools.tables import markdown, origin
+from tools.tables import either, markdown, origin, raw
 
 SVG: Final = "http://www.w3.org/2000/svg"
-HEAD: Final = (
-    *("服务 / server", "困惑度 / perplexity", "× bf16 [95 %]", "一致 / same next token", "两步题 / chains"),
-    *("显存 / VRAM MiB", "KV 词元 / tokens"),
-)
 
 
-def measured(record: Mapping[str, Any], stem: str) -> str:
+def measured(record: Mapping[str, Any], stem: str, language: str) -> str:
     """Two tables for each checkpoint: the servers, and the parts of the text."""
-    parts = [f"{origin(record)} [raw data](records/{stem}.json)"]
+    parts = [f"{origin(record, language)} {raw(stem, language)}"]
+    servers = either(
+        language,
+        ["服务", "困惑度", "× bf16 [95 %]", "下一 token 一致", "两步题", "显存 MiB", "KV token 数"],
+        ["server", "perplexity", "× bf16 [95 %]", "same next token", "chains", "VRAM MiB", "KV tokens"],
+    )
+    texts = either(language, ["文本", "已掌握"], ["text", "known"])
     for checkpoint, run in record["runs"].items():
-        judged, noise, rows = ", ".join(run["judged"]) or "无 / none", run["noise"], run["rows"]
+        noise, rows, tokens, prompts = run["noise"], run["rows"], run["predicted_tokens"], run["prompts"]
+        judged = either(language, "、", ", ").join(run["judged"]) or either(language, "无", "none")
+        apart = f"×{noise['perplexity_ratio']:g}", f"{100 * noise['agreement']:.1f} %"
         parts += [
-            markdown(HEAD, (_cells(checkpoint, row, run["details"][row["name"]]) for row in rows)),
-            f"计入的文本 / texts that count: {judged}。{run['predicted_tokens']} tokens, {run['prompts']} prompts. "
-            f"噪声 / noise: ×{noise['perplexity_ratio']:g}, {100 * noise['agreement']:.1f} %.",
+            markdown(servers, (_cells(checkpoint, row, run["details"][row["name"]]) for row in rows)),
+            either(
+                language,
+                f"计入的文本：{judged}。{tokens} token，{prompts} 个提示词。噪声：{apart[0]}，{apart[1]}。",
+                f"Texts that count: {judged}. {tokens} tokens, {prompts} prompts. Noise: {apart[0]}, {apart[1]}.",
+            ),
             markdown(
-                ["文本 / part", "知道 / known", *run["details"]],
+                [*texts, *run["details"]],
                 (
                     [part, f"{100 * known:.1f} %", *(_part(one["parts"][part]) for one in run["details"].values())]
                     for part, known in run["known"].items()
@@ -34,7 +41,7 @@ def measured(record: Mapping[str, Any], stem: str) -> str:
             ),
         ]
         if all(row["vram_mib"] for row in rows):
-            parts.append(f"![{checkpoint}](records/{stem}-{checkpoint}-zh.svg)")
+            parts.append(f"![{checkpoint}](records/{stem}-{checkpoint}-{language}.svg)")
     return "\n\n".join(parts)
 
 
@@ -55,14 +62,12 @@ def _part(part: Mapping[str, Any]) -> str:
     return f"{part['perplexity']:.4g} (×{part['ratio']:.4f}), {agreed}" if "ratio" in part else agreed
 
 
-def damage(record: Mapping[str, Any], stem: str) -> str:
+def damage(record: Mapping[str, Any], stem: str, language: str) -> str:
     """The cost of honest and of damaged weights to the stand-in, on a CPU."""
     rows = record["rows"]
-    table = markdown(
-        ["权重 / weights", *rows[0]["parts"], "判定 / decided"],
-        ([row["name"], *map(_part, row["parts"].values()), "✓" if row["accepted"] else "✗"] for row in rows),
-    )
-    return f"{origin(record)} [raw data](records/{stem}.json)\n\n{table}"
+    head = [either(language, "权重", "weights"), *rows[0]["parts"], either(language, "判定", "decided")]
+    cells = ([row["name"], *map(_part, row["parts"].values()), "✓" if row["accepted"] else "✗"] for row in rows)
+    return f"{origin(record, language)} {raw(stem, language)}\n\n{markdown(head, cells)}"
 
 
 def pictures(record: Mapping[str, Any], stem: str) -> dict[str, str]:

@@ -40,7 +40,14 @@ def test_part_between_the_comments_is_rewritten(docs: Path, capsys: pytest.Captu
     assert text.count("by hand") == 2
     assert "| `tools.add` | 0.8 | 199 of 200 | 97.2 to 99.9 % |" in text
     assert pages.main([*given, "--check"]) == 0
-    assert capsys.readouterr().out.split() == ["page.md", "page.md"]
+    assert capsys.readouterr().out.split() == [f"{docs.name}/page.md"] * 2
+
+
+def test_page_is_in_the_language_of_its_name(docs: Path) -> None:
+    (docs / "page.md").rename(docs / "page.zh-CN.md")
+    pages.main(["--docs", str(docs)])
+    text = (docs / "page.zh-CN.md").read_text(encoding="utf-8")
+    assert "| 要求 | 温度 | 正确 | 95 % 区间 |" in text
 
 
 def test_page_without_its_record_is_an_error(docs: Path) -> None:
@@ -56,10 +63,10 @@ def test_every_accuracy_task_has_its_row() -> None:
 def test_small_card_and_failed_start_are_named() -> None:
     record = read(RECORDS / "vram-ladder-h100-80gb-hbm3.json")
     record["rows"].append({**record["rows"][-1], "name": "w4a16-int4-0.4-on-8-gib", "card_gib": 8})
-    text = ladder.table(record, "name")
+    text = ladder.table(record, "name", "en")
     assert "| W4A16, int4 KV, 0.4 (8 GiB) |" in text
     assert "77011 → 81066 → 77011 MiB" in text
-    assert "times the tokens" not in ladder.table({**record, "rows": record["rows"][-1:]}, "name")
+    assert "times the tokens" not in ladder.table({**record, "rows": record["rows"][-1:]}, "name", "en")
 
 
 def test_run_without_memory_figures_has_no_picture() -> None:
@@ -68,14 +75,14 @@ def test_run_without_memory_figures_has_no_picture() -> None:
     for run in record["runs"].values():
         run["rows"][0]["vram_mib"] = None
     assert quality.pictures(record, "name") == {}
-    assert "svg" not in quality.measured(record, "name")
+    assert "svg" not in quality.measured(record, "name", "en")
 
 
 def test_servers_under_one_load_have_no_picture() -> None:
     record = read(RECORDS / "performance-h200.json")
     for server in record["servers"]:
         server |= {"loads": server["loads"][-1:], "held": None, "agreement": None}
-    assert "svg" not in performance.table(record, "name")
+    assert "svg" not in performance.table(record, "name", "zh")
 
 
 @pytest.mark.parametrize(
@@ -89,9 +96,9 @@ def test_servers_under_one_load_have_no_picture() -> None:
 def test_environment_without_a_result_says_so(changes: dict[str, Any], words: str) -> None:
     (name, found), *_ = read(RECORDS / "versions.json")["versions"]["0.5.3"]["environments"].items()
     assert words in versions.installs(
-        {"versions": {"0.5.3": {"environments": {name: {**found, **changes}}}}}, "versions"
+        {"versions": {"0.5.3": {"environments": {name: {**found, **changes}}}}}, "versions", "en"
     )
 
 
 def test_version_without_a_gpu_run_is_listed() -> None:
-    assert versions.gpu_runs({"versions": {"0.6.5": {}}}, "versions").endswith("| 0.6.5 | not run |")
+    assert versions.gpu_runs({"versions": {"0.6.5": {}}}, "versions", "en").endswith("| 0.6.5 | not run |")
