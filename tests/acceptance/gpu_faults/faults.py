@@ -30,6 +30,7 @@ from fixtures.gpu.probe import Probe
 from fixtures.gpu.sampler import Release, wait_released
 from fixtures.judge.verdict import Reason, Verdict, judge
 from fixtures.process.port import listener
+from fixtures.process.tree import kill, marked
 from fixtures.run.settings import Settings
 from fixtures.texts import Texts
 

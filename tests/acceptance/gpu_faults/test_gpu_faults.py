@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from fixtures.run.measurement import assert_no_fault, not_measured
 from fixtures.texts import Texts, message
 from tests.acceptance.gpu_faults.faults import ON_THE_GPU_MIB, Suffered

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from fixtures.ask.load import Endpoint
-from fixtures.ask.questions import CHAINS
+from fixtures.ask.questions import GREEDY, Topic, chain
 from fixtures.ask.tool_calls import try_topic
 from fixtures.ask.trial_runs import Judged, run_all
 from fixtures.client.client import Client
@@ -112,18 +112,24 @@ def _next_tokens(scoring: ScoringEndpoint, asked: Sequence[Prompt]) -> list[int]
         return list(pool.map(scoring.next_token, (prompt.ids for prompt in asked)))
 
 
+CHAINS: Final = Topic(chain, sampling=GREEDY)
+"""Two-step chains for comparing servers: greedy, so that what differs is the server."""
+
+CHAINS_NAME: Final = "quality.chains"
+
+
 def _chains(in_turn: InTurn, server: RunningServer, configuration: Configuration, numbers: range) -> list[bool]:
     """Try the chains of these numbers; whether each was right."""
     if not numbers:
         return []
 
     def attempt(client: Client, number: int) -> Judged:
-        return try_topic(client, CHAINS, numbers[number - 1], in_turn.capabilities)
+        return try_topic(client, CHAINS, CHAINS_NAME, numbers[number - 1], in_turn.capabilities)
 
     with closing(Client(server, in_turn.settings.request_timeout, in_turn.evidence.append)) as client:
-        name = f"{CHAINS.claim}.{configuration.id}"
+        name = f"{CHAINS_NAME}.{configuration.id}"
         outcome = run_all(client, in_turn.evidence, name, attempt, all_of(len(numbers)))
-    return [not reason for reason in outcome.reasons]
+    return list(outcome.rights)
 
 
 def _begin(sampler: Sampler | None, phase: str) -> float | None:
