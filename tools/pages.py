@@ -5,9 +5,9 @@ A generated part stands between two comments, of which the first names its maker
     <!-- made by tools.tables.ladder.table from records/vram-ladder-h200.json -->
     <!-- end -->
 
-The maker is a function `(record, stem, language) -> str`, where `stem` is the record's name in links. A module of
-makers may have `pictures(record, stem)`, too: SVG texts by the names of files beside the record. The READMEs have the
-table of options from their declarations. A page is in Chinese where its name ends in `.zh-CN.md`, else in English.
+The maker is a function `(record, place) -> str`. A module of makers may have `pictures(record, stem)`, too: SVG texts by
+the names of files beside the record. The READMEs have the table of options from their declarations. A page is in Chinese
+where its name ends in `.zh-CN.md`, else in English.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Final
 from fixtures.run.options import table
 from fixtures.run.settings import declared
 from tools.records import ROOT, read
+from tools.tables import Place
 
 PART: Final = re.compile(
     r"<!-- made by (?P<module>tools\.tables\.\w+)\.(?P<maker>\w+) from (?P<record>[\w./-]+\.json) -->\n"
@@ -34,7 +35,7 @@ OPTIONS: Final = re.compile(r"(<!-- written by python -m tools\.pages: options -
 
 
 def made(page: Path) -> dict[Path, str]:
-    """The page as its records have it, and the pictures beside them, by their files. Empty for a page that is all
+    """Make the page as its records have it, and the pictures beside them, by their files. Empty for a page that is all
     written by hand."""
     pictures: dict[Path, str] = {}
     language = "zh" if page.name.endswith(".zh-CN.md") else "en"
@@ -48,7 +49,7 @@ def made(page: Path) -> dict[Path, str]:
             drawn = module.pictures(record, file.stem)
             pictures.update({file.with_name(name): f"{text}\n" for name, text in drawn.items()})
         opening = match[0].partition("\n")[0]
-        return f"{opening}\n\n{getattr(module, match['maker'])(record, file.stem, language)}\n\n<!-- end -->"
+        return f"{opening}\n\n{getattr(module, match['maker'])(record, Place(language, file.stem))}\n\n<!-- end -->"
 
     def options(match: re.Match[str]) -> str:
         return f"{match[1]}\n\n{table(declared(), language)}\n\n<!-- end -->"
@@ -59,7 +60,7 @@ def made(page: Path) -> dict[Path, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The program; its exit status is 1 where `--check` finds something that is not as its record."""
+    """Run the program; its exit status is 1 where `--check` finds something that is not as its record."""
     parser = argparse.ArgumentParser(prog="python -m tools.pages", description="generated parts of docs/")
     parser.add_argument("--check", action="store_true", help="change nothing, and name what would change")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of the pages (default: docs)")

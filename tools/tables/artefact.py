@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tools.tables import either, markdown
+from tools.tables import Place, markdown
 
 
-def honest(record: Mapping[str, Any], _: str, language: str) -> str:
-    """Artefacts as auto_awq wrote them, none of which may be flagged."""
-    versions, flagged, n = record["versions"], record["honest_flagged"], len(record["honest"])
-    head = either(
-        language,
-        ["量化结果", "dtype，每组", "权重数", "量化前", "量化后", "误差最大的层", "最远", "秒", "内存 MiB"],
-        [
-            "artefact",
-            "dtype, groups",
-            "weights",
-            "before",
-            "after",
-            "worst layer's error",
-            "furthest",
-            "seconds",
-            "MiB",
-        ],
+def honest(record: Mapping[str, Any], place: Place) -> str:
+    """Tell of artefacts as auto_awq wrote them, none of which may be flagged."""
+    versions = record["versions"]
+    on = [record["date"][:10], record["hardware"], f"Python {record['python']}"]
+    on += [f"{name} {versions[name]}" for name in ("numpy", "lmdeploy")]
+    told = place.say(
+        "artefact.honest", on=place.listed(on), flagged=record["honest_flagged"], n=len(record["honest"])
     )
     rows = (
         [
@@ -40,40 +30,23 @@ def honest(record: Mapping[str, Any], _: str, language: str) -> str:
         ]
         for row in record["honest"]
     )
-    on = (
-        record["date"][:10], record["hardware"], f"Python {record['python']}", f"numpy {versions['numpy']}",
-        f"lmdeploy {versions['lmdeploy']}",
-    )  # fmt: skip
-    told = either(
-        language,
-        f"{'，'.join(on)}。\n正常结果被误报：**{flagged} / {n}**。",
-        f"{', '.join(on)}.\nHonest artefacts flagged: **{flagged} of {n}**.",
-    )
-    return f"{told}\n\n{markdown(head, rows)}"
+    return f"{told}\n\n{markdown(place.head('artefact.head'), rows)}"
 
 
-def corruptions(record: Mapping[str, Any], _: str, language: str) -> str:
-    """Ways to damage an artefact, and what the verification says of each."""
-    rows, caught = record["corruptions"], record["corruptions_caught"]
-    told = either(
-        language,
-        f"**{caught} / {len(rows)}** 被发现，各有自己的说法：",
-        f"**{caught} of {len(rows)}** are caught, each in its own words:",
-    )
-    head = either(
-        language, ["对量化结果做了什么", "核对的结论"], ["done to the artefact", "what the verification says"]
-    )
-    return f"{told}\n\n{markdown(head, ([row['name'], _said(row, language)] for row in rows))}"
+def corruptions(record: Mapping[str, Any], place: Place) -> str:
+    """Tell ways to damage an artefact, and what the verification says of each."""
+    rows = record["corruptions"]
+    told = place.say("artefact.caught", caught=record["corruptions_caught"], n=len(rows))
+    cells = ([row["name"], _said(row) or place.say("artefact.nothing")] for row in rows)
+    return f"{told}\n\n{markdown(place.head('artefact.corruptions'), cells)}"
 
 
-def _said(row: Mapping[str, Any], language: str) -> str:
-    if not row["caught"]:
-        return either(language, "**没有发现**", "**nothing**")
-    return (f"`{row['layer']}` " if row["layer"] else "") + str(row["says"])
+def _said(row: Mapping[str, Any]) -> str:
+    layer = f"`{row['layer']}` " if row["layer"] else ""
+    return f"{layer}{row['says']}" if row["caught"] else ""
 
 
-def flipped_bits(record: Mapping[str, Any], _: str, language: str) -> str:
-    """Single bits of codes that were flipped, and how many of them were noticed."""
-    head = either(language, ["位", "翻转", "发现"], ["bit", "flipped", "noticed"])
+def flipped_bits(record: Mapping[str, Any], place: Place) -> str:
+    """Tell of single bits of codes that were flipped, and how many of them were noticed."""
     rows = ([str(row[field]) for field in ("bit", "flipped", "noticed")] for row in record["flipped_bits"])
-    return markdown(head, rows)
+    return markdown(place.head("artefact.bits"), rows)

@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.quality.picture import Point, draw
-from tools.tables import either, markdown, origin, raw
-
-SVG: Final = "http://www.w3.org/2000/svg"
+from tools.tables import Place, markdown
 
 
-def measured(record: Mapping[str, Any], stem: str, language: str) -> str:
-    """Two tables for each checkpoint: the servers, and the parts of the text."""
-    parts = [f"{origin(record, language)} {raw(stem, language)}"]
-    servers = either(
-        language,
-        ["服务", "困惑度", "× bf16 [95 %]", "下一 token 一致", "两步题", "显存 MiB", "KV token 数"],
-        ["server", "perplexity", "× bf16 [95 %]", "same next token", "chains", "VRAM MiB", "KV tokens"],
-    )
-    texts = either(language, ["文本", "已掌握"], ["text", "known"])
+def measured(record: Mapping[str, Any], place: Place) -> str:
+    """Make two tables for each checkpoint: the servers, and the parts of the text."""
+    parts = [f"{place.origin(record)} {place.raw()}"]
     for checkpoint, run in record["runs"].items():
-        noise, rows, tokens, prompts = run["noise"], run["rows"], run["predicted_tokens"], run["prompts"]
-        judged = either(language, "、", ", ").join(run["judged"]) or either(language, "无", "none")
-        apart = f"×{noise['perplexity_ratio']:g}", f"{100 * noise['agreement']:.1f} %"
+        rows, details, noise = run["rows"], run["details"], run["noise"]
+        told = place.say(
+            "quality.noise",
+            judged=place.listed(run["judged"], "enumeration") or place.say("quality.none"),
+            tokens=run["predicted_tokens"],
+            prompts=run["prompts"],
+            ratio=noise["perplexity_ratio"],
+            agreement=100 * noise["agreement"],
+        )
+        texts = (
+            [part, f"{100 * known:.1f} %", *(_part(one["parts"][part]) for one in details.values())]
+            for part, known in run["known"].items()
+        )
         parts += [
-            markdown(servers, (_cells(checkpoint, row, run["details"][row["name"]]) for row in rows)),
-            either(
-                language,
-                f"计入的文本：{judged}。{tokens} token，{prompts} 个提示词。噪声：{apart[0]}，{apart[1]}。",
-                f"Texts that count: {judged}. {tokens} tokens, {prompts} prompts. Noise: {apart[0]}, {apart[1]}.",
-            ),
-            markdown(
-                [*texts, *run["details"]],
-                (
-                    [part, f"{100 * known:.1f} %", *(_part(one["parts"][part]) for one in run["details"].values())]
-                    for part, known in run["known"].items()
-                ),
-            ),
+            markdown(place.head("quality.head"), (_cells(checkpoint, row, details[row["name"]]) for row in rows)),
+            told,
+            markdown([*place.head("quality.texts"), *details], texts),
         ]
         if all(row["vram_mib"] for row in rows):
-            parts.append(f"![{checkpoint}](records/{stem}-{checkpoint}-{language}.svg)")
+            parts.append(f"![{checkpoint}](records/{place.stem}-{checkpoint}-{place.language}.svg)")
     return "\n\n".join(parts)
 
 
@@ -62,24 +54,22 @@ def _part(part: Mapping[str, Any]) -> str:
     return f"{part['perplexity']:.4g} (×{part['ratio']:.4f}), {agreed}" if "ratio" in part else agreed
 
 
-def damage(record: Mapping[str, Any], stem: str, language: str) -> str:
-    """The cost of honest and of damaged weights to the stand-in, on a CPU."""
+def damage(record: Mapping[str, Any], place: Place) -> str:
+    """Tell the cost of honest and of damaged weights to the stand-in, on a CPU."""
+    weights, decided = place.head("quality.damage")
     rows = record["rows"]
-    head = [either(language, "权重", "weights"), *rows[0]["parts"], either(language, "判定", "decided")]
     cells = ([row["name"], *map(_part, row["parts"].values()), "✓" if row["accepted"] else "✗"] for row in rows)
-    return f"{origin(record, language)} {raw(stem, language)}\n\n{markdown(head, cells)}"
+    return f"{place.origin(record)} {place.raw()}\n\n{markdown([weights, *rows[0]['parts'], decided], cells)}"
 
 
 def pictures(record: Mapping[str, Any], stem: str) -> dict[str, str]:
-    """Cost against memory, a picture for each checkpoint and language; none of a run whose memory is not known."""
+    """Draw cost against memory for each checkpoint and language; nothing of a run whose memory is not known."""
     drawn = {}
     for checkpoint, run in record.get("runs", {}).items():
-        ratios = {name: details["perplexity_ratio"] for name, details in run["details"].items()}
         points = [
-            Point(row["name"], ratio, lower, upper, row["vram_mib"], row["kv_tokens"])
+            Point(row["name"], *run["details"][row["name"]]["perplexity_ratio"], row["vram_mib"], row["kv_tokens"])
             for row in run["rows"]
-            for ratio, lower, upper in [ratios[row["name"]]]
         ]
-        for language in LANGUAGES if all(row["vram_mib"] for row in run["rows"]) else ():
-            drawn[f"{stem}-{checkpoint}-{language}.svg"] = str(draw(points, Texts(language), xmlns=SVG))
+        for language in LANGUAGES if all(point.vram_mib for point in points) else ():
+            drawn[f"{stem}-{checkpoint}-{language}.svg"] = str(draw(points, Texts(language)))
     return drawn
