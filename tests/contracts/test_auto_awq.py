@@ -2,12 +2,9 @@
 
 import json
 
-import torch
-
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
-from fixtures.rehearsal.awq import PARTS, dequantize, read_tensors
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 
@@ -41,6 +38,10 @@ def test_the_weights_have_the_promised_dtype(
     quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
     """Made by `--dtype auto` of a bfloat16 checkpoint."""
+    import torch  # here: the claims of this module are listed where there is no torch too
+
+    from fixtures.rehearsal.awq import read_tensors
+
     config = json.loads((quantized.folder / "config.json").read_text(encoding="utf-8"))
     declared = config.get("torch_dtype") or config.get("dtype")
     norm = read_tensors(quantized.folder)["model.norm.weight"].dtype
@@ -59,6 +60,8 @@ def test_the_weights_are_the_originals_rounded_to_four_bits(
     quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure
 ) -> None:
     """Every code read back differs from its weight by a step at most, in groups of 128."""
+    from fixtures.rehearsal.awq import PARTS, dequantize, read_tensors
+
     written, original = read_tensors(quantized.folder), read_tensors(standin.folder)
     layers = [name.removesuffix(".qweight") for name in written if name.endswith(f"{UNSMOOTHED}.qweight")]
     worst = 0.0
