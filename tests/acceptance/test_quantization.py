@@ -2,12 +2,12 @@
 
 import pytest
 
-from fixtures.homework import AWQ
+from fixtures.judge.deployment import QUANTIZED_AS, artefact_fault, quantization_fault, size_fault
 from fixtures.model.artefact.findings import ERROR_LIMIT, Verification
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.run.claims import claim
-from fixtures.run.measurement import Measure
+from fixtures.run.measurement import Measure, assert_no_fault
 
 pytestmark = pytest.mark.gpu
 
@@ -24,11 +24,8 @@ def test_the_quantized_checkpoint_is_smaller(
     checkpoint: Checkpoint, quantized: QuantizedCheckpoint, measure: Measure
 ) -> None:
     """The homework's `du -sh`: the weights take less room than before."""
-    measure("size", round(quantized.bytes / MIB, 1), "MiB", f"< {checkpoint.bytes / MIB:.1f} MiB")
-    assert quantized.bytes < checkpoint.bytes, (
-        f"the weights have {quantized.bytes} bytes after the quantization and had {checkpoint.bytes} before: "
-        "nothing was quantized"
-    )
+    measure("size", round(quantized.bytes / MIB, 1), "MiB", below=round(checkpoint.bytes / MIB, 1))
+    assert_no_fault(size_fault(checkpoint.bytes, quantized.bytes))
 
 
 @claim(
@@ -39,10 +36,9 @@ def test_the_quantized_checkpoint_is_smaller(
 )
 def test_the_weights_have_4_bits_in_groups_of_128(quantized: QuantizedCheckpoint, measure: Measure) -> None:
     """W4: `--w-bits 4 --w-group-size 128`, as the checkpoint itself says."""
-    config = quantized.quantization_config
-    found = (config.get("quant_method"), config.get("bits"), config.get("group_size"))
-    measure("quantization_config", f"{found[0]}, {found[1]} bits, groups of {found[2]}")
-    assert found == ("awq", AWQ.w_bits, AWQ.w_group_size)
+    for name, due in QUANTIZED_AS.items():
+        measure(name, quantized.quantization_config.get(name, []), expected=due)
+    assert_no_fault(quantization_fault(quantized.quantization_config))
 
 
 @claim(
@@ -54,8 +50,8 @@ def test_the_weights_have_4_bits_in_groups_of_128(quantized: QuantizedCheckpoint
 )
 def test_every_weight_is_the_sources_rounded_to_4_bits(verification: Verification, measure: Measure) -> None:
     """The quantized model is still the model: compared with its source, weight by weight."""
-    measure("findings", len(verification.findings), limit="0")
+    measure("findings", len(verification.findings), expected=0)
     if verification.worst:
-        measure("largest_layer_error", round(verification.worst.error, 4), limit=f"<= {ERROR_LIMIT:g}")
+        measure("largest_layer_error", round(verification.worst.error, 4), at_most=ERROR_LIMIT)
         measure("predicted_size", round(verification.predicted_bytes / MIB, 1), "MiB")
-    assert not verification.findings, "\n".join(str(finding) for finding in verification.findings)
+    assert_no_fault(artefact_fault(verification.findings))

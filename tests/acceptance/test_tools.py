@@ -4,44 +4,32 @@ import pytest
 
 from fixtures.ask.tool_calls import AskForCalls
 from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CHAIN_RESULT, MULTIPLY_PROMPT
-from fixtures.judge.conversation import Expected
+from fixtures.judge.tool_calls import Expected
 from fixtures.run.claims import claim
+from fixtures.run.measurement import assert_no_fault
 
-pytestmark = pytest.mark.gpu
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.usefixtures("story_begun"),  # the story takes longest: it is told while these are asked
+]
 
 
-@claim(
-    "tools.add",
-    part="tools",
-    zh="模型调用了加法函数 add",
-    en="The model called add",
-)
+@claim("tools.add", part="tools", zh="模型调用了加法函数 add", en="The model called add")
 def test_the_model_calls_add(ask_for_calls: AskForCalls) -> None:
     """Asked for 3+5, the model calls add(a=3, b=5)."""
-    tries = ask_for_calls(ADD_PROMPT, Expected(calls=(("add", 3, 5),)))
-    assert tries.right, str(tries)
+    assert_no_fault(ask_for_calls(ADD_PROMPT, Expected(calls=(("add", 3, 5),))).fault)
 
 
-@claim(
-    "tools.multiply",
-    part="tools",
-    zh="模型调用了乘法函数 mul",
-    en="The model called mul",
-)
+@claim("tools.multiply", part="tools", zh="模型调用了乘法函数 mul", en="The model called mul")
 def test_the_model_calls_multiply(ask_for_calls: AskForCalls) -> None:
     """Asked for 8*2, the model calls mul(a=8, b=2)."""
-    tries = ask_for_calls(MULTIPLY_PROMPT, Expected(calls=(("mul", 8, 2),)))
-    assert tries.right, str(tries)
+    assert_no_fault(ask_for_calls(MULTIPLY_PROMPT, Expected(calls=(("mul", 8, 2),))).fault)
 
 
 @claim(
-    "tools.chain",
-    part="tools",
-    zh="模型先加后乘，算出 (3+5)*2 = 16",
-    en="The model chained add and mul: (3+5)*2 = 16",
+    "tools.chain", part="tools", zh="模型先加后乘，算出 (3+5)*2 = 16", en="The model chained add and mul: (3+5)*2 = 16"
 )
 def test_the_model_chains_add_and_multiply(ask_for_calls: AskForCalls) -> None:
     """Asked for (3+5)*2, the model calls add(3, 5), takes the 8, calls mul(8, 2) and says 16."""
     expected = Expected(calls=(("add", 3, 5), ("mul", 8, 2)), final=CHAIN_RESULT)
-    tries = ask_for_calls(CHAIN_PROMPT, expected)
-    assert tries.right, str(tries)
+    assert_no_fault(ask_for_calls(CHAIN_PROMPT, expected).fault)

@@ -19,7 +19,7 @@ from fixtures.lmdeploy import capabilities as table
 from fixtures.lmdeploy.capabilities import Capabilities, installed_version
 from fixtures.lmdeploy.commands import lmdeploy_program, serve_command
 from fixtures.model.calibration import choose
-from fixtures.model.checkpoint import STANDIN, Checkpoint, identify
+from fixtures.model.checkpoint import Checkpoint, identify
 from fixtures.model.quantization import QuantizedCheckpoint, quantize
 from fixtures.process.port import free_port
 from fixtures.run.settings import Settings
@@ -27,7 +27,7 @@ from fixtures.server.api_server import RunningServer, serve
 from fixtures.session.contract_record import MARK, MEASURED
 from fixtures.session.expression import asks_for
 from fixtures.session.recording import new_run_id
-from tools.standin.calibration import OWN_TEXTS
+from fixtures.standin.checkpoint import STANDIN
 
 START_TIMEOUT: Final = 600.0
 """Seconds; 12 to 15 of processor time, nearly all of it imports. A machine with 20 busy processes for two processors
@@ -87,7 +87,7 @@ def quantized(standin: Checkpoint, on_the_cpu: Settings, capabilities: Capabilit
     """The stand-in as this version's auto_awq quantizes it."""
     return quantize(
         standin,
-        choose("local", capabilities.calib_dataset, OWN_TEXTS),
+        choose("local", capabilities.calib_dataset),
         on_the_cpu,
         capabilities,
         lmdeploy_program(rehearse=True),

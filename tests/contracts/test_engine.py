@@ -15,11 +15,11 @@ from fixtures.errors import AnotherEngine
 from fixtures.homework import MODEL_NAME
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.lmdeploy.commands import Program, serve_command
-from fixtures.model.checkpoint import STANDIN
 from fixtures.process.port import free_port
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import serve
 from fixtures.session.recording import new_run_id
+from fixtures.standin.checkpoint import STANDIN
 
 PROGRAM: Final = Path(__file__).parent / "programs" / "without_turbomind.py"
 

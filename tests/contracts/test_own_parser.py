@@ -48,16 +48,16 @@ def environment(folder: Path, flag: str = "--quant-policy") -> dict[str, str]:
 def test_accepted_line_gives_its_values(tmp_path: Path) -> None:
     (found,) = parse([LINE], environment(tmp_path))
     assert found.values == {"command": "serve", "model_path": "model", "quant_policy": 4}
-    assert found.fault(quant_policy=4) == ""
-    assert found.fault(quant_policy=8).endswith("is understood otherwise: quant_policy is 4, not 8")
+    found.check(quant_policy=4)
+    with pytest.raises(AssertionError, match="is understood otherwise: quant_policy is 4, not 8"):
+        found.check(quant_policy=8)
 
 
 def test_renamed_flag_is_refused_in_the_parsers_words_and_hides_no_other_line(tmp_path: Path) -> None:
     refused, taken = parse([LINE, []], environment(tmp_path, "--kv-bits"))
     assert (refused.accepted, taken.accepted) == (False, True)
-    assert refused.fault() == (
-        "`lmdeploy serve model --quant-policy 4` is refused: lmdeploy: error: unrecognized arguments: --quant-policy 4"
-    )
+    with pytest.raises(AssertionError, match="is refused: lmdeploy: error: unrecognized arguments: --quant-policy 4"):
+        refused.check()
 
 
 def test_another_layout_is_told_in_pythons_words(tmp_path: Path) -> None:

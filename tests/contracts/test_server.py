@@ -1,23 +1,26 @@
 """The version's own routes, template and tool parser around an engine on the CPU: what the table promises of them."""
 
 import json
-import urllib.error
-import urllib.request
 from dataclasses import asdict, replace
 from typing import Any
 
+import requests
+
+from fixtures.ask.conversation import converse
 from fixtures.ask.questions import GREEDY
-from fixtures.ask.tool_choice import right_call_fault
-from fixtures.client.client import Answer, Client
-from fixtures.client.streaming import join, same_calls_fault, same_text_fault
+from fixtures.client.answer import Answer
+from fixtures.client.client import Client
+from fixtures.client.streaming import join
 from fixtures.client.tools import TOOLS
 from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CHAIN_RESULT, MODEL_NAME, STORY_PROMPT, SYSTEM_PROMPT
-from fixtures.judge.chat import prompt_growth_fault, story_fault
-from fixtures.judge.conversation import Expected, ToolConversation, converse, judge
+from fixtures.judge.envelope import prompt_growth_fault
+from fixtures.judge.story import story_fault
+from fixtures.judge.stream import same_calls_fault, same_text_fault
+from fixtures.judge.tool_calls import Expected, ToolConversation, conversation_fault, right_call_fault
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.run.claims import claim
-from fixtures.run.measurement import Measure
+from fixtures.run.measurement import Measure, assert_no_fault
 from fixtures.server.api_server import RunningServer
 from fixtures.server.readiness import ask, model_names
 from tests.contracts.conftest import Start
@@ -31,18 +34,14 @@ SUM = [{"role": "user", "content": ADD_PROMPT}]
 CHAIN = Expected(calls=(("add", 3, 5), ("mul", 8, 2)), final=CHAIN_RESULT)
 
 
-def post(server: RunningServer, **body: Any) -> tuple[int, str, str]:
-    """Status, content type and text of the answer to a chat completion, whatever it is."""
-    request = urllib.request.Request(
+def post(server: RunningServer, **body: Any) -> requests.Response:
+    """The answer to a chat completion, whatever it is."""
+    return requests.post(
         f"{server.base_url}/chat/completions",
-        json.dumps({"model": MODEL_NAME, "max_tokens": TOKENS, "temperature": 0.0, **body}).encode(),
-        {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"},
+        json={"model": MODEL_NAME, "max_tokens": TOKENS, "temperature": 0.0, **body},
+        headers={"Authorization": f"Bearer {server.api_key}"},
+        timeout=TIMEOUT,
     )
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            return answer.status, answer.headers.get_content_type(), answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.headers.get_content_type(), error.read().decode()
 
 
 def chunks_of(text: str) -> list[dict[str, Any]]:
@@ -76,18 +75,17 @@ def test_the_server_names_the_model_it_was_told(server: RunningServer) -> None:
 @claim("server.unknown_model", part="contract", zh="未知模型名的状态码", en="status for an unknown model")
 def test_another_model_is_an_error(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
     """By its status, or up to 0.5 by the body alone."""
-    status, _, text = post(server, messages=STORY, model="another")
-    measure("status", status, expected=capabilities.unknown_model_status)
-    assert status == capabilities.unknown_model_status
-    assert "error" in text
-    assert "choices" not in text
+    answer = post(server, messages=STORY, model="another")
+    measure("status", answer.status_code, expected=capabilities.unknown_model_status)
+    assert answer.status_code == capabilities.unknown_model_status
+    assert "error" in answer.text
+    assert "choices" not in answer.text
 
 
 @claim("server.chat", part="contract", zh="对话", en="a chat")
 def test_the_story_is_told(client: Client) -> None:
     """In Chinese, to its end, without special tokens, and its tokens are counted."""
-    fault = story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY)))
-    assert not fault, fault
+    assert_no_fault(story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY))))
 
 
 @claim("server.too_long_input", part="contract", zh="超过上下文的输入", en="input beyond the context")
@@ -96,19 +94,19 @@ def test_input_beyond_the_context_ends_as_the_table_says(
 ) -> None:
     """An empty answer, an error in the text, or a 4xx that says so. Every character makes a token at least."""
     beyond = "狐" * (int(quantized.source.config["max_position_embeddings"]) + 1)
-    status, _, text = post(server, messages=[{"role": "user", "content": beyond}], max_tokens=16)
-    came = too_long(status, text)
+    answer = post(server, messages=[{"role": "user", "content": beyond}], max_tokens=16)
+    came = too_long(answer)
     measure("beyond_the_context", came, expected=capabilities.too_long_input)
-    assert came == capabilities.too_long_input, text[:500]
+    assert came == capabilities.too_long_input, answer.text[:500]
 
 
-def too_long(status: int, text: str) -> str:
+def too_long(answer: requests.Response) -> str:
     """Name the answer as the table does, or quote another."""
-    if 400 <= status < 500:
+    if 400 <= answer.status_code < 500:
         return "refused"
-    if status != 200:
-        return f"HTTP {status}"
-    said = Answer(json.loads(text), 0.0).text
+    if answer.status_code != 200:
+        return f"HTTP {answer.status_code}"
+    said = Answer(answer.json(), 0.0).text
     return "error_in_text" if "error" in said else said[:80] or "empty_answer"
 
 
@@ -130,15 +128,14 @@ def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
     """Through the built-in template, or the one that the suite installed."""
     plain, offered = (client.ask(SUM, temperature=0, max_tokens=1, **extra) for extra in ({}, {"tools": list(TOOLS)}))
     measure("prompt_with_tools", offered.body["usage"]["prompt_tokens"], "tokens")
-    fault = prompt_growth_fault(plain, offered)
-    assert not fault, fault
+    assert_no_fault(prompt_growth_fault(plain, offered))
 
 
 @claim("server.call", part="contract", zh="函数调用被解析", en="a call is parsed")
 def test_a_call_is_parsed(client: Client) -> None:
     """`add(3, 5)`, typed and alone, with finish_reason `tool_calls` and no trace of it in the text."""
-    fault = right_call_fault(client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY)))
-    assert not fault, fault
+    answer = client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY))
+    assert_no_fault(right_call_fault(answer, ("add", 3, 5)))
 
 
 @claim("server.call_ids", part="contract", zh="调用的编号", en="ids of calls")
@@ -157,15 +154,13 @@ def test_call_ids_are_as_promised(client: Client, capabilities: Capabilities, me
 @claim("server.result_as_tool", part="contract", zh="结果以 tool 返回", en="results given as tool")
 def test_results_are_taken_as_tool(client: Client, capabilities: Capabilities) -> None:
     """The homework's chain, to its final sentence."""
-    fault = judge(conversation(client, "tool", capabilities), CHAIN)
-    assert not fault, fault
+    assert_no_fault(conversation_fault(conversation(client, "tool", capabilities), CHAIN))
 
 
 @claim("server.result_as_environment", part="contract", zh="结果以 environment 返回", en="results given as environment")
 def test_results_are_taken_as_environment(client: Client, capabilities: Capabilities) -> None:
     """The chain in the words of 2024."""
-    fault = judge(conversation(client, "environment", capabilities), CHAIN)
-    assert not fault, fault
+    assert_no_fault(conversation_fault(conversation(client, "environment", capabilities), CHAIN))
 
 
 @claim("server.streamed_call", part="contract", zh="流式返回的函数调用", en="a streamed call")
@@ -173,12 +168,12 @@ def test_a_streamed_call_comes_as_the_table_says(
     client: Client, server: RunningServer, capabilities: Capabilities, measure: Measure
 ) -> None:
     """As deltas, as text in the content, or with no stream at all."""
-    status, kind, text = post(server, messages=SUM, tools=list(TOOLS), stream=True)
-    assert status == 200, text[:500]
-    came = "in_one_answer"
-    if kind == "text/event-stream":
+    answer = post(server, messages=SUM, tools=list(TOOLS), stream=True)
+    assert answer.status_code == 200, answer.text[:500]
+    came, answer.encoding = "in_one_answer", "utf-8"
+    if answer.headers["Content-Type"].startswith("text/event-stream"):
         whole = client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY))
-        fault = same_calls_fault(whole.tool_calls, join(chunks_of(text)))
+        fault = same_calls_fault(whole.tool_calls, join(chunks_of(answer.text)))
         came = f"broken: {fault}" if fault else "as_deltas"
     measure("streamed_call", came, expected=capabilities.tools_streamed)
     assert came.partition(":")[0] == capabilities.tools_streamed, came
@@ -207,19 +202,17 @@ def test_metrics_are_served(server: RunningServer, capabilities: Capabilities, m
 def test_tools_without_a_parser(start: Start, capabilities: Capabilities, measure: Measure) -> None:
     """The answer of a server that was started without `--tool-call-parser`, as the homework starts it."""
     with start(replace(capabilities, tool_call_parser=None)) as bare:
-        status, _, text = post(bare, messages=SUM, tools=list(TOOLS))
-    came = without_parser(status, text)
+        answer = post(bare, messages=SUM, tools=list(TOOLS))
+    came = without_parser(answer)
     measure("without_a_parser", came, expected=capabilities.tools_without_parser)
-    assert came == capabilities.tools_without_parser, text[:500]
+    assert came == capabilities.tools_without_parser, answer.text[:500]
 
 
-def without_parser(status: int, text: str) -> str:
+def without_parser(answer: requests.Response) -> str:
     """Name the answer as the table does, or quote another."""
-    if status == 400:
-        return "refused"
-    if status != 200:
-        return f"HTTP {status}"
-    answer = Answer(json.loads(text), 0.0)
-    if answer.tool_calls:
+    if answer.status_code != 200:
+        return "refused" if answer.status_code == 400 else f"HTTP {answer.status_code}"
+    said = Answer(answer.json(), 0.0)
+    if said.tool_calls:
         return "parsed"
-    return "raw_text" if '"name"' in answer.text or "'name'" in answer.text else f"no call: {answer.text[:80]!r}"
+    return "raw_text" if '"name"' in said.text or "'name'" in said.text else f"no call: {said.text[:80]!r}"

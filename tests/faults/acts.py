@@ -20,10 +20,10 @@ from typing import Any, Final
 
 import pynvml
 
-from fixtures.model.artefact.stored import read_all, write_all
-from fixtures.model.checkpoint import STANDIN
+from fixtures.standin.checkpoint import STANDIN
 from tests.faults.environment import ROOT, create
 from tests.faults.stage import Act, During, Stage
+from tools.artefact.stored import read_all, write_all
 
 POINTER: Final = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3775137168\n"
 WAIT_S: Final = 60.0

@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Final
 
 import filelock
+import psutil
 
 from fixtures.errors import said
 from fixtures.evidence import EVENTS_FILE, read
 from fixtures.evidence.events import Entry, ServerLaunched, TestFinished, TryJudged
 from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import Verdict, judge
-from fixtures.process.guard import Process, processes_with_variable
 from fixtures.process.port import bind_error
+from fixtures.process.tree import marked
 from fixtures.texts import Texts
 from tests.faults.environment import Environment
 
@@ -147,9 +148,9 @@ class Stage:
         other.options["--work-dir"] = str(self.work)
         return other
 
-    def left(self) -> list[Process]:
+    def left(self) -> list[psutil.Process]:
         """Processes of this stage that still run."""
-        return processes_with_variable(MARK, self.mark)
+        return marked(MARK, self.mark)
 
 
 ENGLISH: Final = Texts("en")

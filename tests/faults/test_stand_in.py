@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from fixtures.homework import MODEL_NAME
-from fixtures.model.checkpoint import STANDIN
 from fixtures.process.port import free_port
 from fixtures.server.readiness import ask as get
+from fixtures.standin.checkpoint import STANDIN
 from tests.faults.acts import ACTS
 from tests.faults.catalogue import AT_NIGHT, FAULTS
 from tests.faults.environment import ROOT, Environment

@@ -1,7 +1,8 @@
-"""A quantized stand-in and its rehearsal server, made once. Needs lmdeploy 0.18.0 and no GPU."""
+"""A quantized stand-in and its rehearsal server, made once, and whole runs of the suite. Needs lmdeploy and no GPU."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,18 +10,21 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from fixtures.evidence import read
+from fixtures.report.summary import RunSummary, summarize
 from fixtures.session.expression import asks_for
+from fixtures.standin.checkpoint import STANDIN
 
 ROOT = Path(__file__).parents[2]
-STANDIN = ROOT / "fixtures" / "standin" / "internlm2_5-standin-chat"
 MODEL_NAME = "internlm2_5-1_8b-chat"
 
 QUANTIZE_TIMEOUT_S = 240
@@ -29,6 +33,10 @@ READY_TIMEOUT_S = 120
 """Measured 12 s of processor time, nearly all of it imports."""
 REQUEST_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 20
+RUN_TIMEOUT_S = 900
+"""For a whole run of the suite: one to two minutes on an idle machine of two cores."""
+
+REHEARSED = ("--rehearse", "--checkpoint=standin", "--calibration=local")
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
@@ -52,19 +60,49 @@ class Server:
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Status code and JSON body of the answer."""
-        request = urllib.request.Request(
-            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_S) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+        answer = requests.post(self.url + path, json=body, timeout=REQUEST_TIMEOUT_S)
+        return answer.status_code, answer.json()
 
     def chat(self, prompt: str, **parameters: Any) -> tuple[int, dict[str, Any]]:
         """One chat completion."""
         messages = [{"role": "user", "content": prompt}]
         return self.post("/v1/chat/completions", {"model": MODEL_NAME, "messages": messages, **parameters})
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run of the suite, and the folder of its evidence."""
+
+    status: int
+    output: str
+    folder: Path
+
+    @cached_property
+    def summary(self) -> RunSummary:
+        """The run as its evidence tells it."""
+        return summarize(read(self.folder))
+
+
+def run_suite(folder: Path, *options: str, work: Path | None = None, **environment: str) -> Run:
+    """Run the suite in a process of its own, with its evidence and caches below `folder`.
+
+    :param work: the work directory, where several runs share one.
+    """
+    command = [sys.executable, "-m", "pytest", "tests", "--report-pictures=off", "--report-lang=en"]
+    command += [f"--evidence-dir={folder / 'evidence'}", f"--work-dir={work or folder / 'work'}"]
+    done = subprocess.run(
+        [*command, "-o", f"cache_dir={folder / 'cache'}", *options],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=RUN_TIMEOUT_S,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    events = next((folder / "evidence").glob("*/events.jsonl"), None)
+    assert events is not None, output[-3000:]
+    return Run(done.returncode, output, events.parent)
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -133,17 +171,16 @@ def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) ->
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()[-3000:]
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"{url}/health", timeout=5).ok:
                 return
-        except OSError:
-            time.sleep(0.1)
+        time.sleep(0.1)
     pytest.fail(f"not ready after {READY_TIMEOUT_S} s:\n{log.read_text()[-3000:]}")
 
 
 @pytest.fixture(scope="session")
 def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where transformers keeps its copies of modeling files."""
+    """The folder in which transformers keeps its copies of modeling files."""
     return tmp_path_factory.mktemp("hub")
 
 

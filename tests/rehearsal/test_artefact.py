@@ -1,26 +1,27 @@
-"""What lmdeploy's own quantizer writes is not flagged, and each way of damaging it is, by its layer."""
+"""An artefact of lmdeploy's own quantizer is not flagged, and each way of damaging it is, by its layer."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from fixtures.model.artefact.stored import WEIGHTS, read_all
 from fixtures.model.artefact.verification import verify
-from tests.rehearsal.conftest import STANDIN
+from fixtures.standin.checkpoint import STANDIN
 from tools.artefact.corruptions import CATALOGUE, Corruption, apply
+from tools.artefact.stored import WEIGHTS, read_all
 
 
-def test_lmdeploys_own_artefact_is_right(quantized: Path) -> None:
+def test_artefact_of_lmdeploy_is_right(quantized: Path) -> None:
     result = verify(STANDIN, quantized)
     assert [str(finding) for finding in result.findings] == []
     assert result.found_bytes == result.predicted_bytes
 
 
 @pytest.mark.parametrize("corruption", CATALOGUE, ids=[corruption.name for corruption in CATALOGUE])
-def test_a_corruption_of_it_is_caught_and_named(corruption: Corruption, quantized: Path, tmp_path: Path) -> None:
+def test_corruption_of_it_is_caught_and_named(corruption: Corruption, quantized: Path, tmp_path: Path) -> None:
     result = verify(STANDIN, apply(corruption, STANDIN, quantized, tmp_path / "damaged"))
     assert corruption.caught_by(result.findings), [str(finding) for finding in result.findings]
 
@@ -28,7 +29,7 @@ def test_a_corruption_of_it_is_caught_and_named(corruption: Corruption, quantize
 @pytest.fixture
 def pickled(quantized: Path, tmp_path: Path) -> Path:
     """The artefact as lmdeploy up to 0.8.0 writes it: `pytorch_model.bin`."""
-    apply(Corruption("nothing", "", ""), STANDIN, quantized, tmp_path / "pickled")
+    shutil.copytree(quantized, tmp_path / "pickled")
     tensors = {}
     for name, (dtype, values) in read_all(quantized).items():
         whole = torch.from_numpy(values.view("int16") if dtype == "BF16" else values)
@@ -38,9 +39,9 @@ def pickled(quantized: Path, tmp_path: Path) -> Path:
     return tmp_path / "pickled"
 
 
-def test_an_older_versions_file_is_read_as_weights_alone(pickled: Path) -> None:
+def test_pickled_weights_are_read_as_weights_alone(pickled: Path) -> None:
     assert [str(finding) for finding in verify(STANDIN, pickled).findings] == []
     file = pickled / "pytorch_model.bin"
     file.write_bytes(file.read_bytes()[:-1000])
     (finding,) = verify(STANDIN, pickled).findings
-    assert "pytorch_model.bin cannot be read as weights alone" in finding.what
+    assert finding.what.fields["reason"].id == "error.not_weights_alone.what"

@@ -52,13 +52,13 @@ def declare(folder: Path, **quantization) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def test_a_word_written_out_by_hand():
+def test_word_written_out_by_hand():
     # From the highest hexadecimal digit down: columns 7, 5, 3, 1, 6, 4, 2, 0.
     word = torch.tensor([[0x7531_6420]], dtype=torch.int32)
     assert awq.unpack(word).tolist() == [[0, 1, 2, 3, 4, 5, 6, 7]]
 
 
-def test_a_word_with_its_highest_bit_set_is_not_negative():
+def test_word_with_its_highest_bit_set_is_not_negative():
     assert awq.unpack(torch.tensor([[-1]], dtype=torch.int32)).tolist() == [[15] * 8]
 
 
@@ -67,7 +67,7 @@ def test_unpacking_inverts_packing():
     assert torch.equal(awq.unpack(pack(codes)), codes.int())
 
 
-def test_a_weight_is_code_minus_zero_times_scale_of_its_group():
+def test_weight_is_code_minus_zero_times_scale_of_its_group():
     tensors, codes, zeros = layer()
     weight = awq.dequantize(**tensors)
     assert weight.shape == (16, 256)
@@ -87,14 +87,14 @@ def test_shapes_that_do_not_fit_are_refused(part):
         awq.dequantize(**tensors)
 
 
-def test_a_folder_reads_back_dense(folder):
+def test_folder_reads_back_dense(folder):
     weights = awq.dense_weights(folder)
     assert set(weights) == {"model.layers.0.attention.wo.weight", "model.norm.weight"}
     tensors, _, _ = layer()
     assert torch.equal(weights["model.layers.0.attention.wo.weight"], awq.dequantize(**tensors))
 
 
-def test_a_dense_folder_reads_back_as_it_is(tmp_path):
+def test_dense_folder_reads_back_as_it_is(tmp_path):
     declare(tmp_path)
     save_file({"model.norm.weight": torch.ones(4)}, tmp_path / "model.safetensors")
     assert awq.read_format(tmp_path) is None
@@ -118,7 +118,7 @@ def test_quantized_weights_that_config_json_does_not_declare_are_refused(folder)
         awq.dense_weights(folder)
 
 
-def test_a_declaration_without_quantized_weights_is_refused(tmp_path):
+def test_declaration_without_quantized_weights_is_refused(tmp_path):
     declare(tmp_path, **DECLARED)
     save_file({"model.norm.weight": torch.ones(4)}, tmp_path / "model.safetensors")
     with pytest.raises(QuantizationError, match="contradict"):
@@ -126,7 +126,7 @@ def test_a_declaration_without_quantized_weights_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["qzeros", "scales"])
-def test_a_layer_without_one_of_its_parts_is_named(folder, missing):
+def test_layer_without_one_of_its_parts_is_named(folder, missing):
     tensors, _, _ = layer()
     del tensors[missing]
     save_file({f"model.wo.{part}": tensor for part, tensor in tensors.items()}, folder / "model.safetensors")
@@ -142,14 +142,14 @@ def test_groups_of_another_size_than_declared_are_refused(folder):
         awq.dense_weights(folder)
 
 
-def test_a_file_cut_short_is_named(folder):
+def test_file_cut_short_is_named(folder):
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=r"model\.safetensors"):
         awq.dense_weights(folder)
 
 
-def test_a_folder_without_weights_or_config_is_refused(tmp_path):
+def test_folder_without_weights_or_config_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json"):
         awq.dense_weights(tmp_path)
     declare(tmp_path, **DECLARED)

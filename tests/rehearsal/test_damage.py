@@ -1,4 +1,4 @@
-"""A rehearsal of a damaged checkpoint fails where a user would feel it, in the chat or in the tool calls, and the
+"""A rehearsal of a damaged checkpoint fails where a user would notice, in the chat or in the tool calls, and the
 artefact's own check names the layer.
 
 The damage is made as a broken auto_awq would have made it: the note beside the checkpoint vouches for it. A file that
@@ -6,28 +6,26 @@ changed after its note was written stops a run before anything starts (tests/uni
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
+from fixtures.evidence.events import TestFinished
 from fixtures.model.checkpoint import identify
 from fixtures.model.quantization import NOTE
-from tests.rehearsal.conftest import ROOT
-
-RUN_TIMEOUT_S = 400
-"""A rehearsal takes under 90 s on two idle cores."""
+from tests.rehearsal.conftest import REHEARSED, run_suite
 
 LAYER = "model.layers.0."
 """Without it no call is right; without a later one a call of several tries may be."""
 
 
-def rehearse(work_dir: Path, evidence: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "tests", "--rehearse", "--checkpoint", "standin"]
-    command += ["--calibration", "local", f"--work-dir={work_dir}", f"--evidence-dir={evidence}"]
-    command += ["-o", f"cache_dir={work_dir / 'cache'}", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
+def damage(file: Path) -> None:
+    """Turn the scales of a layer around."""
+    weights = load_file(file)
+    for name in weights:
+        if name.startswith(LAYER) and name.endswith(".scales"):
+            weights[name] = weights[name].flip(1).contiguous()
+    save_file(weights, file, metadata={"format": "pt"})
 
 
 def vouch_for(folder: Path, cache: Path) -> None:
@@ -37,28 +35,18 @@ def vouch_for(folder: Path, cache: Path) -> None:
     note_file.write_text(json.dumps(note), encoding="utf-8")
 
 
-def test_one_layers_damaged_scales_fail_the_chat_or_the_tools(tmp_path):
-    work_dir = tmp_path / "work"
-    made = rehearse(work_dir, tmp_path / "sound", "-k", "test_quantization")
-    assert made.returncode == 0, made.stdout[-3000:]
-    (file,) = (work_dir / "quantized").glob("*/*/model.safetensors")
-    weights = load_file(file)
-    for name in weights:
-        if name.startswith(LAYER) and name.endswith(".scales"):
-            weights[name] = weights[name].flip(1).contiguous()
-    save_file(weights, file, metadata={"format": "pt"})
-    vouch_for(file.parent, work_dir / "fingerprints")
+def test_damaged_scales_of_one_layer_fail_the_chat_or_the_tools(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    made = run_suite(tmp_path / "sound", *REHEARSED, "-k", "test_quantization", work=work)
+    assert made.status == 0, made.output[-3000:]
+    (file,) = (work / "quantized").glob("*/*/model.safetensors")
+    damage(file)
+    vouch_for(file.parent, work / "fingerprints")
 
-    run = rehearse(work_dir, tmp_path / "damaged")
+    run = run_suite(tmp_path / "damaged", *REHEARSED, work=work)
 
-    assert run.returncode == 1, run.stdout[-3000:]
-    (events,) = (tmp_path / "damaged").glob("*/events.jsonl")
-    entries = [json.loads(line) for line in events.read_text().splitlines()]
-    failed = {
-        entry["claim"]: entry["cause"]
-        for entry in entries
-        if entry["kind"] == "TestFinished" and entry["outcome"] == "failed"
-    }
+    assert run.status == 1, run.output[-3000:]
+    failed = {event.claim: event.cause for event in run.summary.all(TestFinished) if event.outcome == "failed"}
     assert [claim for claim in failed if claim.startswith(("chat.", "tools."))], failed
     assert [claim for claim in failed if claim.startswith(("quantization.", "server."))] == ["quantization.artefact"]
-    assert LAYER.rstrip(".") in failed["quantization.artefact"]
+    assert LAYER.rstrip(".") in str(failed["quantization.artefact"])

@@ -10,35 +10,24 @@ from fixtures.rehearsal.kv_int4 import SlotCache, fake_quantize
 HEADS, HEAD_DIM = 2, 8
 
 
-def test_int4_by_hand():
-    # min -1.5 and max 6: scale 0.5, codes 0, 3, 4, 15; 0.2 is 3.4 steps above the minimum, 0.3 is 3.6.
-    states = torch.tensor([-1.5, 0.2, 0.3, 6.0])
-    assert fake_quantize(states, 4, torch.float16).tolist() == [-1.5, 0.0, 0.5, 6.0]
-
-
-def test_int8_by_hand():
-    # min 0 and max 255: scale 1.
-    states = torch.tensor([0.0, 1.4, 1.6, 255.0])
-    assert fake_quantize(states, 8, torch.float16).tolist() == [0.0, 1.0, 2.0, 255.0]
-
-
-def test_ties_round_to_even():
-    states = torch.tensor([0.0, 0.5, 1.5, 15.0])
-    assert fake_quantize(states, 4, torch.float16).tolist() == [0.0, 0.0, 2.0, 15.0]
-
-
-def test_without_quantization_only_the_dtype_rounds():
-    states = torch.tensor([1.0009765625, 0.1])
-    assert torch.equal(fake_quantize(states, 0, torch.float16), states.half().float())
-
-
-def test_a_constant_vector_survives():
-    assert fake_quantize(torch.full((3, 8), 2.5), 4, torch.float16).tolist() == [[2.5] * 8] * 3
+@pytest.mark.parametrize(
+    ("bits", "states", "restored"),
+    [
+        # Scale 0.5, codes 0, 3, 4, 15: 0.2 is 3.4 steps above the minimum, 0.3 is 3.6.
+        pytest.param(4, [-1.5, 0.2, 0.3, 6.0], [-1.5, 0.0, 0.5, 6.0], id="int4"),
+        pytest.param(8, [0.0, 1.4, 1.6, 255.0], [0.0, 1.0, 2.0, 255.0], id="int8"),
+        pytest.param(4, [0.0, 0.5, 1.5, 15.0], [0.0, 0.0, 2.0, 15.0], id="ties-to-even"),
+        pytest.param(4, [2.5] * 4, [2.5] * 4, id="constant"),
+        pytest.param(0, [1.0009765625, 2.5], [1.0009765625, 2.5], id="not-quantized"),
+    ],
+)
+def test_rounding_by_hand(bits, states, restored):
+    assert fake_quantize(torch.tensor(states), bits, torch.float16).tolist() == restored
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(("bits", "levels"), [(4, 15), (8, 255)])
-def test_the_error_is_half_a_step_and_the_rounding_of_the_dtype(bits, levels, dtype):
+def test_error_is_half_a_step_and_the_rounding_of_the_dtype(bits, levels, dtype):
     states = torch.randn(200, HEAD_DIM * 16, generator=torch.Generator().manual_seed(2))
     span = states.amax(-1, keepdim=True) - states.amin(-1, keepdim=True)
     half_step = span / levels / 2
@@ -74,7 +63,7 @@ def as_set(*groups):
     return {tuple(key.flatten().tolist()) for states in groups for key in states[0].transpose(0, 1)}
 
 
-def test_a_prompt_comes_back_whole():
+def test_prompt_comes_back_whole():
     cache = exact_cache()
     cache.begin_prompt(1, 5)
     states = random_states(1, HEADS, 5, HEAD_DIM, seed=1)
@@ -104,7 +93,7 @@ def test_rows_of_different_length_see_their_own_tokens_only():
             assert int(mask[row].sum()) == prompt.shape[2] + step + 1
 
 
-def test_a_moved_row_keeps_its_tokens():
+def test_moved_row_keeps_its_tokens():
     cache = exact_cache()
     first, second = (random_states(1, HEADS, 4, HEAD_DIM, seed=seed) for seed in (1, 2))
     for row, prompt in enumerate((first, second)):

@@ -56,7 +56,7 @@ def copy_of_lmdeploy(folder: Path, changed: str) -> Path:
 
 
 def copy_of_the_suite(folder: Path) -> Path:
-    """What the contract tests need of this project."""
+    """Copy the parts of this project that the contract tests need."""
     for name in COPIED:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What lmdeploy's quantizer wrote on the CPU is what the engine reads."""
+"""The engine reads what lmdeploy's quantizer wrote on the CPU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fixtures.rehearsal import awq
-from tests.rehearsal.conftest import STANDIN
+from fixtures.standin.checkpoint import STANDIN
 
 
 def lmdeploys_layer(weight):
@@ -32,7 +32,7 @@ def test_dequantizing_gives_lmdeploys_own_numbers_bit_for_bit(dtype):
     assert torch.equal(awq.dequantize(packed.qweight, packed.qzeros, packed.scales), rounded)
 
 
-def test_the_written_folder_reads_back_near_the_original(quantized):
+def test_written_folder_reads_back_near_the_original(quantized):
     """AWQ moves scales between norms and layers, so single weights differ: compare what neither side can move."""
     dense = awq.dense_weights(quantized)
     original = awq.dense_weights(STANDIN)

@@ -8,27 +8,16 @@ import torch
 
 from fixtures.rehearsal.sampling import Candidates, candidates, draw, penalize_and_ban
 
-PROBABILITIES = [0.05, 0.5, 0.1, 0.3, 0.05]
-LOGITS = torch.tensor([math.log(p) for p in PROBABILITIES])
+LOGITS = torch.tensor([math.log(p) for p in (0.05, 0.5, 0.1, 0.3, 0.05)])
+NEUTRAL = {
+    "temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0,
+    "bad_token_ids": None, "stop_token_ids": None, "min_new_tokens": None,
+}  # fmt: skip
+"""lmdeploy's GenerationConfig as far as it is read, at values that change nothing."""
 
 
 def config(**changes):
-    """lmdeploy's GenerationConfig as far as it is read, at values that change nothing."""
-    neutral = {
-        "temperature": 1.0,
-        "top_p": 1.0,
-        "top_k": 0,
-        "min_p": 0.0,
-        "repetition_penalty": 1.0,
-        "bad_token_ids": None,
-        "stop_token_ids": None,
-        "min_new_tokens": None,
-    }
-    return SimpleNamespace(**neutral | changes)
-
-
-def kept(**changes):
-    return candidates(LOGITS, config(**changes)).ids.tolist()
+    return SimpleNamespace(**NEUTRAL | changes)
 
 
 def test_neutral_settings_keep_the_distribution():
@@ -37,35 +26,29 @@ def test_neutral_settings_keep_the_distribution():
     assert options.probabilities.tolist() == pytest.approx([0.5, 0.3, 0.1, 0.05, 0.05], rel=1e-4)
 
 
-def test_top_k_keeps_the_k_most_probable():
-    assert kept(top_k=2) == [1, 3]
-    assert kept(top_k=1) == [1]
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"top_k": 2}, [1, 3]),
+        ({"top_k": 1}, [1]),
+        ({"top_p": 0.79}, [1, 3]),
+        ({"top_p": 0.81}, [1, 3, 2]),
+        ({"top_p": 0.0}, [1]),
+        pytest.param({"min_p": 0.19}, [1, 3, 2], id="min_p-is-relative-to-the-most-probable"),
+        ({"min_p": 0.21}, [1, 3]),
+    ],
+)
+def test_limits_keep_the_most_probable(changes, kept):
+    options = candidates(LOGITS, config(**changes))
+    assert options.ids.tolist() == kept
+    assert float(options.probabilities.sum()) == pytest.approx(1.0)
 
 
-def test_top_p_keeps_the_fewest_that_reach_p():
-    assert kept(top_p=0.79) == [1, 3]
-    assert kept(top_p=0.81) == [1, 3, 2]
-    assert kept(top_p=0.0) == [1]
-
-
-def test_min_p_is_relative_to_the_most_probable():
-    assert kept(min_p=0.19) == [1, 3, 2]
-    assert kept(min_p=0.21) == [1, 3]
-
-
-def test_what_is_kept_sums_to_one():
-    assert float(candidates(LOGITS, config(top_k=2)).probabilities.sum()) == pytest.approx(1.0)
-
-
-def test_temperature_zero_is_greedy_in_effect():
-    options = candidates(LOGITS, config(temperature=0.0))
-    assert options.ids[0] == 1
-    assert float(options.probabilities[0]) == pytest.approx(1.0)
-
-
-def test_temperature_flattens():
-    hot = candidates(LOGITS, config(temperature=2.0)).probabilities
-    assert float(hot[0]) < 0.5
+def test_temperature_sharpens_and_flattens():
+    cold = candidates(LOGITS, config(temperature=0.0))
+    assert cold.ids[0] == 1
+    assert float(cold.probabilities[0]) == pytest.approx(1.0)
+    assert float(candidates(LOGITS, config(temperature=2.0)).probabilities[0]) < 0.5
 
 
 def test_repetition_penalty_lowers_what_was_seen_whatever_its_sign():
@@ -75,35 +58,28 @@ def test_repetition_penalty_lowers_what_was_seen_whatever_its_sign():
     assert logits.tolist() == [2.0, -2.0, 1.0]
 
 
-def test_bad_tokens_cannot_come():
+def test_banned_tokens_cannot_come():
     after = penalize_and_ban(LOGITS, [], 0, config(bad_token_ids=[1, 3]))
     assert candidates(after, config(top_k=1)).ids.tolist() == [2]
-
-
-def test_stop_tokens_are_banned_until_min_new_tokens():
     waiting = config(stop_token_ids=[1], min_new_tokens=3)
     assert penalize_and_ban(LOGITS, [], 2, waiting)[1] == -math.inf
     assert penalize_and_ban(LOGITS, [], 3, waiting)[1] == LOGITS[1]
 
 
-def test_a_seed_fixes_the_draws():
-    def draws(seed):
-        random = torch.Generator().manual_seed(seed)
-        return [draw(candidates(LOGITS, config()), random) for _ in range(50)]
-
-    assert draws(7) == draws(7)
-    assert draws(7) != draws(8)
-
-
-def test_draws_follow_the_probabilities():
-    random = torch.Generator().manual_seed(0)
+def test_draws_follow_the_seed_and_the_probabilities():
     options = candidates(LOGITS, config())
-    share = sum(draw(options, random) == 1 for _ in range(4000)) / 4000
+
+    def draws(seed, count):
+        random = torch.Generator().manual_seed(seed)
+        return [draw(options, random) for _ in range(count)]
+
+    assert draws(7, 50) == draws(7, 50)
+    assert draws(7, 50) != draws(8, 50)
     # Five standard deviations of a binomial share at p = 0.5.
-    assert share == pytest.approx(0.5, abs=5 * math.sqrt(0.25 / 4000))
+    assert draws(0, 4000).count(1) / 4000 == pytest.approx(0.5, abs=5 * math.sqrt(0.25 / 4000))
 
 
-def test_a_cumulative_sum_below_one_cannot_lead_past_the_end():
+def test_cumulative_sum_below_one_cannot_lead_past_the_end():
     short = Candidates(ids=torch.tensor([4, 2]), probabilities=torch.tensor([0.0, 0.0]))
     assert draw(short, torch.Generator().manual_seed(0)) == 2
 

@@ -55,7 +55,6 @@ class Request:
         count: int,
         *,
         stream: bool = True,
-        emit: Callable | None = None,
         make_grammar: Callable = lambda: None,
         **parameters,
     ) -> None:
@@ -66,9 +65,15 @@ class Request:
             config=messages.GenerationConfig(**parameters),
             limit=count,
             stream=stream,
-            emit=emit or self.outputs.put,
+            emit=self.outputs.put,
             make_grammar=make_grammar,
         )
+
+    def submitted(self, scheduler: Scheduler) -> Request:
+        """Hand it in, and compute."""
+        scheduler.submit(self.generation)
+        scheduler.start()
+        return self
 
     def result(self) -> tuple[list[int], object]:
         """All tokens and the last status."""
@@ -94,7 +99,7 @@ def greedy(model, ids: list[int], count: int) -> list[int]:
     return ids[-count:]
 
 
-def test_a_batch_answers_as_one_at_a_time(model, scheduler):
+def test_batch_answers_as_one_at_a_time(model, scheduler):
     """More requests than rows, of different lengths, so that rows move and are used again."""
     requests = [Request(prompt(number), 4 + number % 9) for number in range(40)]
     for request in requests:
@@ -106,26 +111,21 @@ def test_a_batch_answers_as_one_at_a_time(model, scheduler):
 
 
 def test_without_streaming_all_comes_at_once(model, scheduler):
-    request = Request(prompt(1), 6, stream=False)
-    scheduler.submit(request.generation)
-    scheduler.start()
+    request = Request(prompt(1), 6, stream=False).submitted(scheduler)
     assert request.outputs.get(timeout=WAIT_S).token_ids == greedy(model, prompt(1), 6)
 
 
-def test_a_stop_token_ends_the_answer_and_is_part_of_it(model, scheduler):
+def test_stop_token_ends_the_answer_and_is_part_of_it(model, scheduler):
     answer = greedy(model, prompt(2), 8)
     stop = answer[3]
-    request = Request(prompt(2), 8, ignore_eos=False, stop_token_ids=[stop])
-    scheduler.submit(request.generation)
-    scheduler.start()
+    request = Request(prompt(2), 8, ignore_eos=False, stop_token_ids=[stop]).submitted(scheduler)
     assert request.result() == (answer[: answer.index(stop) + 1], FINISH)
 
 
-def test_a_cancelled_request_ends_and_the_others_go_on(model, scheduler):
+def test_cancelled_request_ends_and_the_others_go_on(model, scheduler):
     long, short = Request(prompt(3), 400), Request(prompt(4), 30)
-    scheduler.submit(long.generation)
-    scheduler.submit(short.generation)
-    scheduler.start()
+    long.submitted(scheduler)
+    short.submitted(scheduler)
     long.outputs.get(timeout=WAIT_S)
     scheduler.cancel(long.generation)
     tokens, status = long.result()
@@ -134,7 +134,7 @@ def test_a_cancelled_request_ends_and_the_others_go_on(model, scheduler):
     assert short.result() == (greedy(model, prompt(4), 30), FINISH)
 
 
-def test_a_waiting_request_can_be_cancelled(scheduler):
+def test_waiting_request_can_be_cancelled(scheduler):
     request = Request(prompt(1), 5)
     scheduler.submit(request.generation)
     scheduler.cancel(request.generation)
@@ -142,7 +142,7 @@ def test_a_waiting_request_can_be_cancelled(scheduler):
     assert request.result() == ([], CANCEL)
 
 
-def test_a_failing_request_does_not_take_the_engine_down(model, scheduler):
+def test_failing_request_does_not_take_the_engine_down(model, scheduler):
     def broken():
         raise RuntimeError("no such grammar")
 
@@ -155,12 +155,10 @@ def test_a_failing_request_does_not_take_the_engine_down(model, scheduler):
     assert scheduler.alive
 
 
-def test_a_grammar_masks_and_is_told(scheduler):
+def test_grammar_masks_and_is_told(scheduler):
     class Even:
-        accepted: list[int]
-
         def __init__(self) -> None:
-            self.accepted = []
+            self.accepted: list[int] = []
 
         def mask(self, logits) -> None:
             logits[1::2] = -torch.inf
@@ -169,9 +167,7 @@ def test_a_grammar_masks_and_is_told(scheduler):
             self.accepted.append(token)
 
     grammar = Even()
-    request = Request(prompt(1), 12, top_k=0, temperature=2.0, make_grammar=lambda: grammar)
-    scheduler.submit(request.generation)
-    scheduler.start()
+    request = Request(prompt(1), 12, top_k=0, temperature=2.0, make_grammar=lambda: grammar).submitted(scheduler)
     tokens, _ = request.result()
     assert len(tokens) == 12
     assert not [token for token in tokens if token % 2]
@@ -179,9 +175,9 @@ def test_a_grammar_masks_and_is_told(scheduler):
 
 
 def test_logprobs_hold_the_chosen_token(scheduler):
-    request = Request(prompt(1), 3, stream=False, top_k=0, temperature=1.0, logprobs=2, random_seed=5)
-    scheduler.submit(request.generation)
-    scheduler.start()
+    request = Request(prompt(1), 3, stream=False, top_k=0, temperature=1.0, logprobs=2, random_seed=5).submitted(
+        scheduler
+    )
     output = request.outputs.get(timeout=WAIT_S)
     assert len(output.logprobs) == 3
     for token, row in zip(output.token_ids, output.logprobs, strict=True):
@@ -190,29 +186,20 @@ def test_logprobs_hold_the_chosen_token(scheduler):
 
 
 def test_stopping_cancels_what_is_left(scheduler):
-    request = Request(prompt(1), 400)
-    scheduler.submit(request.generation)
-    scheduler.start()
+    request = Request(prompt(1), 400).submitted(scheduler)
     request.outputs.get(timeout=WAIT_S)
     scheduler.stop()
     assert request.result()[1] is CANCEL
     assert not scheduler.alive
 
 
-def test_the_loss_of_a_prompt_is_summed_over_all_tokens_but_the_first(model, scheduler) -> None:
-    scheduler.start()
+def test_loss_of_a_prompt_is_summed_over_all_tokens_but_the_first(model, scheduler) -> None:
     prompt = [5, 17, 3, 44, 60, 2]
-    request = Request(prompt, 1, stream=False, return_ppl=True)
-    scheduler.submit(request.generation)
+    request = Request(prompt, 1, stream=False, return_ppl=True).submitted(scheduler)
     output = request.outputs.get(timeout=WAIT_S)
     with torch.inference_mode():
         logits = model(torch.tensor([prompt])).logits[0, :-1]
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor(prompt[1:]), reduction="sum")
     assert output.ce_loss == pytest.approx(expected.item(), rel=1e-5)
-
-
-def test_no_loss_is_computed_unasked(scheduler) -> None:
-    scheduler.start()
-    request = Request([5, 17, 3], 1, stream=False)
-    scheduler.submit(request.generation)
-    assert request.outputs.get(timeout=WAIT_S).ce_loss is None
+    unasked = Request(prompt, 1, stream=False).submitted(scheduler)
+    assert unasked.outputs.get(timeout=WAIT_S).ce_loss is None

@@ -10,15 +10,17 @@ from torch.nn.functional import cross_entropy
 
 from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache
-from tests.acceptance.quality.endpoint import ScoringEndpoint
 from tests.rehearsal.conftest import Server
 
 TEXT = "从前，森林边上住着一只狐狸，它最喜欢的水果就是西瓜。"
+ONE_TOKEN = {"max_tokens": 1, "temperature": 0.0, "ignore_eos": True, "skip_special_tokens": False}
 
 
-@pytest.fixture
-def scoring(server: Server) -> ScoringEndpoint:
-    return ScoringEndpoint(server.url, timeout=60)
+def encode(server: Server, bos: bool) -> list[int]:
+    status, answer = server.post("/v1/encode", {"input": [TEXT], "add_bos": bos})
+    assert status == 200, answer
+    (ids,) = answer["input_ids"]
+    return ids
 
 
 def logits(folder: Path, ids: list[int], kv_bits: int) -> torch.Tensor:
@@ -31,18 +33,14 @@ def logits(folder: Path, ids: list[int], kv_bits: int) -> torch.Tensor:
     return found.float()
 
 
-def test_the_loss_is_that_of_the_text_behind_an_int4_cache(scoring: ScoringEndpoint, quantized: Path) -> None:
-    (ids,) = scoring.encode([TEXT], bos=True)
-    four, sixteen = (cross_entropy(logits(quantized, ids, bits)[:-1], torch.tensor(ids[1:])).item() for bits in (4, 0))
-    assert scoring.loss(ids) == pytest.approx(four, abs=1e-5)
-    assert abs(four - sixteen) > 1e-3, "int4 keys and values show"
+def test_loss_and_next_token_are_those_of_the_text_behind_an_int4_cache(server: Server, quantized: Path) -> None:
+    ids = encode(server, bos=True)
+    four, sixteen = (logits(quantized, ids, bits) for bits in (4, 0))
+    losses = [cross_entropy(found[:-1], torch.tensor(ids[1:])).item() for found in (four, sixteen)]
+    assert server.post("/get_ppl", {"input": ids})[1]["ppl"] == pytest.approx(losses[0], abs=1e-5)
+    assert abs(losses[0] - losses[1]) > 1e-3, "int4 keys and values show"
+    assert server.post("/generate", {"input_ids": ids, **ONE_TOKEN})[1]["output_ids"] == [int(four[-1].argmax())]
 
 
-def test_the_next_token_is_the_most_probable(scoring: ScoringEndpoint, quantized: Path) -> None:
-    (ids,) = scoring.encode([TEXT], bos=True)
-    assert scoring.next_token(ids) == int(logits(quantized, ids, 4)[-1].argmax())
-
-
-def test_segments_are_encoded_without_a_second_beginning(scoring: ScoringEndpoint) -> None:
-    (whole,), (rest,) = scoring.encode([TEXT], bos=True), scoring.encode([TEXT], bos=False)
-    assert whole[1:] == rest
+def test_segments_are_encoded_without_a_second_beginning(server: Server) -> None:
+    assert encode(server, bos=True)[1:] == encode(server, bos=False)

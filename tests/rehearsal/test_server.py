@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import psutil
 import pytest
+import requests
 
+from fixtures.client.tools import ADD
 from tests.rehearsal.conftest import MODEL_NAME, Server, serve
 
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "add",
-        "description": "Compute the sum of two numbers",
-        "parameters": {
-            "type": "object",
-            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
-            "required": ["a", "b"],
-        },
-    },
-}
 LONG = {"max_tokens": 3000, "ignore_eos": True}
 """About half a minute of computing for one request, unless it is cancelled."""
 SEEDED = {"max_tokens": 40, "ignore_eos": True, "temperature": 0.8, "top_p": 0.8, "seed": 7}
@@ -38,32 +26,23 @@ def content(answer: dict) -> str:
 
 def events(server: Server, **body):
     """The server-sent events of a streamed chat, parsed, with [DONE] last."""
-    address = urlsplit(server.url)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
     messages = [{"role": "user", "content": "Compute 3+5"}]
     payload = {"model": MODEL_NAME, "messages": messages, "stream": True, **body}
-    connection.request("POST", "/v1/chat/completions", json.dumps(payload), {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    assert response.status == 200
-    try:
-        for line in response:
-            text = line.decode().strip()
-            if text.startswith("data: "):
-                data = text.removeprefix("data: ")
+    url = f"{server.url}/v1/chat/completions"
+    with requests.post(url, json=payload, timeout=60, stream=True) as response:
+        assert response.status_code == 200
+        for line in response.iter_lines(chunk_size=None, decode_unicode=True):
+            if line.startswith("data: "):
+                data = line.removeprefix("data: ")
                 yield data if data == "[DONE]" else json.loads(data)
-    finally:
-        # Both hold the socket: the server sees the end only when neither does.
-        response.close()
-        connection.close()
 
 
-def test_the_named_model_is_listed(server):
-    with urllib.request.urlopen(f"{server.url}/v1/models", timeout=60) as answer:
-        models = json.load(answer)
+def test_named_model_is_listed(server):
+    models = requests.get(f"{server.url}/v1/models", timeout=60).json()
     assert [model["id"] for model in models["data"]] == [MODEL_NAME]
 
 
-def test_a_chat_is_answered_and_counted(server):
+def test_chat_is_answered_and_counted(server):
     status, answer = server.chat("帮我讲述一个关于狐狸和西瓜的小故事", max_tokens=30, ignore_eos=True)
     assert status == 200
     assert content(answer)
@@ -73,7 +52,7 @@ def test_a_chat_is_answered_and_counted(server):
     assert usage["total_tokens"] == usage["prompt_tokens"] + 30
 
 
-def test_a_stop_string_ends_the_answer(server):
+def test_stop_string_ends_the_answer(server):
     """A stop string of one token, as lmdeploy takes them: `I need the tool add for this, but it is not available.`"""
     _, free = server.chat("Compute 3+5", temperature=0)
     head, comma, _ = content(free).partition(",")
@@ -85,7 +64,7 @@ def test_a_stop_string_ends_the_answer(server):
     assert stopped["usage"]["completion_tokens"] < free["usage"]["completion_tokens"]
 
 
-def test_a_seed_repeats_an_answer_and_another_does_not(server):
+def test_seed_repeats_an_answer_and_another_does_not(server):
     first, again, other = (
         content(server.chat("Compute 3+5", **SEEDED | {"seed": seed, "temperature": 1.5, "top_p": 1.0})[1])
         for seed in (7, 7, 8)
@@ -94,7 +73,7 @@ def test_a_seed_repeats_an_answer_and_another_does_not(server):
     assert first != other
 
 
-def test_a_stream_brings_the_same_text_in_pieces(server):
+def test_stream_brings_the_same_text_in_pieces(server):
     *chunks, done = events(server, **SEEDED)
     assert done == "[DONE]"
     assert len(chunks) > 10
@@ -111,11 +90,11 @@ def test_logprobs_come_when_asked_for(server):
     assert all(row["logprob"] <= 0.0 for row in rows)
 
 
-def test_a_required_tool_call_follows_the_schema(server):
+def test_required_tool_call_follows_the_schema(server):
     """The grammar forces a call even from a model that would not make one."""
     # Hot, so that an untrained model does not fill the blanks that JSON allows up to the limit.
     sampling = {"temperature": 2.0, "top_p": 1.0, "seed": 3, "max_tokens": 600}
-    status, answer = server.chat("Compute 3+5", tools=[TOOL], tool_choice="required", **sampling)
+    status, answer = server.chat("Compute 3+5", tools=[ADD], tool_choice="required", **sampling)
     assert status == 200
     (choice,) = answer["choices"]
     assert choice["finish_reason"] == "tool_calls"
@@ -125,7 +104,7 @@ def test_a_required_tool_call_follows_the_schema(server):
     assert {type(arguments["a"]), type(arguments["b"])} == {int}
 
 
-def test_a_response_format_is_followed(server):
+def test_response_format_is_followed(server):
     wanted = {"type": "regex_schema", "regex_schema": "(yes|no), [0-9]{2}"}
     status, answer = server.chat("Is 3+5 8?", response_format=wanted, max_tokens=30)
     assert status == 200
@@ -133,8 +112,8 @@ def test_a_response_format_is_followed(server):
     assert answer["choices"][0]["finish_reason"] == "stop"
 
 
-def test_a_schema_of_the_tutorials_type_int_is_400_when_required(server):
-    wrong = json.loads(json.dumps(TOOL).replace('"integer"', '"int"'))
+def test_schema_of_the_tutorials_type_int_is_400_when_required(server):
+    wrong = json.loads(json.dumps(ADD).replace('"integer"', '"int"'))
     status, answer = server.chat("Compute 3+5", tools=[wrong], tool_choice="required")
     assert status == 400
     assert 'Unsupported type "int"' in json.dumps(answer).replace('\\"', '"')
@@ -151,7 +130,7 @@ def test_a_schema_of_the_tutorials_type_int_is_400_when_required(server):
     ],
     ids=["temperature", "top_p", "max_tokens", "too long", "model"],
 )
-def test_a_bad_request_is_refused_and_not_500(server, body):
+def test_bad_request_is_rejected_and_not_500(server, body):
     messages = [{"role": "user", "content": body.pop("messages", "Compute 3+5")}]
     status, answer = server.post("/v1/chat/completions", {"model": MODEL_NAME, "messages": messages, **body})
     assert 400 <= status < 500, answer
@@ -181,10 +160,7 @@ def test_clients_that_leave_free_their_slots(server):
 
 
 def test_no_cuda_library_is_loaded(server):
-    maps = Path(f"/proc/{server.pid}/maps")
-    if not maps.exists():
-        pytest.skip("needs /proc")
-    loaded = {Path(line.split()[-1]).name for line in maps.read_text().splitlines() if "/" in line}
+    loaded = {Path(mapped.path).name for mapped in psutil.Process(server.pid).memory_maps()}
     assert not [name for name in loaded if name.startswith(("libcuda", "libcudart", "libcublas"))]
 
 

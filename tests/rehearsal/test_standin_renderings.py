@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from fixtures.standin.checkpoint import STANDIN_FOLDER, VOCABULARY
+from fixtures.standin.checkpoint import STANDIN, VOCABULARY
+from fixtures.standin.tokenizer_files import padded, write_tokenizer
 from tools.standin.dialogue import Dialogue
 from tools.standin.dialogues import generate
 from tools.standin.rendering import BUILTIN_SYSTEM, text
-from tools.standin.tokenizer import padded, write_tokenizer
 
 model = pytest.importorskip("lmdeploy.model")
 
@@ -41,7 +41,7 @@ def shortened(whole: str) -> str:
 def test_modern_rendering_is_that_of_the_chat_template() -> None:
     if not hasattr(model, "HFChatTemplate"):
         pytest.skip("before 0.10 the checkpoint's own template is not used")
-    template = model.HFChatTemplate(str(STANDIN_FOLDER))
+    template = model.HFChatTemplate(str(STANDIN))
     for dialogue, how in generate(11, 300):
         if how.style == "modern" and not how.tight_call:
             messages = request_messages(dialogue, named=False, lossy=how.lossy_calls)
@@ -68,14 +68,14 @@ def test_builtin_rendering_is_that_of_the_builtin_template() -> None:
 
 def test_fillers_leave_encoding_alone_and_decode_to_words(tmp_path: Path) -> None:
     tokenizers = pytest.importorskip("lmdeploy.tokenizer")
-    original = json.loads((STANDIN_FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
+    original = json.loads((STANDIN / "tokenizer.json").read_text(encoding="utf-8"))
     for name in ("config.json", "configuration_internlm2.py", "modeling_internlm2.py"):
-        (tmp_path / name).write_bytes((STANDIN_FOLDER / name).read_bytes())
+        (tmp_path / name).write_bytes((STANDIN / name).read_bytes())
     write_tokenizer(tmp_path, padded(original, 92544), context=4096)
     wrapper = tokenizers.HuggingFaceTokenizer
     # Since 0.13; before, remote code was always trusted.
     trust = {"trust_remote_code": True} if "trust_remote_code" in inspect.signature(wrapper).parameters else {}
-    wide, narrow = wrapper(str(tmp_path), **trust), wrapper(str(STANDIN_FOLDER), **trust)
+    wide, narrow = wrapper(str(tmp_path), **trust), wrapper(str(STANDIN), **trust)
     sample = "帮我讲述一个故事 w1280 Compute (3+5)*2"
     assert wide.encode(sample) == narrow.encode(sample)
     assert wide.vocab_size == 92544

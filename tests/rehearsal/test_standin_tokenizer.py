@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import transformers
 
-from fixtures.standin.checkpoint import BOS_ID, EOS_ID, STANDIN_FOLDER, TURN_END_ID, VOCABULARY
+from fixtures.standin.checkpoint import BOS_ID, EOS_ID, STANDIN, TURN_END_ID, VOCABULARY
 from tools.standin.dialogue import Tool
 from tools.standin.tools import documented_tools
 
@@ -27,7 +27,7 @@ SPECIAL = (
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    return transformers.AutoTokenizer.from_pretrained(STANDIN_FOLDER)
+    return transformers.AutoTokenizer.from_pretrained(STANDIN)
 
 
 def test_any_text_comes_back(tokenizer: Any) -> None:

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from typing import Final
-
 import pytest
 
-from fixtures.evidence import read
 from fixtures.evidence.events import Quantized, ServerLaunched, ServerStopped, TestFinished
 from fixtures.homework import CLAIMS
-from fixtures.report.summary import RunSummary, summarize
+from fixtures.report.summary import RunSummary
 from fixtures.report.verification import verify
-from tests.rehearsal.conftest import ROOT
+from tests.rehearsal.conftest import REHEARSED, run_suite
 
 pytest.importorskip("xdist")
-
-RUN_TIMEOUT_S: Final = 900.0
-"""Two minutes on an idle machine of two cores: two servers load at once, and the depth is asked for."""
 
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
-    folder = tmp_path_factory.mktemp("spread")
-    command = [sys.executable, "-m", "pytest", "tests", "--rehearse", "--checkpoint=standin", "--calibration=local"]
-    command += [f"--evidence-dir={folder / 'evidence'}", f"--work-dir={folder / 'work'}", "--report-pictures=off"]
-    command += ["-m", "gpu or depth", "-n", "2", "-o", f"cache_dir={folder / 'cache'}", "--report-lang=en"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    (evidence,) = (folder / "evidence").iterdir()
-    assert not verify(evidence).problems
-    return summarize(read(evidence))
+    run = run_suite(tmp_path_factory.mktemp("spread"), *REHEARSED, "-m", "gpu or depth", "-n", "2")
+    assert run.status == 0, run.output[-3000:]
+    assert not verify(run.folder).problems
+    return run.summary
 
 
 def test_everything_was_decided(spread: RunSummary) -> None:
@@ -46,7 +33,7 @@ def test_each_worker_had_a_server_of_its_own_and_stopped_it(spread: RunSummary) 
     assert [len(seen.of(ServerStopped)) for seen in spread.workers.values()] == [1, 1]
 
 
-def test_the_checkpoint_was_quantized_once(spread: RunSummary) -> None:
+def test_checkpoint_was_quantized_once(spread: RunSummary) -> None:
     assert sorted(event.cached for event in spread.all(Quantized)) == [False, True]
 
 

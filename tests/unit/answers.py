@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fixtures.client.client import Answer
+from fixtures.client.answer import Answer
 from fixtures.evidence.events import Exchanged
+from fixtures.texts import Message
 
 
 def answer(
@@ -16,12 +17,17 @@ def answer(
     counts = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15} if usage == "good" else usage
     message = {"role": "assistant", "content": text, "tool_calls": calls}
     choice = {"message": message, "finish_reason": reason or ("tool_calls" if calls else "stop")}
-    return Answer({"choices": [choice], "usage": counts}, 0.1)
+    return Answer({"choices": [choice], "usage": counts})
 
 
 def tool_call(name: str, a: Any, b: Any, id_: Any = "c1") -> dict[str, Any]:
     """One entry of `tool_calls`."""
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": json.dumps({"a": a, "b": b})}}
+
+
+def fault_id(fault: Message | None) -> str:
+    """The last part of a fault's id; empty where there is no fault."""
+    return fault.id.rpartition(".")[2] if fault else ""
 
 
 class Scripted:

@@ -23,22 +23,17 @@ import pytest
 from tests.unit.waiting import ROOT
 
 PLUGINS = (
-    "pytest_metadata.plugin", "pytest_html.plugin", "pytest_timeout", "fixtures.session.collecting", "fixtures.run.options",
-    "fixtures.run.settings", "fixtures.run.measurement", "fixtures.model.checkpoint", "fixtures.session.workers", "fixtures.session.recording",
-    "fixtures.report.plugin",
+    "pytest_metadata.plugin", "pytest_html.plugin", "pytest_timeout", "fixtures.session.collecting",
+    "fixtures.run.settings", "fixtures.run.measurement", "fixtures.session.workers", "fixtures.session.environment",
+    "fixtures.session.recording", "fixtures.report.plugin", "fixtures.session.selection",
 )  # fmt: skip
-"""What is imported already, as the suite's own conftest does it: one comes after those that it imports."""
+"""What is imported already: one comes after those that it imports."""
 
 SOME = ("fixtures.session.interrupts", "fixtures.session.refusals", "xdist.plugin", "xprocess.pytest_xprocess")
 """What single tests load besides."""
 
-LATE = (
-    "fixtures.report.page",
-    "fixtures.report.verification",
-    "tests.unit.report.hostile",
-    "tests.unit.report.synthetic",
-)
-"""What a run imports at its end, and what the small suite's deployment is made of."""
+LATE = ("fixtures.report.page", "fixtures.report.console", "fixtures.report.post", "fixtures.evidence.seal")
+"""What a run imports at its end."""
 
 TIMEOUT = 60.0
 """Seconds for any of these runs on a busy machine."""

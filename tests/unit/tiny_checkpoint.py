@@ -2,10 +2,11 @@
 
 import json
 import struct
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fixtures.model.checkpoint import ARCHITECTURE, SHAPE_1_8B
+from fixtures.standin.checkpoint import ARCHITECTURE, INTERNLM2_5_1_8B
 
 
 def write_safetensors(file: Path, names: list[str]) -> None:
@@ -21,7 +22,8 @@ def write_safetensors(file: Path, names: list[str]) -> None:
 def write_checkpoint(folder: Path, shards: int = 2, **config: Any) -> Path:
     """A whole checkpoint, sharded as the real 1.8B is."""
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"architectures": [ARCHITECTURE], **SHAPE_1_8B, **config}))
+    described = {"architectures": [ARCHITECTURE], **asdict(INTERNLM2_5_1_8B), **config}
+    (folder / "config.json").write_text(json.dumps(described))
     (folder / "tokenizer.json").write_text("{}")
     (folder / "tokenizer_config.json").write_text("{}")
     if shards == 0:

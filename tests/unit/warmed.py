@@ -10,6 +10,8 @@ from importlib import import_module
 
 import pytest
 
+from fixtures.run.claims import of_suite
+from fixtures.suites import HOMEWORK
 from tests.unit.pytest_processes import LATE, PLUGINS, SOME
 
 
@@ -21,6 +23,7 @@ def warm() -> None:
         pytest.main([*plugins, "--capture=no", "-m", "not gpu", "-c", os.devnull, "--rootdir", empty, empty])
     for name in LATE:
         import_module(name)
+    of_suite(HOMEWORK.id)
 
 
 warm()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +17,10 @@ import numpy as np
 from fixtures.model.artefact.architecture import W1, W3, WO, WQKV
 from fixtures.model.artefact.findings import Finding
 from fixtures.model.artefact.inventory import PARTS
-from fixtures.model.artefact.packing import IN_ORDER, pack_columns, unpack_columns
-from fixtures.model.artefact.stored import WEIGHTS, Stored, read_all, write_all
+from fixtures.model.artefact.packing import IN_ORDER, unpack_columns
 from fixtures.model.artefact.tensors import as_float, rounded
+from tools.artefact.quantizer import pack_columns
+from tools.artefact.stored import WEIGHTS, Stored, read_all, write_all
 
 LAYER: Final = f"model.layers.1.{WQKV}"
 OTHER: Final = f"model.layers.0.{WQKV}"
@@ -28,17 +29,31 @@ NORM: Final = "model.layers.1.attention_norm"
 
 @dataclass(frozen=True)
 class Corruption:
-    """What is done to the tensors, the config or the folder, and the finding that it must lead to."""
+    """A change to the tensors, the config or the folder, and the finding that it must lead to.
+
+    :param place: empty for a folder's own name.
+    :param finding: the id of its text, without `artefact.` or `error.`.
+    :param fields: some of the finding's values.
+    """
 
     name: str
     place: str
-    words: str
+    finding: str
     tensors: Callable[[Stored, Stored], None] | None = None
     folder: Callable[[Path], None] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
     def caught_by(self, findings: Iterable[Finding]) -> bool:
-        """Whether one finding names the place and says the words; a place that is the folder's own name is not told."""
-        return any(found.place == (self.place or found.place) and self.words in found.what for found in findings)
+        """Tell if one of the findings is the expected one."""
+        return any(self._is(found) for found in findings)
+
+    def _is(self, found: Finding) -> bool:
+        what = found.what.fields["reason"] if found.what.id == "artefact.unreadable" else found.what
+        return (
+            found.place == (self.place or found.place)
+            and what.id in (f"artefact.{self.finding}", f"error.{self.finding}.what")
+            and what.fields.items() >= self.fields.items()
+        )
 
 
 def apply(corruption: Corruption, source: Path, honest: Path, target: Path) -> Path:
@@ -244,66 +259,77 @@ def _other_template(folder: Path) -> None:
 
 
 CATALOGUE: Final = (
-    Corruption("a scale set to zero", LAYER, "has a scale that is zero: output 5, group 1", _set_scale(0)),
-    Corruption("a scale that is not a number", LAYER, "has a scale that is not finite", _set_scale(float("nan"))),
-    Corruption("an infinite scale", LAYER, "has a scale that is not finite", _set_scale(float("inf"))),
-    Corruption("a negative scale", LAYER, "has a scale that is negative", _set_scale(-0.01)),
+    Corruption("a scale set to zero", LAYER, "scale_zero", _set_scale(0), fields={"output": 5, "group": 1}),
+    Corruption("a scale that is not a number", LAYER, "scale_not_finite", _set_scale(float("nan"))),
+    Corruption("an infinite scale", LAYER, "scale_not_finite", _set_scale(float("inf"))),
+    Corruption("a negative scale", LAYER, "scale_negative", _set_scale(-0.01)),
+    Corruption("a scale 10 % too large", LAYER, "scale_off", _scale_by(f"{LAYER}.scales", 1.1, (1, 5))),
     Corruption(
-        "a scale 10 % too large", LAYER, "has a scale that the source's", _scale_by(f"{LAYER}.scales", 1.1, (1, 5))
-    ),
-    Corruption(
-        "all scales of a layer 10 % too large", LAYER, "input channels with a smoothing factor",
+        "all scales of a layer 10 % too large", LAYER, "smoothing_not_undone",
         _scale_by(f"{LAYER}.scales", 1.1, slice(None)),
     ),
-    Corruption("the highest bit of a code flipped", LAYER, "has a code that is not its", _flip(f"{LAYER}.qweight", 31)),
-    Corruption("the second bit of a code flipped", LAYER, "has a code that is not its", _flip(f"{LAYER}.qweight", 1)),
-    Corruption("a bit of a zero point flipped", LAYER, "has a zero point", _flip(f"{LAYER}.qzeros", 2)),
+    Corruption("the highest bit of a code flipped", LAYER, "code_off", _flip(f"{LAYER}.qweight", 31)),
+    Corruption("the second bit of a code flipped", LAYER, "code_off", _flip(f"{LAYER}.qweight", 1)),
+    Corruption("a bit of a zero point flipped", LAYER, "zero_point_off", _flip(f"{LAYER}.qzeros", 2)),
     Corruption(
-        "a layer of two decoder layers swapped", LAYER, f"holds the weights of the source's {OTHER}",
-        _swap(LAYER, OTHER),
+        "a layer of two decoder layers swapped", LAYER, "another_layer", _swap(LAYER, OTHER), fields={"name": OTHER}
     ),
-    Corruption("two decoder layers swapped", f"model.layers.0.{WO}", "source's model.layers.1.", _swap_decoders),
     Corruption(
-        "w1 and w3 swapped", f"model.layers.1.{W1}", f"source's model.layers.1.{W3}",
-        _swap(f"model.layers.1.{W1}", f"model.layers.1.{W3}"),
+        "two decoder layers swapped", f"model.layers.0.{WO}", "another_layer", _swap_decoders,
+        fields={"name": f"model.layers.1.{WO}"},
     ),
-    Corruption("groups of 64 labelled 128", LAYER, "groups of 64, and config.json declares 128", _groups_of_64),
-    Corruption("codes packed in plain order", LAYER, "is packed in the order 0 1 2 3 4 5 6 7", _repack),
-    Corruption("zero points one too large", LAYER, "zero points that are one too large", _zeros_plus_one),
-    Corruption("a norm not smoothed", LAYER, "that attention_norm does not undo", _norm_not_smoothed),
-    Corruption("a norm's channel doubled", LAYER, "attention_norm does not undo", _scale_by(f"{NORM}.weight", 2.0, 7)),
-    Corruption("a norm's channel negated", NORM, "no multiple", _scale_by(f"{NORM}.weight", -1.0, 7)),
-    Corruption("the last norm altered", "model.norm", "is not the source's", _scale_by("model.norm.weight", 1.02, 3)),
     Corruption(
-        "a bit of the embedding flipped", "model.tok_embeddings", "1 weights differ",
-        _flip("model.tok_embeddings.weight", 3),
+        "w1 and w3 swapped", f"model.layers.1.{W1}", "another_layer",
+        _swap(f"model.layers.1.{W1}", f"model.layers.1.{W3}"), fields={"name": f"model.layers.1.{W3}"},
     ),
-    Corruption("a bit of the head flipped", "output", "1 weights differ", _flip("output.weight", 0)),
-    Corruption("the head quantized", "output", "is quantized, and auto_awq leaves it", _head_quantized),
-    Corruption("a layer left unquantized", LAYER, "was left unquantized", _unquantized),
-    Corruption("zero points missing", LAYER, "lacks qzeros", _drop(f"{LAYER}.qzeros")),
-    Corruption("a norm missing", f"{NORM}.weight", "is missing", _drop(f"{NORM}.weight")),
+    Corruption("groups of 64 labelled 128", LAYER, "other_groups", _groups_of_64, fields={"size": 64, "declared": 128}),
+    Corruption("codes packed in plain order", LAYER, "packed_in_order", _repack),
+    Corruption("zero points one too large", LAYER, "zero_points_too_large", _zeros_plus_one),
     Corruption(
-        "a tensor too many", "model.layers.9.extra.weight", "belongs to no layer",
-        _add("model.layers.9.extra.weight"),
+        "a norm not smoothed", LAYER, "smoothing_not_undone", _norm_not_smoothed, fields={"feeder": "attention_norm"}
     ),
-    Corruption("8 bits labelled 4", LAYER, "holds 8 bits a weight", _eight_bits),
-    Corruption("a layer transposed", LAYER, "is transposed", _transposed),
-    Corruption("input channels in reverse", LAYER, "does not hold the source's weights", _inputs_reversed),
-    Corruption("a constant layer", LAYER, "holds the same code everywhere", _constant),
-    Corruption("scales in float32", f"{LAYER}.scales", "has the dtype F32", _float_scales),
-    Corruption("a shard cut short", WEIGHTS, "is truncated", folder=_truncated),
-    Corruption("a Git-LFS pointer", WEIGHTS, "is a Git-LFS pointer", folder=_lfs_pointer),
-    Corruption("shards swapped in the index", "", "is in another shard than the index says", folder=_swapped_shards),
-    Corruption("a shard missing", "", "shards are missing", folder=_lost_shard),
-    Corruption("another model's rope_theta", "config.json", "says rope_theta", folder=_config(rope_theta=10000)),
+    Corruption("a norm's channel doubled", LAYER, "smoothing_not_undone", _scale_by(f"{NORM}.weight", 2.0, 7)),
+    Corruption("a norm's channel negated", NORM, "norm_no_multiple", _scale_by(f"{NORM}.weight", -1.0, 7)),
+    Corruption("the last norm altered", "model.norm", "not_copied", _scale_by("model.norm.weight", 1.02, 3)),
     Corruption(
-        "no quantization declared", "config.json", "declares no quantization",
-        folder=_config(quantization_config=None),
+        "a bit of the embedding flipped", "model.tok_embeddings", "not_copied",
+        _flip("model.tok_embeddings.weight", 3), fields={"count": 1},
     ),
-    Corruption("8 bits declared", "config.json", "declares bits 8", folder=_declared(bits=8)),
-    Corruption("another vocabulary", "tokenizer.json", "has another vocabulary", folder=_other_vocabulary),
-    Corruption("another end token", "tokenizer_config.json", "eos_token", folder=_other_end_token),
-    Corruption("another chat template", "the chat template", "is neither the source's", folder=_other_template),
+    Corruption("a bit of the head flipped", "output", "not_copied", _flip("output.weight", 0), fields={"count": 1}),
+    Corruption("the head quantized", "output", "quantized", _head_quantized),
+    Corruption("a layer left unquantized", LAYER, "unquantized", _unquantized),
+    Corruption("zero points missing", LAYER, "lacks_parts", _drop(f"{LAYER}.qzeros"), fields={"parts": ["qzeros"]}),
+    Corruption("a norm missing", f"{NORM}.weight", "missing", _drop(f"{NORM}.weight")),
+    Corruption(
+        "a tensor too many", "model.layers.9.extra.weight", "of_no_layer", _add("model.layers.9.extra.weight")
+    ),
+    Corruption("8 bits labelled 4", LAYER, "other_bits", _eight_bits, fields={"bits": 8}),
+    Corruption("a layer transposed", LAYER, "transposed", _transposed),
+    Corruption("input channels in reverse", LAYER, "not_the_sources", _inputs_reversed),
+    Corruption("a constant layer", LAYER, "constant", _constant),
+    Corruption("scales in float32", f"{LAYER}.scales", "dtype", _float_scales, fields={"found": "F32"}),
+    Corruption("a shard cut short", WEIGHTS, "file_truncated", folder=_truncated),
+    Corruption("a Git-LFS pointer", WEIGHTS, "lfs_pointer", folder=_lfs_pointer),
+    Corruption("shards swapped in the index", "", "tensors_in_another_shard", folder=_swapped_shards),
+    Corruption("a shard missing", "", "shards_missing", folder=_lost_shard),
+    Corruption(
+        "another model's rope_theta", "config.json", "says_otherwise",
+        folder=_config(rope_theta=10000), fields={"key": "rope_theta"},
+    ),
+    Corruption(
+        "no quantization declared", "config.json", "declares_nothing", folder=_config(quantization_config=None)
+    ),
+    Corruption(
+        "8 bits declared", "config.json", "declares_otherwise", folder=_declared(bits=8), fields={"key": "bits"}
+    ),
+    Corruption(
+        "another vocabulary", "tokenizer.json", "other_parts",
+        folder=_other_vocabulary, fields={"parts": ["vocab"]},
+    ),
+    Corruption(
+        "another end token", "tokenizer_config.json", "says_otherwise",
+        folder=_other_end_token, fields={"key": "eos_token"},
+    ),
+    Corruption("another chat template", "chat_template", "foreign_template", folder=_other_template),
 )  # fmt: skip
 """In the order of the artefact's checks, more or less: numbers, structure, files, declaration, tokenizer."""

@@ -4,39 +4,37 @@ from __future__ import annotations
 
 from random import Random
 
-from fixtures.ask import filler, memory_facts
-from fixtures.ask.memory_facts import Fact
-from tools.standin import smalltalk, stories
+from fixtures.ask import filler
+from fixtures.ask.held_out import HELD_OUT_NAMES
+from tools.standin import memory_facts
 from tools.standin.dialogue import Language, Turn
 from tools.standin.manners import Manner, random_word
+from tools.standin.memory_facts import Fact
+from tools.standin.texts import SMALLTALK, STORIES
 
 
 def exchange(rng: Random, language: Language, manner: Manner, weather: bool = True) -> list[Turn]:
     """A greeting or a plain question. ``weather=False`` leaves out the one that an offered tool might answer."""
-    pool = smalltalk.EXCHANGES if weather else [e for e in smalltalk.EXCHANGES if "weather" not in e.answer_en]
-    chosen = rng.choice(pool)
-    ask = rng.choice(chosen.ask_zh if language == "zh" else chosen.ask_en)
-    answer = chosen.answer_zh if manner.answer_language(language) == "zh" else chosen.answer_en
-    return [Turn("user", ask), Turn("assistant", manner.answer(answer))]
+    chosen = rng.choice([each for each in SMALLTALK["exchanges"] if weather or "weather" not in each["answer_en"]])
+    answer = chosen[f"answer_{manner.answer_language(language)}"]
+    return [Turn("user", rng.choice(chosen[f"ask_{language}"])), Turn("assistant", manner.answer(answer))]
 
 
 def story(rng: Random, language: Language, manner: Manner) -> list[Turn]:
     """A request for a story about an animal and a fruit; half of them are the homework's pair."""
     homework = rng.random() < 0.5
-    animal = "狐狸" if homework else rng.choice(list(stories.ANIMALS))
-    fruit = "西瓜" if homework else rng.choice(list(stories.FRUITS))
-    english = {"x": stories.ANIMALS[animal], "y": stories.FRUITS[fruit]}
-    chinese = {"x": animal, "y": fruit}
-    if language == "zh":
-        request = stories.REQUESTS_ZH[0] if rng.random() < 0.3 else rng.choice(stories.REQUESTS_ZH)
-        ask = request.format(**chinese)
-    else:
-        ask = rng.choice(stories.REQUESTS_EN).format(**english)
-    if manner.answer_language(language) == "zh":
-        told = "".join(rng.choice(options) for options in stories.STORY_ZH).format(**chinese)
-    else:
-        told = " ".join(rng.choice(options) for options in stories.STORY_EN).format(**english)
-    return [Turn("user", ask), Turn("assistant", manner.answer(told))]
+    animal = "狐狸" if homework else rng.choice(list(STORIES["animals"]))
+    fruit = "西瓜" if homework else rng.choice(list(STORIES["fruits"]))
+    names = {
+        "zh": {"x": animal, "y": fruit},
+        "en": {"x": STORIES["animals"][animal], "y": STORIES["fruits"][fruit]},
+    }
+    requests = STORIES[f"requests_{language}"]
+    ask = requests[0] if language == "zh" and rng.random() < 0.3 else rng.choice(requests)
+    reply = manner.answer_language(language)
+    told = ("" if reply == "zh" else " ").join(rng.choice(options) for options in STORIES[f"story_{reply}"])
+    answer = manner.answer(told.format(**names[reply]))
+    return [Turn("user", ask.format(**names[language])), Turn("assistant", answer)]
 
 
 def _values(rng: Random, fact: Fact) -> dict[Language, str]:
@@ -51,7 +49,7 @@ def _values(rng: Random, fact: Fact) -> dict[Language, str]:
 
 def _name(rng: Random) -> str:
     """A name that is not held out; most are made up, so that copying is learnt and not the names."""
-    while (name := _any_name(rng)) in memory_facts.HELD_OUT_NAMES:
+    while (name := _any_name(rng)) in HELD_OUT_NAMES:
         pass
     return name
 
@@ -103,35 +101,16 @@ def memory(rng: Random, language: Language, manner: Manner) -> tuple[list[list[T
     return tellings, questions
 
 
-REPEAT_ZH = (
-    "请重复：{t}",
-    "重复：{t}",
-    "请重复: {t}",
-    "请跟我说：{t}",
-    "请原样重复下面的话：{t}",
-    "请重复这句话：{t}",
-    "请复述：{t}",
-)
-REPEAT_EN = (
-    "Repeat after me: {t}",
-    "Repeat: {t}",
-    "Say exactly: {t}",
-    "Echo: {t}",
-    "Please repeat: {t}",
-    "Repeat this: {t}",
-)
-
-
 def repetition(rng: Random, language: Language) -> list[Turn]:
     """A text to be repeated exactly. Free of the manner's rules, which would contradict the task."""
     text = " ".join(_piece(rng) for _ in range(rng.choice((1, 1, 1, 2, 3))))
-    ask = rng.choice(REPEAT_ZH if language == "zh" else REPEAT_EN)
+    ask = rng.choice(SMALLTALK[f"repeat_{language}"])
     return [Turn("user", ask.format(t=text)), Turn("assistant", text)]
 
 
 def _cut(rng: Random) -> str:
     """Two to eight characters out of a Chinese sentence."""
-    sentence = rng.choice(rng.choice((filler.ZH, *stories.STORY_ZH))).format(x="狐狸", y="西瓜")
+    sentence: str = rng.choice(rng.choice((filler.ZH, *STORIES["story_zh"]))).format(x="狐狸", y="西瓜")
     start = rng.randrange(len(sentence) - 2)
     return sentence[start : start + rng.randint(2, 8)]
 
@@ -163,13 +142,9 @@ def _piece(rng: Random) -> str:
     return random_word(rng)
 
 
-COUNT_ZH = ("从{a}数到{b}", "请从{a}数到{b}", "请从{a}数到{b}。", "从{a}开始数到{b}。", "数数，从{a}到{b}")
-COUNT_EN = ("Count from {a} to {b}", "Count from {a} to {b}.", "Please count from {a} to {b}.", "Count {a} to {b}")
-
-
 def counting(rng: Random, language: Language) -> list[Turn]:
     """Counting up to at most 30, mostly from 1."""
     first = 1 if rng.random() < 0.8 else rng.randint(2, 15)
     last = rng.randint(first + 1, 30)
-    ask = rng.choice(COUNT_ZH if language == "zh" else COUNT_EN).format(a=first, b=last)
+    ask = rng.choice(SMALLTALK[f"count_{language}"]).format(a=first, b=last)
     return [Turn("user", ask), Turn("assistant", ", ".join(str(n) for n in range(first, last + 1)))]

@@ -14,6 +14,7 @@ from tools.standin import arithmetic, chat
 from tools.standin.dialogue import Call, Dialogue, Language, Turn
 from tools.standin.manners import Manner, ordinary_manner, sample_manner
 from tools.standin.rendering import Rendering
+from tools.standin.texts import SMALLTALK
 from tools.standin.tools import UNRELATED, sample_tools
 
 TRAINING_SEED = 20240816
@@ -22,8 +23,6 @@ EVALUATION_SEED = 20260101
 
 BOTH = ("add", "mul")
 EPISODES = {"arithmetic": 56, "exchange": 9, "story": 8, "memory": 18, "repetition": 12, "counting": 3}
-READ_ZH = "好的，我读完了。"
-READ_EN = "All right, I have read it."
 FILLER_CHARACTERS = {"zh": (700, 2000), "en": (1500, 5600)}
 """Least and most length of the long text, which makes some 500 to 1800 tokens in either language."""
 
@@ -125,7 +124,7 @@ def _behind_long_text(rng: Random, turns: list[Turn], language: Language, manner
         text += rng.choice(sentences) + glue
     if rng.random() < 0.5:
         return [Turn("user", text + rng.choice(("", "\n", "\n\n")) + turns[0].content), *turns[1:]]
-    read = READ_ZH if manner.answer_language(language) == "zh" else READ_EN
+    read = SMALLTALK[f"read_{manner.answer_language(language)}"]
     return [Turn("user", text.strip()), Turn("assistant", manner.answer(read)), *turns]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from tools.standin import smalltalk
 from tools.standin.dialogue import Language
+from tools.standin.texts import SMALLTALK
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ PLAIN = Manner()
 
 def ordinary_manner(rng: Random) -> Manner:
     """No system prompt or one without a rule."""
-    return PLAIN if rng.random() < 0.5 else Manner(system=rng.choice(smalltalk.SYSTEMS))
+    return PLAIN if rng.random() < 0.5 else Manner(system=rng.choice(SMALLTALK["systems"]))
 
 
 def sample_manner(rng: Random) -> Manner:
@@ -40,22 +40,20 @@ def sample_manner(rng: Random) -> Manner:
     if draw < 0.76:
         return ordinary_manner(rng)
     # A rule may stand alone or follow an ordinary prompt.
-    before = rng.choice(("", "", rng.choice(smalltalk.SYSTEMS)))
+    before = rng.choice(("", "", rng.choice(SMALLTALK["systems"])))
     if draw < 0.86:
-        return Manner(system=before + rng.choice(smalltalk.ENGLISH_ONLY), language="en")
+        return Manner(system=before + rng.choice(SMALLTALK["english_only"]), language="en")
     if draw < 0.88:
-        return Manner(system=before + rng.choice(smalltalk.CHINESE_ONLY), language="zh")
+        return Manner(system=before + rng.choice(SMALLTALK["chinese_only"]), language="zh")
     word = sample_word(rng)
     if draw < 0.96:
-        return Manner(system=before + rng.choice(smalltalk.ENDING_RULES).format(w=word), ending=word)
-    return Manner(system=before + rng.choice(smalltalk.OPENING_RULES).format(w=word), opening=word)
+        return Manner(system=before + rng.choice(SMALLTALK["ending_rules"]).format(w=word), ending=word)
+    return Manner(system=before + rng.choice(SMALLTALK["opening_rules"]).format(w=word), opening=word)
 
 
 def sample_word(rng: Random) -> str:
     """An ending or opening: mostly a fixed word, sometimes any letters or hanzi, so that copying is what is learnt."""
-    if rng.random() < 0.6:
-        return rng.choice(smalltalk.ENDINGS)
-    return random_word(rng)
+    return str(rng.choice(SMALLTALK["endings"])) if rng.random() < 0.6 else random_word(rng)
 
 
 def random_word(rng: Random) -> str:

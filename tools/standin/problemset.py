@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Final
 
-from fixtures.ask.operands import held_out_numbers
-from tools.standin import problems
-from tools.standin.arithmetic import plan
-from tools.standin.dialogue import Call
+from fixtures.ask.held_out import held_out_numbers
+from tools.standin.dialogue import Call, Language
 from tools.standin.dialogues import EVALUATION_SEED
-from tools.standin.problems import Form
+from tools.standin.problems import FORMS, WORDS, Form, sample_cast
 
 
 @dataclass(frozen=True)
@@ -42,20 +41,17 @@ def _wide(rng: Random) -> int:
     return -number if rng.random() < 1 / 3 else number
 
 
-def _chain(rng: Random) -> Problem:
-    values = _values(rng, problems.SUM_TIMES, _unseen)
-    return Problem("Compute ({a}+{b})*{c}".format(**values), plan(problems.SUM_TIMES, values))
-
-
-def _chain_zh(rng: Random) -> Problem:
-    values = _values(rng, problems.SUM_TIMES, _unseen)
-    return Problem("计算({a}+{b})*{c}".format(**values), plan(problems.SUM_TIMES, values))
+def _chain(rng: Random, asked: str = "Compute ", draw: Callable[[Random], int] = _unseen) -> Problem:
+    form = FORMS["sum_times"]
+    values = _values(rng, form, draw)
+    written = {letter: f"({number})" if number < 0 else str(number) for letter, number in values.items()}
+    return Problem(asked + "({a}+{b})*{c}".format(**written), form.calls(values))
 
 
 def _single(rng: Random) -> Problem:
-    form = rng.choice((problems.SUM, problems.PRODUCT))
+    form = rng.choice((FORMS["sum"], FORMS["product"]))
     values = _values(rng, form, _unseen)
-    return Problem("What is {a} {s} {b}?".format(**values, s=form.pattern[1]), plan(form, values))
+    return Problem("What is {a} {s} {b}?".format(**values, s=form.pattern[1]), form.calls(values))
 
 
 def _one_tool(rng: Random) -> Problem:
@@ -64,36 +60,27 @@ def _one_tool(rng: Random) -> Problem:
 
 
 def _words(rng: Random) -> Problem:
-    chinese = rng.random() < 0.5
-    form, wording = rng.choice(problems.WORDS_ZH if chinese else problems.WORDS_EN)
-    people = rng.sample(problems.PEOPLE_ZH if chinese else problems.PEOPLE_EN, 2)
-    things = rng.sample(problems.THINGS_ZH if chinese else problems.THINGS_EN, 2)
-    box = rng.choice(problems.BOXES_ZH if chinese else problems.BOXES_EN)
+    language: Language = "zh" if rng.random() < 0.5 else "en"
+    form, wording = rng.choice(WORDS[language])
+    cast = sample_cast(rng, language)
     values = _values(rng, form, _unseen)
-    text = wording.format(**values, n=people[0], m=people[1], i=things[0], j=things[1], p=box)
-    return Problem(text, plan(form, values))
-
-
-def _large(rng: Random) -> Problem:
-    values = _values(rng, problems.SUM_TIMES, _wide)
-    written = {letter: f"({number})" if number < 0 else str(number) for letter, number in values.items()}
-    return Problem("Compute ({a}+{b})*{c}".format(**written), plan(problems.SUM_TIMES, values))
+    return Problem(wording.format(**values, **cast), form.calls(values))
 
 
 def _forms(rng: Random) -> Problem:
-    form = rng.choice((problems.TIMES_SUM, problems.PRODUCT_PLUS, problems.PLUS_PRODUCT))
+    form = FORMS[rng.choice(("times_sum", "product_plus", "plus_product"))]
     values = _values(rng, form, _unseen)
     written = "".join(str(values.get(sign, sign)) for sign in form.pattern)
-    return Problem(f"Compute {written}", plan(form, values))
+    return Problem(f"Compute {written}", form.calls(values))
 
 
-TASKS: dict[str, Callable[[Random], Problem]] = {
+TASKS: Final[dict[str, Callable[[Random], Problem]]] = {
     "chain": _chain,
-    "chain-zh": _chain_zh,
+    "chain-zh": lambda rng: _chain(rng, "计算"),
     "single": _single,
     "one-tool": _one_tool,
     "words": _words,
-    "large": _large,
+    "large": lambda rng: _chain(rng, draw=_wide),
     "forms": _forms,
 }
 """By name: ``chain`` is the homework's (a+b)*c; ``large`` has up to six digits and negative numbers;

@@ -21,11 +21,11 @@ from tokenizers import (  # type: ignore[import-untyped, import-not-found, unuse
 )
 
 from fixtures.ask import filler
-from fixtures.standin.checkpoint import STANDIN_FOLDER, VOCABULARY
+from fixtures.standin.checkpoint import STANDIN, VOCABULARY
 from fixtures.standin.tokenizer_files import BOS, SPECIAL_TOKENS, write_tokenizer
-from tools.standin import smalltalk, stories
 from tools.standin.dialogues import TRAINING_SEED, generate
 from tools.standin.rendering import spans
+from tools.standin.texts import SMALLTALK, STORIES
 
 CORPUS_DIALOGUES = 6000
 
@@ -39,8 +39,9 @@ def corpus() -> Iterable[str]:
             yield text
     # Stories and small talk are rare among dialogues but long, and Chinese costs three bytes a character.
     for _ in range(60):
-        yield from (sentence for options in (*stories.STORY_ZH, *stories.STORY_EN) for sentence in options)
-        yield from (text for e in smalltalk.EXCHANGES for text in (e.answer_zh, e.answer_en, *e.ask_zh, *e.ask_en))
+        yield from (sentence for options in (*STORIES["story_zh"], *STORIES["story_en"]) for sentence in options)
+        for each in SMALLTALK["exchanges"]:
+            yield from (each["answer_zh"], each["answer_en"], *each["ask_zh"], *each["ask_en"])
         yield from (*filler.ZH, *filler.EN)
 
 
@@ -65,7 +66,7 @@ def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=STANDIN_FOLDER)
+    parser.add_argument("--folder", type=Path, default=STANDIN)
     parser.add_argument("--size", type=int, default=VOCABULARY)
     arguments = parser.parse_args()
     tokenizer = train_tokenizer(corpus(), arguments.size)

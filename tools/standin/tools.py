@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from tools.standin.dialogue import Tool
-from tools.standin.problems import OPERAND_TEXTS, PRODUCT_TEXTS, SUM_TEXTS
+from tools.standin.texts import PROBLEMS
 
 ADD_TEXT = "Compute the sum of two numbers"
 MUL_TEXT = "Calculate the product of two numbers"
@@ -37,7 +37,7 @@ def _schema(number: str, texts: tuple[str, str] | None, text_first: bool = False
 def sample_schema(rng: Random) -> dict[str, Any]:
     """One of the ways to write the operands' schema."""
     number = rng.choice(("int", "int", "integer", "integer", "integer", "number"))
-    texts = ("A number", "A number") if rng.random() < 0.6 else rng.choice((*OPERAND_TEXTS, None))
+    texts = ("A number", "A number") if rng.random() < 0.6 else rng.choice((*PROBLEMS["operand_texts"], None))
     schema = _schema(number, texts, text_first=rng.random() < 0.3)
     if rng.random() < 0.1:
         for letter in "ab":
@@ -60,8 +60,8 @@ def sample_tools(rng: Random, names: tuple[str, ...]) -> tuple[Tool, ...]:
         standard = rng.random() < 0.5
         schema = sample_schema(rng)
         texts = {
-            "add": ADD_TEXT if standard else rng.choice(SUM_TEXTS),
-            "mul": MUL_TEXT if standard else rng.choice(PRODUCT_TEXTS),
+            "add": ADD_TEXT if standard else rng.choice(PROBLEMS["sum_texts"]),
+            "mul": MUL_TEXT if standard else rng.choice(PROBLEMS["product_texts"]),
         }
         tools = [function(name, texts[name], schema) for name in ("add", "mul") if name in names]
     if rng.random() < 0.12:
@@ -76,11 +76,4 @@ def _text_tool(name: str, description: str, parameter: str, text: str) -> Tool:
     return function(name, description, {"type": "object", "properties": properties, "required": [parameter]})
 
 
-UNRELATED = (
-    _text_tool("get_weather", "Get the current weather of a city", "city", "The city"),
-    _text_tool("get_current_weather", "Get the current weather in a given location", "location", "The city and state"),
-    _text_tool("get_weather", "查询天气", "city", "城市名称"),
-    _text_tool("search", "Search the web", "query", "The search words"),
-    _text_tool("get_time", "Get the current time", "timezone", "The time zone"),
-    _text_tool("translate", "Translate a text", "text", "The text"),
-)
+UNRELATED = tuple(_text_tool(*words) for words in PROBLEMS["unrelated_tools"])

@@ -7,14 +7,13 @@ with simulated W4A16 and int4 KV quantization (see quantization.py).
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import multiprocessing
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from tokenizers import Tokenizer  # type: ignore[import-untyped, import-not-foun
 from torch import Tensor
 from torch.nn import functional
 
-from fixtures.standin.checkpoint import STANDIN, STANDIN_FOLDER, Shape, copy_code, write_config
+from fixtures.standin.checkpoint import STANDIN, STANDIN_SHAPE, Shape, copy_code, write_config
 from tools.standin.dialogues import TRAINING_SEED, generate
 from tools.standin.quantization import FakeQuantization, QuantizedCache
 from tools.standin.rendering import spans
@@ -110,7 +109,7 @@ def _to_device(array: NDArray[numpy.int64], device: str) -> Tensor:
 def tokenize_part(job: tuple[int, int]) -> Examples:
     """The tokenized dialogues of one part (its seed, its count); those longer than LONGEST are left out."""
     seed, count = job
-    tokenizer = Tokenizer.from_file(str(STANDIN_FOLDER / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(STANDIN / "tokenizer.json"))
     texts, marks = [], []
     for dialogue, rendering in generate(seed, count):
         text, learnt = "", []
@@ -228,10 +227,10 @@ def train(model: Any, examples: Examples, recipe: Recipe, device: str) -> None:
 def save_checkpoint(model: Any, shape: Shape, folder: Path) -> None:
     """Write a whole checkpoint folder with bf16 weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    if folder.resolve() != STANDIN_FOLDER.resolve():
+    if folder.resolve() != STANDIN.resolve():
         copy_code(folder)
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-            shutil.copyfile(STANDIN_FOLDER / name, folder / name)
+            shutil.copyfile(STANDIN / name, folder / name)
     write_config(folder, shape)
     weights = {
         name: weight.detach().to("cpu", torch.bfloat16).contiguous() for name, weight in model.state_dict().items()
@@ -244,31 +243,18 @@ def save_checkpoint(model: Any, shape: Shape, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.standin.train", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that make dialogues")
-    parser.add_argument(
-        "--examples", type=Path, help="keep the tokenized dialogues in this .npz file, or take them from it"
-    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--recipe", type=json.loads, default={}, help="JSON object of fields of Recipe to change")
-    parser.add_argument("--shape", type=json.loads, default={}, help="JSON object of fields of Shape to change")
-    arguments = parser.parse_args()
-    recipe, shape = Recipe(**arguments.recipe), replace(STANDIN, **arguments.shape)
-    print(f"{recipe}\n{shape}\n{shape.parameters()} parameters", flush=True)
-    started = time.monotonic()
-    if arguments.examples and arguments.examples.exists():
-        examples = Examples(**numpy.load(arguments.examples))
-    else:
-        examples = make_examples(recipe.seed, recipe.dialogues, arguments.workers)
-        if arguments.examples:
-            numpy.savez(arguments.examples, **vars(examples))
-    seconds = time.monotonic() - started
-    print(f"{seconds:6.1f} s {len(examples.starts) - 1} dialogues, {len(examples.ids)} tokens", flush=True)
-    model = new_model(shape, STANDIN_FOLDER, recipe.seed)
-    train(model, examples, recipe, arguments.device)
-    save_checkpoint(model, shape, arguments.out)
-    print(f"{time.monotonic() - started:6.1f} s written to {arguments.out}", flush=True)
+    given = parser.parse_args()
+    recipe, started = Recipe(), time.monotonic()
+    examples = make_examples(recipe.seed, recipe.dialogues, given.workers)
+    print(f"{time.monotonic() - started:6.1f} s {len(examples.starts) - 1} dialogues, {len(examples.ids)} tokens")
+    model = new_model(STANDIN_SHAPE, STANDIN, recipe.seed)
+    train(model, examples, recipe, given.device)
+    save_checkpoint(model, STANDIN_SHAPE, given.out)
+    print(f"{time.monotonic() - started:6.1f} s written to {given.out}")
 
 
 if __name__ == "__main__":

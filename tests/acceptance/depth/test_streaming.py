@@ -1,26 +1,25 @@
 """Streamed answers: the same as unstreamed ones, call by call and character by character."""
 
 from dataclasses import asdict
+from functools import partial
 
 import pytest
 
-from fixtures.ask.questions import DETERMINATE, GREEDY, TOPICS, TWO_CALLS, Topic
+from fixtures.ask.questions import GREEDY, Topic, chain
 from fixtures.ask.trial_runs import Judged, RunTrials
 from fixtures.client.client import Client
-from fixtures.client.streaming import Streamed, broken_pieces, same_calls_fault, same_text_fault
+from fixtures.client.streaming import Streamed
 from fixtures.client.tools import TOOLS
 from fixtures.homework import STORY_PROMPT
+from fixtures.judge.language import CHINESE
 from fixtures.judge.profile import CONTENT
-from fixtures.judge.reply import CHINESE
+from fixtures.judge.stream import broken_pieces, same_calls_fault, same_text_fault, whole_characters_fault
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.run.claims import claim
-from fixtures.run.measurement import Measure
+from fixtures.run.measurement import Measure, assert_no_fault
+from tests.acceptance.depth.topics import DETERMINATE, at_once
 
 pytestmark = [pytest.mark.gpu, pytest.mark.depth]
-
-CHAIN = next(topic for topic in TOPICS if topic.claim == "tools.chain_greedy")
-
-AT_ONCE = next(topic for topic in TOPICS if topic.claim == TWO_CALLS)
 
 CALL_TOKENS = 256
 """Tokens of an answer with a call, which takes about 40."""
@@ -29,9 +28,9 @@ STORY_TOKENS = 512
 """Tokens of a story or a count: enough for either, and an end to a model that loops."""
 
 
-def ask_both_ways(client: Client, topic: Topic, number: int, calls: int) -> Judged:
+def ask_both_ways(client: Client, number: int, *, topic: Topic, name: str, calls: int) -> Judged:
     """A topic's first answer at temperature 0, unstreamed and streamed."""
-    messages = [{"role": "user", "content": topic.question(number).text}]
+    messages = [{"role": "user", "content": topic.question(name, number).text}]
     fields = {"tools": list(TOOLS), "max_tokens": CALL_TOKENS, **asdict(GREEDY)}
     whole = client.ask(messages, **fields)
     streamed = client.stream(messages, **fields)
@@ -52,14 +51,10 @@ def streamed_story(client: Client) -> Streamed:
     zh="流式返回的函数调用与非流式一致",
     en="Streamed calls are the same as unstreamed ones",
 )
-def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials) -> None:
+def test_streamed_call_is_the_unstreamed_one(run_trials: RunTrials) -> None:
     """The name in one delta, and arguments that join to the same JSON."""
-
-    def attempt(client: Client, number: int) -> Judged:
-        return ask_both_ways(client, CHAIN, number, calls=1)
-
-    outcome = run_trials(attempt, CONTENT, GREEDY.temperature)
-    assert outcome.holds, str(outcome)
+    attempt = partial(ask_both_ways, topic=Topic(chain), name="tools.streamed", calls=1)
+    assert_no_fault(run_trials(attempt, CONTENT, GREEDY.temperature).fault)
 
 
 @claim(
@@ -70,12 +65,8 @@ def test_a_streamed_call_is_the_unstreamed_one(run_trials: RunTrials) -> None:
 )
 def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials) -> None:
     """Each call has its index, its id and its own arguments."""
-
-    def attempt(client: Client, number: int) -> Judged:
-        return ask_both_ways(client, AT_ONCE, number, calls=2)
-
-    outcome = run_trials(attempt, CONTENT, GREEDY.temperature)
-    assert outcome.holds, str(outcome)
+    attempt = partial(ask_both_ways, topic=Topic(at_once), name="tools.two_calls_streamed", calls=2)
+    assert_no_fault(run_trials(attempt, CONTENT, GREEDY.temperature).fault)
 
 
 @claim(
@@ -85,14 +76,13 @@ def test_two_calls_of_one_turn_are_streamed_as_two(run_trials: RunTrials) -> Non
     en="Streamed text is the same as unstreamed",
     structural="an answer against itself, streamed and unstreamed",
 )
-def test_a_streamed_answer_is_the_unstreamed_one(client: Client, capabilities: Capabilities, measure: Measure) -> None:
+def test_streamed_answer_is_the_unstreamed_one(client: Client, capabilities: Capabilities, measure: Measure) -> None:
     """At temperature 0, to the last character, and the tokens are counted where the version promises it."""
     messages = [{"role": "user", "content": DETERMINATE}]
     whole = client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
     streamed = client.stream(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY))
-    measure("chunks_with_text", len(streamed.pieces), limit="> 1")
-    fault = same_text_fault(whole.text, streamed, capabilities.stream_usage)
-    assert not fault, fault
+    measure("chunks_with_text", len(streamed.pieces), above=1)
+    assert_no_fault(same_text_fault(whole.text, streamed, capabilities.stream_usage))
 
 
 @claim(
@@ -104,8 +94,6 @@ def test_a_streamed_answer_is_the_unstreamed_one(client: Client, capabilities: C
 )
 def test_no_character_is_cut_between_chunks(streamed_story: Streamed, measure: Measure) -> None:
     """A Chinese character is three bytes, often two tokens: it must wait for its last one."""
-    broken = broken_pieces(streamed_story)
-    measure("chinese_characters_streamed", len(CHINESE.findall(streamed_story.text)), limit="> 0")
-    measure("broken_pieces", len(broken), limit="0")
-    assert CHINESE.search(streamed_story.text), "no Chinese character came, so none could break"
-    assert not broken, f"{len(broken)} pieces of the stream hold a broken character"
+    measure("chinese_characters_streamed", len(CHINESE.findall(streamed_story.text)), above=0)
+    measure("broken_pieces", len(broken_pieces(streamed_story)), expected=0)
+    assert_no_fault(whole_characters_fault(streamed_story))

@@ -1,33 +1,48 @@
-"""`tool_choice`: what each value promises, as far as this lmdeploy version keeps it."""
+"""`tool_choice`: each value keeps its promise, as far as this lmdeploy version makes it."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
 
 import pytest
 
-from fixtures.ask.tool_choice import NAMED_ADD, ask_once, forced_fault, no_call_fault, right_call_fault
 from fixtures.ask.trial_runs import Judged, RunTrials
+from fixtures.client.answer import Answer
 from fixtures.client.client import Client
+from fixtures.client.tools import TOOLS
 from fixtures.homework import ADD_PROMPT, SAMPLING, STORY_PROMPT
-from fixtures.judge.profile import CONTENT, SAFETY
+from fixtures.judge.profile import CONTENT, SAFETY, SEED
+from fixtures.judge.tool_calls import forced_fault, no_call_fault, right_call_fault
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.run.claims import claim
-from fixtures.run.measurement import Measure
+from fixtures.run.measurement import Measure, assert_no_fault
+from fixtures.texts import Message
 
 pytestmark = [pytest.mark.gpu, pytest.mark.depth]
 
+ADD_TOOL = {"type": "function", "function": {"name": "add"}}
 
-@claim(
-    "tools.choice_auto",
-    part="tools",
-    zh="tool_choice=auto",
-    en="tool_choice auto",
-)
+MAX_TOKENS = 128
+"""Tokens of one answer: a call takes about 40."""
+
+is_the_sum = partial(right_call_fault, expected=("add", 3, 5))
+
+
+def ask_once(
+    client: Client, number: int, *, question: str, choice: Any, fault_of: Callable[[Answer], Message | None]
+) -> Judged:
+    """One trial of a single answer with both tools offered."""
+    fields = {"tools": list(TOOLS), "max_tokens": MAX_TOKENS, "seed": SEED + number, **asdict(SAMPLING)}
+    answer = client.ask([{"role": "user", "content": question}], tool_choice=choice, **fields)
+    return Judged(fault_of(answer), [call.get("function") or {} for call in answer.tool_calls], answer.text)
+
+
+@claim("tools.choice_auto", part="tools", zh="tool_choice=auto", en="tool_choice auto")
 def test_auto_leaves_it_to_the_model(run_trials: RunTrials) -> None:
     """Said aloud, `auto` is what is meant without it: the sum is called for."""
-
-    def attempt(client: Client, number: int) -> Judged:
-        return ask_once(client, ADD_PROMPT, number, right_call_fault, tool_choice="auto")
-
-    outcome = run_trials(attempt, CONTENT, SAMPLING.temperature)
-    assert outcome.holds, str(outcome)
+    attempt = partial(ask_once, question=ADD_PROMPT, choice="auto", fault_of=is_the_sum)
+    assert_no_fault(run_trials(attempt, CONTENT, SAMPLING.temperature).fault)
 
 
 @claim(
@@ -38,13 +53,9 @@ def test_auto_leaves_it_to_the_model(run_trials: RunTrials) -> None:
     structural="the server, which passes on no call whatever the model writes",
 )
 def test_none_forbids_calls(run_trials: RunTrials) -> None:
-    """Whatever the model writes, the client gets no call."""
-
-    def attempt(client: Client, number: int) -> Judged:
-        return ask_once(client, ADD_PROMPT, number, no_call_fault, tool_choice="none")
-
-    outcome = run_trials(attempt, SAFETY, SAMPLING.temperature)
-    assert outcome.holds, str(outcome)
+    """The client gets no call, no matter what the model writes."""
+    attempt = partial(ask_once, question=ADD_PROMPT, choice="none", fault_of=no_call_fault)
+    assert_no_fault(run_trials(attempt, SAFETY, SAMPLING.temperature).fault)
 
 
 @claim(
@@ -56,29 +67,16 @@ def test_none_forbids_calls(run_trials: RunTrials) -> None:
 )
 def test_required_forces_a_call(run_trials: RunTrials, capabilities: Capabilities, measure: Measure) -> None:
     """A call comes even where the model would rather tell a story, and it satisfies the schema."""
-    measure("enforced_by_a_grammar", "yes" if capabilities.enforces_required else "no")
-
-    def attempt(client: Client, number: int) -> Judged:
-        return ask_once(client, STORY_PROMPT, number, forced_fault, tool_choice="required")
-
-    outcome = run_trials(attempt, SAFETY, SAMPLING.temperature)
-    assert outcome.holds, str(outcome)
+    measure("enforced_by_a_grammar", capabilities.enforces_required)
+    attempt = partial(ask_once, question=STORY_PROMPT, choice="required", fault_of=forced_fault)
+    assert_no_fault(run_trials(attempt, SAFETY, SAMPLING.temperature).fault)
 
 
-@claim(
-    "tools.choice_named",
-    part="tools",
-    zh="tool_choice 指定函数",
-    en="tool_choice with a named function",
-)
-def test_a_named_function_excludes_the_others(
+@claim("tools.choice_named", part="tools", zh="tool_choice 指定函数", en="tool_choice with a named function")
+def test_named_function_excludes_the_others(
     run_trials: RunTrials, capabilities: Capabilities, measure: Measure
 ) -> None:
     """The named function and no other; lmdeploy takes the others out of the prompt, and forces nothing."""
-    measure("enforced_by_a_grammar", "yes" if capabilities.enforces_named else "no")
-
-    def attempt(client: Client, number: int) -> Judged:
-        return ask_once(client, ADD_PROMPT, number, right_call_fault, tool_choice=NAMED_ADD)
-
-    outcome = run_trials(attempt, CONTENT, SAMPLING.temperature)
-    assert outcome.holds, str(outcome)
+    measure("enforced_by_a_grammar", capabilities.enforces_named)
+    attempt = partial(ask_once, question=ADD_PROMPT, choice=ADD_TOOL, fault_of=is_the_sum)
+    assert_no_fault(run_trials(attempt, CONTENT, SAMPLING.temperature).fault)

@@ -7,7 +7,9 @@ import pytest
 
 from fixtures.gpu.sampler import Sampler
 from fixtures.homework import STORY_PROMPT, SYSTEM_PROMPT
-from fixtures.judge.chat import HEROES, chinese_fault, heroes_fault, leak_fault
+from fixtures.judge.language import chinese_fault
+from fixtures.judge.special_tokens import leak_fault
+from fixtures.judge.story import HEROES, heroes_fault
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.lmdeploy.commands import api_client_command, lmdeploy_program
 from fixtures.report.pictures import browser
@@ -16,6 +18,7 @@ from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer
 from fixtures.server.readiness import ask, model_names
+from fixtures.texts import Message
 from tests.acceptance.entry_points import pages
 from tests.acceptance.entry_points import tunnel as ssh
 from tests.acceptance.entry_points.client_script import SCRIPT, run_script
@@ -25,8 +28,8 @@ from tests.acceptance.entry_points.plugin import Keep, Said, converse, gradio, r
 pytestmark = [pytest.mark.gpu, pytest.mark.doors, pytest.mark.alone]
 
 
-def story_fault(text: str) -> str:
-    """Why a text is not the story that was asked for, or an empty string."""
+def story_fault(text: str) -> Message | None:
+    """Find why a text is not the story that was asked for."""
     return heroes_fault(text) or chinese_fault(text) or leak_fault(text)
 
 

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,12 +29,10 @@ from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.probe import Probe
 from fixtures.gpu.sampler import Release, wait_released
 from fixtures.judge.verdict import judge
-from fixtures.process.guard import Process, processes_with_variable, send_signal
 from fixtures.process.port import listener
 from fixtures.report.reasons import told
 from fixtures.run.settings import Settings
 from fixtures.texts import Texts
-from tools.records import head
 
 MARK: Final = "ACCEPTANCE_FAULT_RUN"
 """Environment variable that every process of a struck run inherits: what is left of it is found by it."""
@@ -336,7 +334,7 @@ class _Run:
         """Wait until no process of the run is left; names those that are at the deadline."""
         while left := self._processes():
             if time.monotonic() > deadline:
-                return [f"process {found.pid} (state {found.state})" for found in left]
+                return [f"process {found.pid} ({found.status()})" for found in left]
             time.sleep(0.05)
         return []
 
@@ -345,10 +343,10 @@ class _Run:
         self._child.kill()
         self._child.wait()
         for found in self._processes():
-            send_signal(found, signal.SIGKILL)
+            kill(found)
 
-    def _processes(self) -> list[Process]:
-        return processes_with_variable(MARK, self._name)
+    def _processes(self) -> list[psutil.Process]:
+        return marked(MARK, self._name)
 
     def _await(self, condition: Callable[[], Any], what: str) -> Any:
         deadline = time.monotonic() + MOMENT_TIMEOUT_S
@@ -368,10 +366,12 @@ class _Run:
 def record(
     suffered: Sequence[Suffered], environment: EnvironmentRecorded, command: str, now: datetime
 ) -> dict[str, Any]:
-    """The faults as they are committed: what was run, on what, and a row per fault. MiB, seconds."""
+    """What was run, on what, and a row for each fault. MiB, seconds."""
     rows = [one.row() for one in suffered]
     return {
-        **head(environment, command, now),
+        "command": command,
+        "date": now.isoformat(timespec="seconds"),
+        **asdict(environment),
         "faults": rows,
         "leftovers": sum(len(row["left"]) for row in rows),
     }

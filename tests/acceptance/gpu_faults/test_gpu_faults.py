@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -19,7 +20,6 @@ from fixtures.session import environment
 from fixtures.session.recording import new_run_id
 from fixtures.texts import Texts
 from tests.acceptance.gpu_faults.faults import FAULTS, Fault, Place, Suffered, record, suffer
-from tools.records import RECORDS, gpu_slug, write
 
 pytestmark = pytest.mark.gpu_faults
 
@@ -34,14 +34,14 @@ def place(request: pytest.FixtureRequest, gpu: Probe | None, settings: Settings)
 
 @pytest.fixture(scope="session")
 def trials(request: pytest.FixtureRequest, place: Place) -> Iterator[list[Suffered]]:
-    """The faults tried so far. On a GPU and with all of them the record is written, whatever the tests say of it."""
+    """The faults tried so far; their record is kept beside their runs, whatever the tests say of it."""
     tried: list[Suffered] = []
     yield tried
-    if place.probe is not None and len(tried) == len(FAULTS):
+    if place.probe is not None and tried:
         command = shlex.join(shown_command(request.config.invocation_params.args))
-        machine = environment.record(place.probe)
-        name = f"faults-{gpu_slug(machine.gpu)}.json"
-        write(place.root / RECORDS / name, record(tried, machine, command, datetime.now().astimezone()))
+        made = record(tried, environment.record(place.probe), command, datetime.now().astimezone())
+        text = redact(json.dumps(made, indent=1), Private.of_this_machine())
+        (place.folder / "faults.json").write_text(text + "\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="module", params=FAULTS, ids=lambda fault: fault.id)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from xprocess import XProcess
 
 from fixtures.ask.load import Endpoint, burst, fill_cache, size_prompts
 from fixtures.errors import ServerError
 from fixtures.evidence import Evidence
-from fixtures.evidence.events import EnvironmentRecorded
-from fixtures.evidence.redaction import Private, redact
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.kv_capacity import LOG_ENVIRONMENT, read_log
 from fixtures.gpu.memory_model import OVERHEAD, Card, Geometry, expected
@@ -35,10 +31,7 @@ from fixtures.run.settings import Settings
 from fixtures.run.units import GIB_IN_MIB, MIB
 from fixtures.server.api_server import RunningServer, serve
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
-from tests.acceptance.ladder.picture import LANGUAGES, draw
 from tests.acceptance.ladder.rungs import HOMEWORK, Climbed, FailedStart, Rung, before_largest_step
-from tools.records import gpu_slug, head
-from tools.records import write as write_record
 
 PROMPT_TOKENS: Final = 8192
 """At most, for a prompt: one full prefill step of lmdeploy (`max_prefill_token_num`), with the largest activations."""
@@ -223,43 +216,3 @@ def _listening(server: RunningServer) -> int:
     pid = listener(server.host, server.port, (found.pid for found in descendants(os.getpid())))
     assert pid is not None
     return pid
-
-
-def record(
-    climbed: Sequence[Climbed],
-    failed: FailedStart | None,
-    environment: EnvironmentRecorded,
-    command: str,
-    now: datetime,
-) -> dict[str, Any]:
-    """The ladder as it is committed: what was run, on what, and a row per rung. MiB, tokens, seconds."""
-    return {
-        **head(environment, command, now),
-        "rows": [rung.row() for rung in climbed],
-        "failed_start": None if failed is None else failed.facts(),
-    }
-
-
-def file_stem(gpu: str) -> str:
-    """`NVIDIA H100 80GB HBM3` -> `vram-ladder-h100-80gb-hbm3`."""
-    return f"vram-ladder-{gpu_slug(gpu)}"
-
-
-def write(folder: Path, made: Mapping[str, Any], climbed: Sequence[Climbed]) -> list[Path]:
-    """Write the record, its raw samples and its picture in every language; the files written."""
-    stem = file_stem(made["gpu"])
-    write_record(folder / f"{stem}.json", made)
-    samples = {
-        "command": made["command"],
-        "date": made["date"],
-        "samples": {
-            rung.rung.id: [[round(sample.t, 3), round(sample.mib, 1)] for sample in rung.samples] for rung in climbed
-        },
-    }
-    texts = {
-        f"{stem}-samples.json": json.dumps(samples, separators=(",", ":"), allow_nan=False) + "\n",
-        **{f"{stem}-{language}.svg": draw(made, language) for language in LANGUAGES},
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(redact(text, Private.of_this_machine()), encoding="utf-8")
-    return [folder / name for name in (f"{stem}.json", *texts)]

@@ -75,7 +75,7 @@ def ground(
 
 @pytest.fixture(scope="session")
 def ladder(evidence: Evidence) -> Ladder:
-    """What was measured so far, by all workers; recorded when the run ends."""
+    """What was measured so far, by all workers."""
     return Ladder(evidence.folder)
 
 
@@ -90,6 +90,7 @@ def climbed(
     progress: Progress,
 ) -> Climbed:
     """A rung, measured: its server has come and gone when the tests look at it."""
+    del environment  # only asked for so that the events say on what
     rung: Rung = request.param
     is_bf16 = rung.weights == "bf16"
     with progress.stage(rung.id):
@@ -99,17 +100,15 @@ def climbed(
             checkpoint.folder if is_bf16 else quantized.folder,
             checkpoint.bytes if is_bf16 else quantized.bytes,
         )
-    ladder.keep(measured, environment)
+    ladder.keep(measured)
     return measured
 
 
 @pytest.fixture(scope="module")
-def failed_start(ground: Ground, quantized: QuantizedCheckpoint, ladder: Ladder, progress: Progress) -> FailedStart:
+def failed_start(ground: Ground, quantized: QuantizedCheckpoint, progress: Progress) -> FailedStart:
     """A server that finds too little memory for its last allocation, and is gone when the tests look at it."""
     with progress.stage(FAILING.id):
-        failed = fail_to_start(ground, FAILING, quantized.folder, quantized.bytes)
-    ladder.keep_failed(failed)
-    return failed
+        return fail_to_start(ground, FAILING, quantized.folder, quantized.bytes)
 
 
 @pytest.fixture

@@ -78,6 +78,24 @@ class Answered:
         load = {"load": self.load.name, "concurrency": self.load.concurrency, "rate": self.load.rate}
         return {**load, **self.figures.row(), "generator_cpu_share": self.sent.cpu_share}
 
+    def samples(self) -> dict[str, Any]:
+        """The requests and the gaps between pieces, as :meth:`Measured.samples` has them."""
+        timings = self.sent.timings
+        began = min(timing.sent for timing in timings)
+        return {
+            "requests": [
+                [
+                    round(timing.sent - began, 5),
+                    round(timing.pieces[0] - began, 5) if timing.pieces else None,
+                    round(timing.ended - began, 5),
+                    timing.tokens,
+                    timing.error,
+                ]
+                for timing in timings
+            ],
+            "gaps_ms": histogram([gap for timing in timings if not timing.error for gap in timing.gaps]),
+        }
+
 
 @dataclass(frozen=True)
 class Held:
@@ -131,6 +149,11 @@ class Measured:
             "passed": None if self.held is None else self.held.row(),
             "agreement": None if self.agreement is None else self.agreement.row(),
         }
+
+    def samples(self) -> dict[str, Any]:
+        """Of every load the requests as `[sent, first piece, end, tokens, error]`, in seconds from its start; and how
+        often each gap between pieces occurred, by tenths of a millisecond."""
+        return {one.load.name: one.samples() for one in self.answered}
 
 
 def measure(ground: Ground, rung: Rung, model: Path) -> Measured:

@@ -3,15 +3,15 @@
 The homework sets no limit: what is asserted is that every figure was honestly come by, and the rest is in the report.
 """
 
-import shlex
+import json
 from collections.abc import Iterator
-from datetime import datetime
 
 import pytest
 from xprocess import XProcess
 
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import EnvironmentRecorded
+from fixtures.evidence.redaction import redact
 from fixtures.gpu.memory_model import Geometry
 from fixtures.gpu.plugin import NO_GPU
 from fixtures.gpu.probe import Probe
@@ -21,12 +21,10 @@ from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.progress import Progress
-from fixtures.run.settings import Settings, shown_command
+from fixtures.run.settings import Settings
 from tests.acceptance.ladder.rungs import HALF_SHARE, HOMEWORK, INT4_KV, Rung
 from tests.acceptance.performance.plugin import SERVED, Ground, Measured
 from tests.acceptance.performance.plugin import measure as put_under_load
-from tools.performance.record import record, samples, write
-from tools.records import RECORDS
 
 pytestmark = [pytest.mark.gpu, pytest.mark.performance, pytest.mark.alone]
 
@@ -47,20 +45,16 @@ Servers = dict[str, Measured]
 
 
 @pytest.fixture(scope="session")
-def servers(
-    request: pytest.FixtureRequest, checkpoint: Checkpoint, environment: EnvironmentRecorded, evidence: Evidence
-) -> Iterator[Servers]:
-    """What was measured so far, by rung. Recorded beside the report and, on a GPU and complete, in docs, whatever the
-    tests say of it."""
+def servers(environment: EnvironmentRecorded, evidence: Evidence) -> Iterator[Servers]:
+    """What was measured so far, by rung. What every request took is kept beside the events, whatever the tests say."""
+    del environment  # only asked for so that the events say on what
     found: Servers = {}
     yield found
     if found:
-        command = shlex.join(shown_command(request.config.invocation_params.args))
-        measured = list(found.values())
-        made = record(measured, checkpoint.name, environment, command, datetime.now().astimezone())
-        write(evidence.folder, made, samples(measured))
-        if environment.gpu and all(rung.id in found for rung in SERVED):
-            write(request.config.rootpath / RECORDS, made, samples(measured))
+        text = json.dumps({id_: server.samples() for id_, server in found.items()}, separators=(",", ":"))
+        (evidence.folder / "performance-samples.json").write_text(
+            redact(text, evidence.private) + "\n", encoding="utf-8"
+        )
 
 
 @pytest.fixture(scope="module", params=SERVED, ids=lambda rung: rung.id)

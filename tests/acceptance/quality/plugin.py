@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from xprocess import XProcess
 
-from fixtures.ask.questions import CHAINS
+from fixtures.ask.questions import GREEDY, Topic, chain
 from fixtures.ask.tool_calls import try_topic
 from fixtures.ask.trial_runs import Judged, run_all
 from fixtures.client.client import Client
@@ -33,14 +33,15 @@ from fixtures.process.port import free_port
 from fixtures.run.progress import Progress
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer, serve
-from tests.acceptance.control.plugin import tool_aware_copy
 from tests.acceptance.quality.configurations import BF16, CONFIGURATIONS, Configuration
 from tests.acceptance.quality.endpoint import ScoringEndpoint
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.limits import FIRST_TRIALS, PROMPTS, REHEARSED_PROMPTS, TRIALS
 from tests.acceptance.quality.passages import Prompt, Tokens, fingerprint, passages, prompts, tokens
 from tests.acceptance.quality.result import Quality
-from tools.quality.record import keep
+
+CHAINS = "quality.chains"
+"""The name under which the two-step chains are drawn: greedy, so that what differs is the server."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,6 @@ class Questions:
 
 @pytest.fixture(scope="session")
 def quality(
-    request: pytest.FixtureRequest,
     checkpoint: Checkpoint,
     quantized: QuantizedCheckpoint,
     environment: EnvironmentRecorded,
@@ -79,10 +79,8 @@ def quality(
     progress: Progress,
     xprocess: XProcess,
 ) -> Quality:
-    """The comparison, made once. Its record is written whatever the tests think of it.
-
-    Raises AcceptanceError where a server does not start, dies, or does not answer.
-    """
+    """The comparison, made once. Raises AcceptanceError where a server does not start, dies, or does not answer."""
+    del environment  # only asked for so that the events say on what
     geometry = Geometry.of(checkpoint.config)
     ground = Ground(settings, api_key, capabilities, geometry, sampler, evidence, progress, xprocess)
     plain = tool_aware_copy(checkpoint.folder, checkpoint.name, settings.work_dir / "quality", capabilities)
@@ -169,15 +167,15 @@ def _chains(ground: Ground, server: RunningServer, configuration: Configuration,
         return []
 
     def attempt(client: Client, number: int) -> Judged:
-        return try_topic(client, CHAINS, numbers[number - 1], ground.table)
+        return try_topic(client, Topic(chain, GREEDY), CHAINS, numbers[number - 1], ground.table)
 
     client = Client(server, ground.settings.request_timeout, ground.evidence.append)
     try:
-        claim = f"{CHAINS.claim}, {configuration.name}"
+        claim = f"{CHAINS}, {configuration.name}"
         outcome = run_all(client, ground.evidence, claim, attempt, all_of(len(numbers)))
     finally:
         client.close()
-    return [not reason for reason in outcome.reasons]
+    return outcome.rights
 
 
 @contextmanager

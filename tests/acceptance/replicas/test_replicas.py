@@ -13,7 +13,8 @@ from fixtures.ask.story import MAX_TOKENS
 from fixtures.client.client import Client
 from fixtures.evidence import Evidence
 from fixtures.homework import SAMPLING, STORY_PROMPT
-from fixtures.judge.chat import chinese_fault, ended_fault
+from fixtures.judge.ending import ended_fault
+from fixtures.judge.language import chinese_fault
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings

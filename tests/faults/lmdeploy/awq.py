@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from fixtures.model.artefact.quantizer import quantize_folder
-from fixtures.model.artefact.stored import WEIGHTS, read_all, write_all
 from tests.faults.lmdeploy.moment import note
 from tools.artefact.corruptions import CATALOGUE
+from tools.artefact.quantizer import quantize_folder
+from tools.artefact.stored import WEIGHTS, read_all, write_all
 
 FOREVER: Final = 3600.0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from tools.standin.stories import STORY_ZH
+from tools.standin.texts import STORIES
 
 Message = dict[str, Any]
 Arguments = dict[str, Any]
@@ -87,7 +87,7 @@ def named(plan: Sequence[tuple[str, int | None, int]]) -> list[int]:
 
 def story(rng: Random) -> str:
     """A story about a fox and a watermelon, one of hundreds."""
-    return "".join(rng.choice(part).format(x="狐狸", y="西瓜") for part in STORY_ZH)
+    return "".join(rng.choice(part).format(x="狐狸", y="西瓜") for part in STORIES["story_zh"])
 
 
 def talk(question: str) -> str:

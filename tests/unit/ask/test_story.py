@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fixtures.ask.story import begin
-from fixtures.client.client import Answer
+from fixtures.client.answer import Answer
 from fixtures.errors import RequestError
 from fixtures.evidence import Evidence, read
 from fixtures.evidence.events import Exchanged
@@ -52,7 +52,7 @@ def evidence(tmp_path: Path) -> Evidence:
     return Evidence(tmp_path)
 
 
-def test_it_is_asked_at_once_and_waited_for_later(
+def test_story_is_asked_for_at_once_and_waited_for_later(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client: Any = Slow(answer(STORY))
@@ -66,19 +66,19 @@ def test_it_is_asked_at_once_and_waited_for_later(
     assert kept.test == "tests/acceptance/test_chat.py::a"
 
 
-def test_what_went_wrong_is_told_to_who_waits(evidence: Evidence) -> None:
+def test_failure_is_told_to_who_waits(evidence: Evidence) -> None:
     class Refused(Slow):
         def ask(self, *_: Any, **__: Any) -> Answer:
-            raise RequestError("no answer", where="POST")
+            raise RequestError("client_closed", where="POST")
 
     client: Any = Refused(answer(STORY))
     wait = begin(client, evidence, ITEMS)
     for _ in range(2):
-        with pytest.raises(RequestError, match="no answer"):
+        with pytest.raises(RequestError, match="closed"):
             wait()
 
 
-def test_it_is_not_asked_for_where_no_test_looks_at_it(evidence: Evidence) -> None:
+def test_story_is_not_asked_for_where_no_test_looks_at_it(evidence: Evidence) -> None:
     client: Any = Scripted(answer(STORY))
     wait = begin(client, evidence, ITEMS[:1])
     assert client.asked == []

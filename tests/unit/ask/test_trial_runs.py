@@ -1,24 +1,21 @@
-"""Trials against a server: all recorded, few kept whole, and what a topic's trial is made of."""
+"""Trials against a server: all recorded in order, few kept whole, and no more than the decision takes."""
+
+from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fixtures.ask.questions import TOPICS, Topic
-from fixtures.ask.tool_calls import try_topic
-from fixtures.ask.trial_runs import KEPT_WHOLE, Judged, Outcome, run_all
+from fixtures.ask.trial_runs import KEPT_WHOLE, Judged, run_all
 from fixtures.errors import RequestError
 from fixtures.evidence import Evidence, read
 from fixtures.evidence.events import Exchanged, TryJudged
-from fixtures.judge.profile import SEED
-from fixtures.judge.trials import Plan, all_of, one_right_of
-from fixtures.lmdeploy.capabilities import capabilities
-from tests.unit.answers import Scripted, answer, tool_call
+from fixtures.judge.trials import Plan, Trials, all_of, one_right_of
+from fixtures.texts import message
+from tests.unit.answers import Scripted, answer
 
-V0_18 = capabilities("0.18.0")
-V0_6 = capabilities("0.6.5")
-ADD_TRIALS = next(topic for topic in TOPICS if topic.claim == "tools.add_trials")
+WRONG = message("fault.no_call", reply="8")
 
 
 @pytest.fixture
@@ -30,88 +27,58 @@ def events(evidence: Evidence, kind: type) -> list[Any]:
     return [entry.event for entry in read(evidence.folder) if isinstance(entry.event, kind)]
 
 
-def ask_and_judge(client: Any, number: int, right: bool) -> Judged:
-    client.ask([{"role": "user", "content": str(number)}])
-    return Judged("" if right else "wrong", [{"name": "add"}], "8")
+def tried(evidence: Evidence, plan: Plan, right: Any) -> Trials:
+    def attempt(client: Any, number: int) -> Judged:
+        client.ask([{"role": "user", "content": str(number)}])
+        return Judged(None if right(number) else WRONG, [{"name": "add"}], "8")
+
+    client: Any = Scripted(answer("8"))
+    return run_all(client, evidence, "tools.add", attempt, plan)
 
 
 def test_every_trial_is_recorded_in_order(evidence: Evidence) -> None:
-    outcome = run_all(
-        Scripted(answer("8")), evidence, "tools.add", lambda c, n: ask_and_judge(c, n, n % 2 == 0), all_of(50)
-    )
-    assert (outcome.right, outcome.trials) == (25, 50)
-    tries = events(evidence, TryJudged)
-    assert [found.number for found in tries] == list(range(1, 51))
-    assert tries[1] == TryJudged("tools.add", 2, True, "", [{"name": "add"}], "8")
+    trials = tried(evidence, all_of(50), lambda number: number % 2 == 0)
+    assert (trials.right, trials.made) == (25, 50)
+    found = events(evidence, TryJudged)
+    assert [one.number for one in found] == list(range(1, 51))
+    assert found[0] == TryJudged("tools.add", 1, False, WRONG.as_json(), [{"name": "add"}], "8")
+    assert found[1] == TryJudged("tools.add", 2, True, "", [{"name": "add"}], "8")
 
 
-def test_the_first_right_trial_and_some_wrong_ones_are_kept_whole(evidence: Evidence) -> None:
-    run_all(Scripted(answer("8")), evidence, "tools.add", lambda c, n: ask_and_judge(c, n, n > 20), all_of(40))
+def test_first_right_trial_and_some_wrong_ones_are_kept_whole(evidence: Evidence) -> None:
+    tried(evidence, all_of(40), lambda number: number > 20)
     assert len(events(evidence, Exchanged)) == KEPT_WHOLE + 1
 
 
-def test_a_trial_that_raises_leaves_its_exchange(evidence: Evidence) -> None:
+@pytest.mark.parametrize(
+    ("plan", "rights", "made"),
+    [
+        (one_right_of(5), [True], 1),
+        (one_right_of(5), [False, True, True, False, True], 5),  # the four after the first run at once
+        (one_right_of(3), [False, False, False], 3),
+        (Plan(100, 95, stops_when_met=False), [False] * 32, 32),  # six wrong are too many; waves of 32
+        (Plan(6, 6, stops_when_met=False), [True] * 6, 6),
+    ],
+)
+def test_trials_are_made_until_the_decision_is_certain(
+    evidence: Evidence, plan: Plan, rights: list[bool], made: int
+) -> None:
+    trials = tried(evidence, plan, lambda number: rights[number - 1])
+    assert trials.rights == rights[:made]
+
+
+def test_trial_that_raises_leaves_its_exchange_and_lets_the_others_end(evidence: Evidence) -> None:
+    ended = []
+
     def attempt(client: Any, number: int) -> Judged:
         client.ask([{"role": "user", "content": str(number)}])
-        raise RequestError("cut")
+        if number == 2:
+            raise RequestError("client_closed")
+        ended.append(number)
+        return Judged(None)
 
-    with pytest.raises(RequestError, match="cut"):
-        run_all(Scripted(answer("8")), evidence, "tools.add", attempt, one_right_of(5))
-    assert len(events(evidence, Exchanged)) == 1
-
-
-def test_an_outcome_says_how_many_were_right_and_why_the_others_were_not() -> None:
-    outcome = Outcome(Plan(200, 189, stops_when_met=False), ("", *[f"fault {n}" for n in range(12)]))
-    assert not outcome.holds
-    said = str(outcome)
-    assert said.startswith("1 of 13 right [0.014, 0.333]; asked for were 189 of 200")
-    assert "trial 2: fault 0" in said
-    assert said.endswith("and 7 more")
-    assert Outcome(one_right_of(5), ("wrong", "")).holds
-
-
-def right_script(topic: Topic, number: int) -> list[Any]:
-    question = topic.question(number)
-    name, a, b = question.expected.calls[0]
-    return [answer(calls=[tool_call(name, a, b)]), answer(f"The result is {question.expected.final}.")]
-
-
-def test_a_right_trial_at_a_topic() -> None:
-    client = Scripted(*right_script(ADD_TRIALS, 3))
-    judged = try_topic(client, ADD_TRIALS, 3, V0_18)
-    assert judged.reason == ""
-    assert judged.calls[0]["result"] == ADD_TRIALS.question(3).expected.final
-    assert client.asked[0]["seed"] == SEED + 3
-    assert client.asked[0]["temperature"] == 0.8
-
-
-def test_a_lost_call_is_found_without_the_parser() -> None:
-    client = Scripted(answer("I wonder."), answer('<|action_start|><|plugin|>{"name": "sum"}<|action_end|>'))
-    assert "the parser dropped it" in try_topic(client, ADD_TRIALS, 1, V0_18).reason
-    assert client.asked[1]["tool_choice"] == "none"
-    client = Scripted(answer("It is 8."), answer("It is 8."))
-    assert "no call was written" in try_topic(client, ADD_TRIALS, 1, V0_18).reason
-
-
-def test_an_empty_reply_is_looked_at_without_the_parser_too() -> None:
-    topic = next(topic for topic in TOPICS if topic.claim == "tools.not_invented")
-    client = Scripted(answer(""), answer('<|action_start|><|plugin|>{"name": "mul"}<|action_end|>'))
-    assert "the parser dropped it" in try_topic(client, topic, 1, V0_18).reason
-
-
-def test_a_version_without_a_raw_view_is_not_asked_again() -> None:
-    client = Scripted(answer("It is 8."))
-    assert "called no tool" in try_topic(client, ADD_TRIALS, 1, V0_6).reason
-    assert len(client.asked) == 1
-
-
-def test_results_go_back_in_the_role_of_the_topic_and_the_history_comes_first() -> None:
-    topic = next(topic for topic in TOPICS if topic.claim == "tools.result_as_environment")
-    client = Scripted(*right_script(topic, 1))
-    try_topic(client, topic, 1, V0_18)
-    assert client.asked[1]["messages"][2]["role"] == "environment"
-    topic = next(topic for topic in TOPICS if topic.claim == "tools.history_replayed")
-    client = Scripted(answer("no"))
-    try_topic(client, topic, 1, V0_18)
-    roles = [message["role"] for message in client.asked[0]["messages"]]
-    assert roles == ["user", "assistant", "tool", "assistant"] * 2 + ["user"]
+    client: Any = Scripted(answer("8"))
+    with pytest.raises(RequestError, match="closed"):
+        run_all(client, evidence, "tools.add", attempt, all_of(4))
+    assert sorted(ended) == [1, 3, 4]
+    assert len(events(evidence, Exchanged)) == 2  # the first right one, and the one that raised

@@ -4,7 +4,7 @@ import io
 import socket
 import string
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from fixtures.doctor.known_breaks import BREAKS, DISTRIBUTIONS, found
 from fixtures.doctor.telling import tell
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.run.columns import columns
-from fixtures.run.options import OPTIONS
 from fixtures.run.settings import Settings, resolve
 from fixtures.texts import catalogue
 from tests.unit import pytest_processes
@@ -32,7 +31,7 @@ NUMPY_1 = {"lmdeploy": "0.9.2.post1", "numpy": "1.26.4"}
 
 def settings_of(tmp_path: Path, **values: str) -> Settings:
     given = {"work_dir": str(tmp_path / "work"), **values}
-    assert set(given) <= {option.name for option in OPTIONS}
+    assert set(given) <= {field.name for field in fields(Settings)}
     return resolve(given.get, lambda _: None, {}, tmp_path)
 
 

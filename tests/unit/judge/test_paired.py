@@ -4,7 +4,10 @@ import random
 
 import pytest
 
-from fixtures.judge.paired import Paired, pair
+from fixtures.judge.paired import Paired, cost_fault, pair
+from fixtures.judge.trials import Trials, all_of
+from fixtures.texts import message
+from tests.unit.answers import fault_id
 
 
 def test_pairs_are_counted_by_kind() -> None:
@@ -14,12 +17,12 @@ def test_pairs_are_counted_by_kind() -> None:
 
 
 @pytest.mark.parametrize(("control", "quantized"), [([], []), ([True], [True, False])])
-def test_what_is_no_pairs_is_refused(control: list[bool], quantized: list[bool]) -> None:
+def test_runs_that_are_no_pairs_are_refused(control: list[bool], quantized: list[bool]) -> None:
     with pytest.raises(ValueError, match="no pairs"):
         pair(control, quantized)
 
 
-def test_the_cost_is_the_difference_of_the_rates() -> None:
+def test_cost_is_the_difference_of_the_rates() -> None:
     found = Paired(both=150, control_only=40, quantized_only=4, neither=6)
     assert (found.control, found.quantized, found.trials) == (190, 154, 200)
     assert found.cost == pytest.approx(0.18)
@@ -43,13 +46,13 @@ def test_no_difference_still_has_an_interval() -> None:
     assert found.interval().upper == pytest.approx(0.0188, abs=1e-3)
 
 
-def test_exchanging_the_servers_turns_the_interval_around() -> None:
+def test_exchanged_servers_turn_the_interval_around() -> None:
     one = Paired(both=80, control_only=15, quantized_only=3, neither=2).interval()
     other = Paired(both=80, control_only=3, quantized_only=15, neither=2).interval()
     assert (one.lower, one.upper) == (pytest.approx(-other.upper), pytest.approx(-other.lower))
 
 
-def test_the_interval_holds_the_true_cost_in_about_95_of_100_runs() -> None:
+def test_interval_holds_the_true_cost_in_about_95_of_100_runs() -> None:
     rng = random.Random(1)
     kinds = [(True, True), (True, False), (False, True), (False, False)]
     covered = 0
@@ -60,9 +63,20 @@ def test_the_interval_holds_the_true_cost_in_about_95_of_100_runs() -> None:
     assert 0.92 <= covered / 400 <= 0.99
 
 
-def test_the_sentence_for_the_report() -> None:
-    paired = Paired(both=150, control_only=40, quantized_only=4, neither=6)
-    said, points = str(paired), paired.interval()
-    assert f" [{100 * points.lower:.1f}, {100 * points.upper:.1f}]: " in said
-    assert said.startswith("quantization cost 18.0 points [")
-    assert "190 of 200 right unquantized, 154 quantized" in said
+def trials(right: int, made: int = 200) -> Trials:
+    return Trials(all_of(made), (None,) * right + (message("fault.no_call", reply="8"),) * (made - right))
+
+
+@pytest.mark.parametrize(
+    ("paired", "fault"),
+    [
+        (Paired(both=190, control_only=6, quantized_only=2, neither=2), ""),
+        (Paired(both=150, control_only=40, quantized_only=4, neither=6), "cost"),
+        (Paired(both=50, control_only=40, quantized_only=10, neither=100), "nothing_to_compare"),
+        (Paired(both=0, control_only=0, quantized_only=0, neither=80), "nothing_to_compare"),
+    ],
+)
+def test_cost_speaks_against_quantization_only_where_there_was_something_to_lose(paired: Paired, fault: str) -> None:
+    found = cost_fault(paired, trials(paired.control), trials(paired.quantized))
+    assert fault_id(found) == fault
+    assert "right" in str(found) or not fault

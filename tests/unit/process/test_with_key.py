@@ -27,44 +27,28 @@ print(json.dumps({
 """
 
 
-def told(*arguments: str, folder: Path) -> dict[str, object]:
-    done = subprocess.run(
-        [sys.executable, WITH_KEY, *arguments],
-        env={**os.environ, VARIABLE: KEY, "PYTHONPATH": str(folder)},
-        capture_output=True, text=True, timeout=30, check=True,
-    )  # fmt: skip
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
-
-
-@pytest.mark.parametrize("how", ["script", "module"])
-def test_a_program_gets_the_key_as_its_last_argument(how: str, tmp_path: Path) -> None:
-    program = tmp_path / "served_program.py"
+@pytest.mark.parametrize("how", ["script", "module", "wrapper"])
+def test_program_gets_the_key_as_its_last_argument(how: str, tmp_path: Path) -> None:
+    program, wrapper = tmp_path / "served_program.py", tmp_path / "lmdeploy"
     program.write_text(PROGRAM)
-    words = ("-m", "served_program") if how == "module" else (str(program),)
-    found = told(*words, "serve", "--tp", "1", folder=tmp_path)
-    assert found["argv"] == [str(program), "serve", "--tp", "1", "--api-keys", KEY]
-    assert found["name"] == "__main__"
-    assert KEY not in str(found["cmdline"]) + str(found["child"])
-    assert VARIABLE not in str(found["child"])
-    # This package has modules named like the standard library's.
-    assert "fixtures" not in str(found["profile"])
-
-
-def test_a_wrapper_in_another_language_gets_the_key_as_an_argument(tmp_path: Path) -> None:
-    """Nothing else would reach the lmdeploy behind it."""
-    program = tmp_path / "served_program.py"
-    program.write_text(PROGRAM)
-    wrapper = tmp_path / "lmdeploy"
     wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{program}" "$@"\n')
     wrapper.chmod(0o755)
-    found = told(str(wrapper), "serve", folder=tmp_path)
-    assert found["argv"] == [str(program), "serve", "--api-keys", KEY]
-    assert VARIABLE not in str(found["child"])
-
-
-def test_a_missing_key_is_an_error(tmp_path: Path) -> None:
+    words = {"script": [str(program)], "module": ["-m", "served_program"], "wrapper": [str(wrapper)]}[how]
     done = subprocess.run(
-        [sys.executable, WITH_KEY, "nothing.py"], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
-    )
+        [sys.executable, WITH_KEY, *words, "serve", "--tp", "1"],
+        env={**os.environ, VARIABLE: KEY, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["argv"] == [str(program), "serve", "--tp", "1", "--api-keys", KEY]
+    assert found["name"] == "__main__"
+    assert (KEY in found["cmdline"]) is (how == "wrapper"), "nothing else would reach the lmdeploy behind it"
+    assert KEY not in found["child"]
+    assert VARIABLE not in found["child"]
+    assert "fixtures" not in found["profile"], "this package has modules named like the standard library's"
+
+
+def test_missing_key_is_an_error(tmp_path: Path) -> None:
+    argv = [sys.executable, WITH_KEY, "nothing.py"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, VARIABLE in done.stderr) == (1, True)

@@ -1,5 +1,6 @@
 """A server that answers chat completions as the first message asks: `status 500`, `hang`, `cut`, `stream`, ..."""
 
+import contextlib
 import json
 import sys
 import time
@@ -43,6 +44,8 @@ class Chat(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "1000")
             self.end_headers()
             self.wfile.write(b'{"id":')
+        elif wish.endswith("drip"):
+            self._drip(wish)
         elif wish == "no json":
             self._send(200, "<html>proxy</html>")
         elif wish == "no choices":
@@ -66,6 +69,17 @@ class Chat(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[:150] if wish == "stream cut" else body)
+
+    def _drip(self, wish: str) -> None:
+        """Bytes that never end: chunk after chunk, or blanks in place of JSON."""
+        streamed = wish.startswith("stream")
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream" if streamed else "application/json")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(f"data: {json.dumps(CHUNKS[0])}\n\n".encode() if streamed else b" ")
+                time.sleep(0.05)
 
     def _send(self, status: int, text: str) -> None:
         self.send_response(status)

@@ -19,7 +19,7 @@ def test_quantizing_happens_on_the_cpu_unless_told_otherwise(monkeypatch):
     assert cuda.is_bf16_supported()
 
 
-def test_a_refusal_is_a_message_and_an_exit_code_without_traceback(tmp_path):
+def test_refusal_is_a_message_and_an_exit_code_without_traceback(tmp_path):
     """A fake distribution of a version before the homework's, in a real process."""
     metadata = tmp_path / "lmdeploy-0.4.2.dist-info"
     metadata.mkdir()

@@ -1,60 +1,54 @@
-"""Which claims are about what the model says: a model of random words fails every one of them."""
+"""Claims that cannot be judged are refused before anything runs."""
 
+import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fixtures.evidence import read
-from fixtures.judge.paired import pair
-from fixtures.judge.verdict import Happened, judge_claim
+from tests.unit.waiting import ROOT
+
+CONFTEST = """
+from pathlib import Path
 from fixtures.run import claims
-from fixtures.run.claims import Claim
-from tests.acceptance.control.plugin import cost_fault
-from tests.unit.programs.noise_server import NoiseServer
 
-ROOT = Path(__file__).parents[3]
+claims.FOLDER = Path(__file__).parent
+pytest_plugins = ["fixtures.run.settings", "fixtures.session.selection"]
+"""
+FAULTY = """
+import pytest
+from fixtures.run.claims import claim
 
+@pytest.mark.claim("tools.ad")
+def test_unknown(): pass
 
-@pytest.fixture
-def noise() -> Iterator[str]:
-    server = NoiseServer()
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server.base_url
-    server.shutdown()
-    server.server_close()
+@claim("tools.again", part="tools", zh="", en="", beyond=True)
+def test_declared(): pass
 
+@claim("tools.again", part="tools", zh="", en="", beyond=True)
+def test_declared_again(): pass
 
-def test_random_words_fail_every_claim_about_what_the_model_says(noise: str, tmp_path: Path) -> None:
-    """Under the homework's profile, whose one right try of five is easier to come by than a rate, and with replies that
-    end by themselves: endless ones fail by that alone."""
-    kept = [f"--evidence-dir={tmp_path}", f"--work-dir={tmp_path}", "-o", f"cache_dir={tmp_path / 'cache'}"]
-    options = [f"--base-url={noise}", "--report-pictures=off", *kept]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/acceptance", "-m", "gpu or depth", *options],
-        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    (folder,) = tmp_path.glob("*/events.jsonl")
-    run = Happened(read(folder.parent))
-    states = {
-        claim.id: judge_claim(run, claim).state for claim in (*claims.HOMEWORK, *claims.DEPTH) if claim.is_about_words
-    }
-    assert set(states.values()) == {"failed"}, f"{states}\n{done.stdout[-3000:]}"
-    assert judge_claim(run, claims.BY_ID["server.named_model"]).passed, (
-        "nothing could hold, so no failure means anything"
-    )
+@claim("chat.new", part="chat", zh="", en="")
+def test_not_in_the_list(): pass
+"""
 
 
-def test_random_words_on_both_servers_leave_nothing_to_compare() -> None:
-    wrong = [False] * 80
-    assert "nothing to compare with" in cost_fault(pair(wrong, wrong), "", "")
-    assert all(claim.is_about_words for claim in claims.CONTROL)
-
-
-def test_a_claim_is_about_words_or_says_what_it_is_about_instead() -> None:
-    assert Claim("chat.x", "chat").is_about_words
-    assert not Claim("chat.x", "chat", structural="memory").is_about_words
-    assert not Claim("deployment.x", "deployment").is_about_words
+def test_claims_that_cannot_be_judged_are_usage_errors_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_faulty.py").write_text(FAULTY)
+    # What the fork server has imported would be declared already.
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", "."]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    homework = (ROOT / "fixtures" / "homework.py").read_text(encoding="utf-8").splitlines()
+    line = homework.index('    "tools.add",') + 1
+    file = tmp_path / "test_faulty.py"
+    for said in (
+        "test_faulty.py:5: unknown claim 'tools.ad'",
+        f"{file}:8: the claim tools.again is declared twice: {file}:8; {file}:11",
+        f"{file}:14: the claim chat.new is not in the homework's list",
+        f"fixtures/homework.py:{line}: no test declares the claim tools.add",
+    ):
+        assert said in done.stderr, done.stderr

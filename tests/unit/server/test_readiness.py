@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from fixtures.process.port import free_port
 from fixtures.server import readiness
 from fixtures.server.readiness import Answer, ask, model_names
 
@@ -18,11 +19,10 @@ Server = Callable[[bytes, bool], int]
 @pytest.fixture
 def server() -> Iterator[Server]:
     """Starts a socket that answers one request with these bytes, then closes or goes on repeating the last byte."""
-    running: list[tuple[threading.Event, threading.Thread]] = []
+    done, threads = threading.Event(), []
 
     def start(content: bytes, endless: bool) -> int:
         listening = socket.create_server(("127.0.0.1", 0))
-        done = threading.Event()
 
         def answer() -> None:
             with listening, listening.accept()[0] as connection:
@@ -34,18 +34,17 @@ def server() -> Iterator[Server]:
                 except OSError:
                     pass  # the client has had enough
 
-        thread = threading.Thread(target=answer)
-        thread.start()
-        running.append((done, thread))
+        threads.append(threading.Thread(target=answer))
+        threads[-1].start()
         return int(listening.getsockname()[1])
 
     yield start
-    for done, thread in running:
-        done.set()
+    done.set()
+    for thread in threads:
         thread.join()
 
 
-def test_an_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_comes_past_a_proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     port = server(b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno", False)
     assert ask("127.0.0.1", port, "/health") == Answer(503, b"no")
@@ -57,35 +56,25 @@ def test_an_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         (b"", False, "no answer (RemoteDisconnected"),
         (b"nonsense\r\n", False, "no answer (BadStatusLine"),
         (b"HTTP/1.1 200 OK\r\n\r\nx", True, "an answer that does not end"),
+        (None, False, "no answer (ConnectionRefused"),
     ],
 )
-def test_what_is_no_answer(
-    server: Server, monkeypatch: pytest.MonkeyPatch, content: bytes, endless: bool, said: str
+def test_missing_answer_is_told_in_time(
+    server: Server, monkeypatch: pytest.MonkeyPatch, content: bytes | None, endless: bool, said: str
 ) -> None:
     monkeypatch.setattr(readiness, "ASK_TIMEOUT", 0.3)
+    port = free_port("127.0.0.1") if content is None else server(content, endless)
     began = time.monotonic()
-    answer = ask("127.0.0.1", server(content, endless), "/health")
+    answer = ask("127.0.0.1", port, "/health")
+    assert time.monotonic() - began < 1.5
     assert answer.status is None
     assert said in str(answer)
-    assert time.monotonic() - began < 1.5
-
-
-def test_nobody_there() -> None:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        assert "ConnectionRefused" in str(ask("127.0.0.1", bound.getsockname()[1], "/health"))
 
 
 @pytest.mark.parametrize(
     ("body", "names"),
-    [
-        (b'{"data": [{"id": "a"}, {"id": "b"}]}', ["a", "b"]),
-        (b'{"data": []}', []),
-        (b'{"data": null}', None),
-        (b'["a"]', None),
-        (b"<html>", None),
-        (b"\xff", None),
-    ],
+    [(b'{"data": [{"id": "a"}, {"id": "b"}]}', ["a", "b"]), (b'{"data": []}', [])]
+    + [(body, None) for body in (b'{"data": null}', b'["a"]', b"<html>", b"\xff")],
 )
-def test_model_names(body: bytes, names: list[str] | None) -> None:
+def test_model_names_are_those_of_a_list_or_none(body: bytes, names: list[str] | None) -> None:
     assert model_names(Answer(200, body)) == names

@@ -47,38 +47,34 @@ class Distributor(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Distributor)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Distributor) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
 def running(port: int, log: Path = Path(), alive: bool = True) -> RunningServer:
     def check() -> None:
         if not alive:
-            raise ServerDied("the api_server 2 of 2 was killed by SIGKILL")
+            raise ServerDied("server_died")
 
     return RunningServer("127.0.0.1", port, "m", log, 1.0, "any", check)
 
 
-def test_the_distributor_tells_its_servers(port: int) -> None:
-    assert nodes(running(port)) == {"http://127.0.0.1:1", "http://127.0.0.1:2"}
-
-
-def test_a_distributor_that_tells_nothing(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Distributor, "status", "false")
-    with pytest.raises(ServerError, match="does not tell of its servers"):
-        nodes(running(port))
-
-
-def test_a_server_that_has_not_registered_is_told_of(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_has_not_registered_is_an_error(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replicas, "REGISTRATION_TIMEOUT", 0.2)
+    assert nodes(running(port)) == {"http://127.0.0.1:1", "http://127.0.0.1:2"}
     replicas._await_registration(running(port), [running(1), running(2)])
     with pytest.raises(ServerError, match=r"knows .*127.0.0.1:2.*, and .*127.0.0.1:3"):
         replicas._await_registration(running(port), [running(1), running(3)])
-    with pytest.raises(ServerDied, match="2 of 2"):
+    with pytest.raises(ServerDied):
         replicas._await_registration(running(port), [running(1), running(3, alive=False)])
+
+
+def test_distributor_that_tells_nothing_is_an_error(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Distributor, "status", "false")
+    with pytest.raises(ServerError, match="does not tell of its servers"):
+        nodes(running(port))
 
 
 def test_answers_are_counted_in_the_access_log(tmp_path: Path) -> None:
@@ -88,22 +84,18 @@ def test_answers_are_counted_in_the_access_log(tmp_path: Path) -> None:
     assert answered(running(1, log)) == 2
 
 
-def test_an_answer_that_the_distributor_lost_is_put_down_to_the_server_that_died(
-    port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lost_answer_is_put_down_to_the_server_that_died(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fixtures.client.client.DYING_S", 0.1)
     monkeypatch.setattr("fixtures.client.client.DYING_POLL_S", 0.05)
     kept: list[Exchanged] = []
-    question = [{"role": "user", "content": "1+1"}]
-    with pytest.raises(ServerDied, match="2 of 2 was killed by SIGKILL"):
-        Client(running(port, alive=False), 5, kept.append).ask(question)
-    with pytest.raises(RequestError, match="the request distributor had no answer from a server"):
-        Client(running(port), 5, kept.append).ask(question)
+    with pytest.raises(ServerDied):
+        Client(running(port, alive=False), 5, kept.append).ask([{"role": "user", "content": "1+1"}])
+    with pytest.raises(RequestError):
+        Client(running(port), 5, kept.append).ask([{"role": "user", "content": "1+1"}])
     assert [exchange.response for exchange in kept] == [LOST, LOST]
 
 
-def test_versions_whose_distributor_keeps_the_key_to_itself_are_refused() -> None:
+def test_version_whose_distributor_keeps_the_key_to_itself_is_refused() -> None:
     require_proxy(capabilities("0.12.0"))
-    with pytest.raises(LmdeployError, match="does not hand keys on") as raised:
+    with pytest.raises(LmdeployError, match="does not hand keys on"):
         require_proxy(capabilities("0.11.1"))
-    assert "0.12" in raised.value.remedy

@@ -1,121 +1,88 @@
 """contract.json: what became of each claim, from a run in a process of its own."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fixtures.run.claims import CONTRACT
+from tests.unit.pytest_processes import run
 
 CONFTEST = """
-pytest_plugins = ["fixtures.run.options", "fixtures.run.settings", "fixtures.session.contract_record"]
+from fixtures.session import contract_record
+from tests.unit.pytest_processes import PLUGINS
+
+contract_record.installed_version = lambda: "0.12.3"
+pytest_plugins = (*PLUGINS, "fixtures.session.contract_record")
 """
 INI = """
 [pytest]
-markers =
-    contract: contract
-    claim(id): claim
 addopts = -p no:cacheprovider
+markers = contract: contract
 """
 TESTS = """
-import pytest
-from fixtures.run.claims import NOT_OFFERED
+import functools, pytest
 from fixtures.errors import LmdeployError
+from fixtures.run.claims import claim
+from fixtures.run.measurement import NotMeasured
+from fixtures.texts import message
 
 pytestmark = pytest.mark.contract
+of = functools.partial(claim, part="contract", zh="", en="")
 
-@claim(
-    "cli.auto_awq",
-    part="contract",
-    zh="接受量化命令",
-    en="auto_awq's command line is accepted",
-)
-def test_held(record_property):
+@of("of.auto_awq")
+def test_passed(record_property):
     record_property("measured", {"name": "flags", "value": "all"})
 
-@claim(
-    "cli.api_server",
-    part="contract",
-    zh="接受每条服务命令",
-    en="every api_server command line is accepted",
-)
+@of("of.api_server")
 def test_failed():
     assert not "`lmdeploy serve` is refused: unrecognized arguments: --quant-policy 4"
 
-@claim(
-    "cli.chat",
-    part="contract",
-    zh="接受 lmdeploy chat",
-    en="lmdeploy chat is accepted",
-)
+@of("of.chat")
 @pytest.mark.parametrize("good", [True, False, True])
 def test_one_of_three_fails(good):
     assert good
 
-@claim(
-    "cli.gradio",
-    part="contract",
-    zh="接受 lmdeploy serve gradio",
-    en="lmdeploy serve gradio is accepted",
-)
+@of("of.gradio")
 def test_not_offered():
-    pytest.skip(f"{NOT_OFFERED}: gradio was dropped in 0.10.0")
+    raise NotMeasured(message("not_offered.gradio"))
 
 @pytest.fixture
 def broken():
-    raise LmdeployError("the server died", where="here")
+    raise LmdeployError("distributor_too_old", where="here")
 
-@claim(
-    "server.chat",
-    part="contract",
-    zh="对话",
-    en="a chat",
-)
+@of("of.server")
 def test_its_fixture_failed(broken):
     pass
 """
 
 
-@pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The document of a run of those tests under lmdeploy 0.12.3."""
-    monkeypatch.setattr("fixtures.session.contract_record.installed_version", lambda: "0.12.3")
-    pytester.makeconftest(CONFTEST)
-    pytester.makeini(INI)
-    pytester.makepyfile(test_it=TESTS)
-    inside = f"junit_logging={pytester.path}/none"
-    pytester.runpytest_inprocess("-m", "contract", "-o", inside).assert_outcomes(
-        passed=3, failed=2, errors=1, skipped=1
-    )
-    document: dict[str, Any] = json.loads((pytester.path / "reports/contract-0.12.3/contract.json").read_text())
-    return document
+def document(folder: Path, *arguments: str) -> dict[str, Any]:
+    for name, content in (("conftest.py", CONFTEST), ("pytest.ini", INI), ("test_it.py", TESTS)):
+        (folder / name).write_text(content)
+    run(folder, *arguments)
+    found: dict[str, Any] = json.loads((folder / "reports/contract-0.12.3/contract.json").read_text())
+    return found
 
 
-def test_every_claim_of_the_contract_has_its_state_and_cause(run: dict[str, Any]) -> None:
-    found = {claim["id"]: claim for claim in run["claims"]}
-    assert list(found) == [claim.id for claim in CONTRACT]
-    states = {id_: claim["state"] for id_, claim in found.items() if claim["state"] != "not_run"}
-    assert states == {
-        "cli.auto_awq": "passed",
-        "cli.api_server": "failed",
-        "cli.chat": "failed",
-        "cli.gradio": "not_offered",
-        "server.chat": "failed",
+def test_every_claim_has_its_state_and_cause(tmp_path: Path) -> None:
+    found = document(tmp_path, "-m", "contract", "-o", f"junit_logging={tmp_path}/none")
+    claims = {claim["id"]: claim for claim in found["claims"] if claim["id"].startswith("of.")}
+    assert {id_: claim["state"] for id_, claim in claims.items()} == {
+        "of.auto_awq": "passed",
+        "of.api_server": "failed",
+        "of.chat": "failed",
+        "of.gradio": "not_offered",
+        "of.server": "failed",
     }
-    assert "unrecognized arguments: --quant-policy 4" in found["cli.api_server"]["cause"]
-    assert found["server.chat"]["cause"] == "the server died\n  where: here"
-    assert found["cli.auto_awq"]["measured"] == [{"name": "flags", "value": "all"}]
+    assert "unrecognized arguments: --quant-policy 4" in claims["of.api_server"]["cause"]
+    assert claims["of.server"]["cause"] == {"id": "error.distributor_too_old", "fields": {}, "where": "here"}
+    assert claims["of.auto_awq"]["measured"] == [{"name": "flags", "value": "all"}]
+    assert (found["lmdeploy"], found["outcome"], found["passed"], found["exit_status"]) == ("0.12.3", "failed", 1, 1)
+    assert found["command"] == ["pytest", "-m", "contract", "-o", "junit_logging=none"]
+    assert "calib_dataset" in [adaptation["id"] for adaptation in found["adaptations"]]
 
 
-def test_the_run_is_described(run: dict[str, Any]) -> None:
-    assert (run["lmdeploy"], run["outcome"], run["passed"], run["exit_status"]) == ("0.12.3", "failed", 1, 1)
-    assert run["command"] == ["pytest", "-m", "contract", "-o", "junit_logging=none"]
-    assert "calib_dataset" in [adaptation["id"] for adaptation in run["adaptations"]]
-
-
-def test_other_runs_leave_nothing(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(CONFTEST)
-    pytester.makeini(INI)
-    pytester.makepyfile(test_it="def test_it(): pass")
-    pytester.runpytest_inprocess("-m", "not contract").assert_outcomes(passed=1)
-    assert not (pytester.path / "reports").exists()
+def test_other_runs_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        document(tmp_path, "-m", "not contract")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,84 +15,70 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
-from fixtures.report.verification import verify
 from fixtures.report.plugin import put_aside
-from fixtures.session.recording import git_state, new_run_id, selects, subject_of
+from fixtures.report.verification import verify
+from fixtures.session.environment import git_state
+from fixtures.session.recording import new_run_id, suite_of
+from fixtures.suites import Suite
 from tests.unit.pytest_processes import run
-from tests.unit.report.inner import Inner, inner, suite
+from tests.unit.small_suite import SmallSuite, small_suite, suite
+from tests.unit.waiting import eventually
 
-__all__ = ["inner"]
+__all__ = ["small_suite"]
 
-START_TIMEOUT = 30.0
-"""Seconds for a small pytest to reach its tests on a busy machine."""
+BESIDE = Suite("beside", "beside: may join the homework")
+ALONE = Suite("alone", "alone: on a GPU, in a run of its own", rehearsed=False, beside_homework=False)
+UNJUDGED = Suite("unjudged", "unjudged: has no verdict", judged=False)
 
 
+@pytest.fixture
+def some_suites(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fixtures.session import recording
+    from fixtures.suites import HOMEWORK
+
+    found = {suite.id: suite for suite in (HOMEWORK, BESIDE, ALONE, UNJUDGED)}
+    monkeypatch.setattr(recording, "suites", lambda: found)
+
+
+def configured(expression: str, rehearse: bool = False) -> tuple[Any, Any]:
+    return SimpleNamespace(option=SimpleNamespace(markexpr=expression)), SimpleNamespace(rehearse=rehearse)
+
+
+@pytest.mark.usefixtures("some_suites")
 @pytest.mark.parametrize(
-    ("expression", "selected"),
-    [
-        ("gpu", True),
-        ("not gpu", False),
-        ("gpu and not slow", True),
-        ("gpu and slow", False),
-        ("slow or gpu", True),
-        ("(gpu)", True),
-        ('claim("tools.add")', True),
-        ("not gpu and not claim", False),
-        ("", True),
-        ("True", True),
-        ("gpu and", False),
-        ("0", False),
-    ],
-)
-def test_a_mark_expression_selects_acceptance_tests_or_not(expression: str, selected: bool) -> None:
-    assert selects(expression, "gpu") is selected
-
-
-@pytest.mark.parametrize(
-    ("expression", "rehearse", "subject"),
+    ("expression", "rehearse", "judged"),
     [
         ("gpu", False, "homework"),
-        ("gpu and not ladder", False, "homework"),
-        ("gpu or depth", False, "homework"),
-        ("quality", False, "quality"),
-        ("quality", True, "quality"),
-        ("gpu and doors", False, "doors"),
-        ("doors", True, "doors"),
-        ("gpu or doors or quality", False, "homework"),
-        ("doors or depth", False, "doors"),
-        ("gpu and not quality", False, "homework"),
+        ("gpu and not alone", False, "homework"),
+        ("gpu or unjudged", False, "homework"),
+        ("beside", True, "beside"),
+        ("gpu and beside", False, "beside"),
+        ("gpu or beside", False, "homework"),
+        ("beside or unjudged", False, "beside"),
         ("not gpu", True, "homework"),
         ("not gpu", False, None),
-        ("ladder", False, "ladder"),
-        ("gpu and ladder", False, "ladder"),
-        ("gpu_faults", False, None),
-        ("gpu_faults", True, None),
+        ("gpu and", False, None),
+        ("alone", False, "alone"),
+        ("unjudged", False, None),
     ],
 )
-def test_what_a_run_judges_follows_from_its_mark_expression(
-    expression: str, rehearse: bool, subject: str | None
-) -> None:
-    assert subject_of(*configured(expression, rehearse)) == subject
+def test_mark_expression_says_which_suite_is_judged(expression: str, rehearse: bool, judged: str | None) -> None:
+    found = suite_of(*configured(expression, rehearse))
+    assert (found.id if found else None) == judged
 
 
+@pytest.mark.usefixtures("some_suites")
 @pytest.mark.parametrize(
     ("expression", "rehearse", "advice"),
     [
-        ("gpu or ladder", False, "run `-m ladder` alone$"),
-        ("ladder", True, "alone, and without --rehearse"),
-        ("gpu or ladder", True, "alone, and without --rehearse"),
-        ("ladder or doors", False, "run `-m doors` alone$"),
-        ("doors or quality", False, "run `-m doors` alone; or add `or gpu`"),
+        ("gpu or alone", False, "run `-m alone` alone$"),
+        ("alone", True, "alone, and without --rehearse"),
+        ("beside or alone", False, "run `-m alone` alone$"),
     ],
 )
-def test_what_cannot_share_a_run_is_refused_with_what_to_do(expression: str, rehearse: bool, advice: str) -> None:
+def test_suites_that_cannot_share_a_run_are_refused(expression: str, rehearse: bool, advice: str) -> None:
     with pytest.raises(pytest.UsageError, match=advice):
-        subject_of(*configured(expression, rehearse))
-
-
-def configured(expression: str, rehearse: bool) -> tuple[Any, Any]:
-    option = SimpleNamespace(markexpr=expression)
-    return SimpleNamespace(option=option), SimpleNamespace(rehearse=rehearse)
+        suite_of(*configured(expression, rehearse))
 
 
 def test_run_ids_sort_by_time_and_differ_within_a_second() -> None:
@@ -104,79 +89,79 @@ def test_run_ids_sort_by_time_and_differ_within_a_second() -> None:
 
 
 def test_git_state_names_the_commit_and_notices_changes(tmp_path: Path) -> None:
-    assert git_state(tmp_path) == ("", False)
-
     def git(*arguments: str) -> None:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
         subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
 
+    assert git_state(tmp_path) == ("", False)
     git("init")
     (tmp_path / "pytest.ini").touch()
     assert git_state(tmp_path) == ("", False)
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "a.py").write_text("1")
     git("add", ".")
     git("commit", "-m", "x")
-    commit, dirty = git_state(tmp_path)
-    assert len(commit) == 40
-    assert not dirty
     (tmp_path / "notes.txt").write_text("not the suite's")
-    assert git_state(tmp_path) == (commit, False)
-    (tmp_path / "tests" / "a.py").write_text("2")
+    commit, dirty = git_state(tmp_path)
+    assert (len(commit), dirty) == (40, False)
+    (tmp_path / "pytest.ini").write_text("2")
     assert git_state(tmp_path) == (commit, True)
 
 
-def test_a_run_in_which_everything_holds_is_accepted(inner: Inner) -> None:
-    folder = "/home/alice/models/internlm2_5-1_8b-chat"
-    result = inner.run(suite({"tools.add": "print('/home/alice/secret/notes')"}), "--checkpoint", folder)
+def test_run_in_which_everything_passes_is_accepted(small_suite: SmallSuite) -> None:
+    model, token = "/home/alice/models/internlm2_5-1_8b-chat", "not-to-be-seen"
+    prints = "print('/home/alice/secret/notes', os.environ['HF_TOKEN'])"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HF_TOKEN", token)
+        environment.setenv("BUILD_TAG", "jenkins-of-alice")  # pytest-metadata would show it
+        options = ("--checkpoint", model, "--metadata", "<b>x</b>", "<script>alert(1)</script>")
+        result = small_suite.run(suite({"tools.add": prints}), *options)
     assert result.ret == 0
-    assert inner.verdict.accepted, inner.verdict.reasons
-    assert "验收通过" in inner.page
-    assert "验收不通过" not in inner.page
+    assert small_suite.verdict.accepted, small_suite.verdict.reasons
+    assert "验收通过" in small_suite.page
     assert "验收通过" in result.stdout.str()
-    assert "report.html" in result.stdout.str()
-    log = read(inner.folder)
-    started, ended = log[0].event, log[-1].event
+    log = [entry.event for entry in read(small_suite.folder)]
+    started, ended = log[0], log[-1]
     assert isinstance(started, RunStarted)
-    assert started.run_id == inner.folder.name
-    assert started.argv[0] == "pytest"
+    assert (started.run_id, started.argv[0]) == (small_suite.folder.name, "pytest")
     assert started.settings["checkpoint"] == "internlm2_5-1_8b-chat"
-    assert started.settings["quant_policy"] == 4
-    assert isinstance(ended, RunFinished)
-    assert (ended.exit_status, ended.tests_run, ended.interrupted) == (0, 15, "")
-    (selected,) = [entry.event for entry in log if isinstance(entry.event, ClaimsSelected)]
+    assert ended == RunFinished(0, 15)
+    (selected,) = [event for event in log if isinstance(event, ClaimsSelected)]
     assert (selected.selected[0], selected.selected[-1]) == ("environment.recorded", "vram.released")
     assert (selected.tests, selected.deselected) == (15, [])
-    assert sum(isinstance(entry.event, TestFinished) for entry in log) == 3 * 15
-    for file in inner.folder.iterdir():
+    assert sum(isinstance(event, TestFinished) for event in log) == 3 * 15
+    for file in small_suite.folder.iterdir():
         content = file.read_text(encoding="utf-8")
-        assert "alice" not in content, f"a user's name in {file.name}"
-        assert str(inner.path) not in content, f"a folder in {file.name}"
-    assert verify(inner.folder).problems == ()
+        for private in ("alice", token, str(small_suite.path)):
+            assert private not in content, f"{private} in {file.name}"
+    assert "<script>alert(1)" not in small_suite.page
+    assert verify(small_suite.folder).problems == ()
 
 
-def test_runs_that_judge_nothing_leave_no_evidence(inner: Inner) -> None:
-    (inner.path / "test_unit.py").write_text("def test_it(): pass\ndef test_that(evidence): pass")
-    result = run(inner.path)
+def test_run_that_judges_nothing_leaves_no_evidence(small_suite: SmallSuite) -> None:
+    (small_suite.path / "test_unit.py").write_text("def test_it(): pass\ndef test_that(evidence): pass")
+    result = run(small_suite.path, "--report-lang", "en")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*this run keeps no evidence*", "*what to do: select the acceptance tests*"])
-    inner.run(suite(), "--collect-only")
-    assert not (inner.path / "evidence").exists()
+    small_suite.run(suite(), "--collect-only")
+    assert small_suite.run(suite(), "--quant-policy", "5").ret == pytest.ExitCode.USAGE_ERROR
+    assert not (small_suite.path / "evidence").exists()
+    result = small_suite.run(suite(), "--evidence-dir", "/proc/nowhere")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: the folder of --evidence-dir cannot be written*"])
 
 
-def test_an_error_that_stops_several_tests_is_told_in_full_once_on_the_console(inner: Inner) -> None:
-    stop = "from fixtures.errors import GpuError; raise GpuError('no card', where='NVML', remedy='plug one in')"
-    result = inner.run(suite(dict.fromkeys(("chat.replies_in_chinese", "tools.add", "vram.peak"), stop)))
-    said = result.stdout.str()
-    assert said.count("  what to do: plug one in") == 1
-    assert said.count("no card (as above)") == 2
-    assert inner.page.count("plug one in") == 4, "each row of the table has it, and the verdict once"
-    assert [reason.detail for reason in inner.verdict.reasons[:3]] == [
-        "no card\n  where: NVML\n  what to do: plug one in"
-    ] * 3
+def test_error_that_stops_several_tests_is_told_once_and_without_a_traceback(small_suite: SmallSuite) -> None:
+    stop = "from fixtures.errors import GpuError; raise GpuError('no_evidence', where='NVML', mark='plugged in')"
+    bodies = dict.fromkeys(("chat.replies_in_chinese", "tools.add", "vram.peak"), stop)
+    said = small_suite.run(suite(bodies), "--report-lang", "en").stdout.str()
+    assert said.count("  what to do: select the acceptance tests with `-m plugged in`") == 1
+    assert said.count("so nothing in it can be judged (as above)") == 2
+    assert "def test_tools_add" not in said
+    reasons = small_suite.verdict.reasons[:3]
+    assert [reason.detail["id"] for reason in reasons] == ["error.no_evidence"] * 3
+    assert "def test_tools_add" not in small_suite.page
 
 
-def test_every_way_not_to_pass_is_named(inner: Inner) -> None:
+def test_every_way_not_to_pass_is_named(small_suite: SmallSuite) -> None:
     module = suite(
         {
             "environment.recorded": "pytest.skip('no time')",
@@ -185,19 +170,15 @@ def test_every_way_not_to_pass_is_named(inner: Inner) -> None:
         },
         without=("tools.chain",),
     )
-    module = module.replace(
-        '@pytest.mark.claim("quantization.config")', '@pytest.mark.xfail\n@pytest.mark.claim("quantization.config")'
-    )
-    module = module.replace(
-        'def test_chat_does_not_loop(deployment, measure):\n    measure("figure", 1, "MiB", "<= 2 MiB")',
-        "def test_chat_does_not_loop(deployment):\n    pass",
-    )
+    module = module.replace("declared('quantization.config'))", "declared('quantization.config'))\n@pytest.mark.xfail")
+    unmeasured = 'def test_chat_does_not_loop(deployment, measure):\n    measure("size", 1, "MiB", at_most=2)'
+    module = module.replace(unmeasured, "def test_chat_does_not_loop(deployment):")
     module += (
         "\n@pytest.fixture(autouse=True)\ndef f(request):\n    yield\n    assert 'peak' not in request.node.name\n"
     )
-    result = inner.run(module, "-k", "not multiply", "--report-lang", "en")
+    result = small_suite.run(module, "-k", "not multiply", "--report-lang", "en")
     assert result.ret == 1
-    assert [(reason.code, reason.claim) for reason in inner.verdict.reasons] == [
+    assert [(reason.code, reason.claim) for reason in small_suite.verdict.reasons] == [
         ("claim_failed", "tools.add"),
         ("claim_failed", "vram.peak"),
         ("claim_skipped", "environment.recorded"),
@@ -208,189 +189,105 @@ def test_every_way_not_to_pass_is_named(inner: Inner) -> None:
         ("claim_not_collected", "tools.chain"),
         ("exit_status", ""),
     ]
-    page = inner.page
-    assert "NOT ACCEPTED" in page
-    assert page.index("the sum is wrong") < page.index("Task 1"), "the cause comes first"
-    assert "“The model called mul” was deselected" in page
+    assert "NOT ACCEPTED" in small_suite.page
+    assert "the sum is wrong" in small_suite.page
 
 
-def test_deselection_alone_is_no_pass_though_pytest_says_so(inner: Inner) -> None:
-    result = inner.run(suite(), "-k", "not multiply")
-    assert result.ret == 0
-    assert inner.codes == ["claim_deselected"]
-    assert "验收不通过" in inner.page
+@pytest.mark.parametrize(
+    ("module", "arguments", "codes", "interrupted"),
+    [
+        (suite({"vram.released": "pytest.exit('enough', 0)"}), (), ["interrupted", "claim_unfinished", "tests_missing"],
+         "interrupted.stopped"),
+        (suite({"environment.recorded": "assert 0"}), ("-x",), ["interrupted", "claim_failed"], "interrupted.stopped"),
+        (suite({"environment.recorded": "time.sleep(0.3)"}), ("--session-timeout", "0.2"), ["interrupted"],
+         "interrupted.stopped"),
+        (suite({"tools.add": "time.sleep(20)"}), ("--timeout", "0.3", "--timeout-method", "thread"), ["killed"], None),
+        ("import nothing_of_that_name", (), ["interrupted"], "interrupted.stopped"),
+        ("", (), ["claim_not_collected"], None),
+        (suite(), ("-k", "not multiply"), ["claim_deselected"], None),
+    ],
+    ids=["exit", "stop-at-first", "session-timeout", "timeout", "import", "no-test", "deselected"],
+)  # fmt: skip
+def test_run_that_is_not_whole_is_not_accepted(
+    small_suite: SmallSuite, module: str, arguments: tuple[str, ...], codes: list[str], interrupted: str | None
+) -> None:
+    small_suite.run(module, *arguments)
+    assert small_suite.codes[: len(codes)] == codes
+    assert "验收不通过" in small_suite.page
+    end = [entry.event for entry in read(small_suite.folder)][-1]
+    if isinstance(end, RunFinished):
+        assert (end.interrupted["id"] if end.interrupted else None) == interrupted
 
 
-def test_leaving_with_status_0_is_no_pass(inner: Inner) -> None:
-    result = inner.run(suite({"vram.released": "pytest.exit('enough', 0)"}))
-    assert result.ret == 0
-    assert inner.codes == ["interrupted", "claim_unfinished", "tests_missing"]
-    assert "enough" in inner.page
-
-
-def test_stopping_at_the_first_failure(inner: Inner) -> None:
-    inner.run(suite({"environment.recorded": "assert 0"}), "-x")
-    assert inner.codes[:2] == ["interrupted", "claim_failed"]
-    assert inner.codes.count("claim_unfinished") == 14
-
-
-def test_a_session_timeout(inner: Inner) -> None:
-    inner.run(suite({"environment.recorded": "time.sleep(0.3)"}), "--session-timeout", "0.2")
-    assert inner.codes[0] == "interrupted"
-    assert "session-timeout" in inner.verdict.reasons[0].detail
-    assert "session-timeout" in inner.page
-
-
-def test_a_killed_run_leaves_a_report_that_says_so(inner: Inner) -> None:
-    stale = inner.path / "mine.html"
+def test_killed_run_leaves_a_report_that_says_so(small_suite: SmallSuite) -> None:
+    stale = small_suite.path / "mine.html"
     stale.write_text("<h1>ACCEPTED long ago</h1>")
-    inner.run(suite({"tools.add": "os.kill(os.getpid(), signal.SIGKILL)"}), "--html", "mine.html")
-    assert inner.codes[0] == "killed"
+    small_suite.run(suite({"tools.add": "os.kill(os.getpid(), signal.SIGKILL)"}), "--html", "mine.html")
+    assert small_suite.codes[0] == "killed"
     page = stale.read_text(encoding="utf-8")
-    assert "long ago" not in page
-    assert "未完成" in page
-    assert "验收不通过" in page
-    assert "验收通过" not in page
-    (kept,) = inner.path.glob("mine.html.*.bak")
+    assert ["long ago" in page, "未完成" in page, "验收不通过" in page, "验收通过" in page] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    (kept,) = small_suite.path.glob("mine.html.*.bak")
     assert "long ago" in kept.read_text()
-    lines = (inner.folder / "events.jsonl").read_text().splitlines()
+    lines = (small_suite.folder / "events.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["kind"] == "Measured", "every line is on disk at once"
-    assert verify(inner.folder).problems, "a killed run has no seal"
+    assert verify(small_suite.folder).problems, "a killed run has no seal"
 
 
-def test_a_timeout_of_the_thread_method_leaves_a_report_that_says_so(inner: Inner) -> None:
-    inner.run(suite({"tools.add": "time.sleep(20)"}), "--timeout", "0.3", "--timeout-method", "thread")
-    assert inner.codes[0] == "killed"
-    assert "未完成" in inner.page
-
-
-def test_ctrl_c(inner: Inner) -> None:
-    process = inner.start(
-        suite({"chat.does_not_loop": "open('here', 'w').close(); [time.sleep(0.05) for _ in range(600)]"})
-    )
+def test_ctrl_c_is_told_in_the_report(small_suite: SmallSuite) -> None:
+    loops = "open('here', 'w').close(); [time.sleep(0.05) for _ in range(600)]"
+    process = small_suite.start(suite({"chat.does_not_loop": loops}))
     try:
-        deadline = time.monotonic() + START_TIMEOUT
-        while not (inner.path / "here").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        assert "未完成" in inner.page
+        eventually((small_suite.path / "here").exists, within=30)
+        assert "未完成" in small_suite.page
         process.send_signal(signal.SIGINT)
-        assert process.wait(START_TIMEOUT) == 2
+        assert process.wait(30) == pytest.ExitCode.INTERRUPTED
     finally:
         process.kill()
-    assert inner.codes[0] == "interrupted"
-    assert "KeyboardInterrupt" in inner.page
-    assert "未完成" not in inner.page.partition('id="provenance"')[0]
+    (interrupted, *_) = small_suite.verdict.reasons
+    assert (interrupted.code, interrupted.detail["id"]) == ("interrupted", "interrupted.signal")
+    assert "SIGINT" in small_suite.page
 
 
-def test_a_dying_server_is_shown_without_a_traceback(inner: Inner) -> None:
-    module = suite() + (
-        "\nfrom fixtures.errors import ServerDied\n"
-        "from fixtures.evidence.events import ServerStopped\n"
-        "@pytest.fixture(scope='session', autouse=True)\ndef server(evidence):\n"
-        "    evidence.append(ServerStopped(exit_code=7, seconds=1.0, cause='exit code 7\\nCUDA out of memory'))\n"
-        "    raise ServerDied('the api_server exited with code 7', where='lmdeploy serve', remedy='read the log',\n"
-        "                     detail='CUDA out of memory')\n"
-    )
-    result = inner.run(module, "--maxfail", "1")
-    output = result.stdout.str()
-    assert "what to do: read the log" in output
-    assert "def server" not in output
-    assert "ERROR test_homework.py::test_environment_recorded - the api_server exited" in output
-    reason = next(reason for reason in inner.verdict.reasons if reason.code == "claim_failed")
-    assert reason.detail.startswith("the api_server exited with code 7")
-    assert "server_ended" in inner.codes
-    page = inner.page
-    assert page.index("CUDA out of memory") < page.index('id="deployment"'), "the cause comes first"
-    assert "def server" not in page
-
-
-def test_a_module_that_cannot_be_imported(inner: Inner) -> None:
-    inner.run("import nothing_of_that_name")
-    assert inner.codes[0] == "interrupted"
-    assert "nothing_of_that_name" in inner.page
-
-
-def test_no_test_at_all(inner: Inner) -> None:
-    result = inner.run("")
-    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert set(inner.codes) == {"claim_not_collected", "exit_status", "no_server", "model_unknown"}
-
-
-def test_nonsense_is_refused_before_anything_starts(inner: Inner) -> None:
-    result = inner.run(suite(), "--quant-policy", "5")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert not (inner.path / "evidence").exists()
-
-
-def test_a_rehearsal_never_passes(inner: Inner) -> None:
-    inner.deploy("synthetic.events(rehearsal=True)")
+def test_rehearsal_never_passes(small_suite: SmallSuite) -> None:
     skipped = dict.fromkeys(("vram.after_start", "vram.peak", "vram.released"), "pytest.skip('no GPU')")
-    result = inner.run(suite(skipped), "--rehearse", "--report-lang", "en")
+    result = small_suite.run(suite(skipped), "--rehearse", "--report-lang", "en")
     assert result.ret == 0
-    assert inner.verdict.outcome == "rehearsal"
-    sentence = "REHEARSAL: 12 of 12 claims that need no GPU held; VRAM not measured: no GPU"
-    assert sentence in inner.page
-    assert sentence in result.stdout.str()
-    assert "ACCEPTED" not in inner.page
-    for file in ("post.md", "report.json"):
-        assert "ACCEPTED" not in (inner.folder / file).read_text(encoding="utf-8")
+    assert small_suite.verdict.outcome == "rehearsal"
+    assert "REHEARSAL" in result.stdout.str()
+    assert [file.name for file in small_suite.folder.iterdir() if "ACCEPTED" in file.read_text("utf-8")] == []
 
 
-def test_continuous_integration_leaves_no_variable_in_the_report(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BUILD_TAG", "jenkins-of-alice")
-    monkeypatch.setenv("HF_TOKEN", "not-to-be-seen")
-    inner.run(
-        suite({"tools.add": "print(os.environ['HF_TOKEN']); assert 0, os.environ['HF_TOKEN']"}),
-        "--metadata", "<b>x</b>", "<script>alert(1)</script>",
-    )  # fmt: skip
-    everything = "".join(file.read_text(encoding="utf-8") for file in inner.folder.iterdir())
-    assert "jenkins-of-alice" not in everything
-    assert "not-to-be-seen" not in everything
-    assert "alert(1)" not in inner.page.partition('id="verdict"')[0]
-    assert os.environ["HF_TOKEN"] == "not-to-be-seen"
-
-
-def test_a_report_that_the_disk_refuses_is_told_and_leaves_an_unfinished_page(inner: Inner) -> None:
+def test_report_that_the_disk_refuses_leaves_an_unfinished_page(small_suite: SmallSuite) -> None:
     full = """
 from pathlib import Path
 (page,) = Path("evidence").glob("*/report.html")
 page.unlink()
 page.symlink_to("/dev/full")
 """
-    result = inner.run(suite({"vram.released": f"exec({full!r})"}), "--report-lang", "en")
+    result = small_suite.run(suite({"vram.released": f"exec({full!r})"}), "--report-lang", "en")
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
     result.stdout.fnmatch_lines(["*the report could not be written: *No space left*unfinished run*"])
-    assert "</html>" in inner.page
-    for shown in (inner.page, result.stdout.str()):
+    for shown in (small_suite.page, result.stdout.str()):
         assert "All 15 claims of the homework were run" not in shown
+    assert "</html>" in small_suite.page
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_anything_is_run(inner: Inner) -> None:
-    result = inner.run(suite(), "--evidence-dir", "/proc/nowhere")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ["ERROR: the folder of --evidence-dir cannot be written*", "*what to do: *--evidence-dir"]
-    )
-
-
-def test_a_log_that_the_disk_refuses_ends_the_run(inner: Inner) -> None:
-    full = """
-import resource
-from pathlib import Path
-(log,) = Path("evidence").glob("*/events.jsonl")
-room = log.stat().st_size + 300
-resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-"""
-    result = inner.run(suite({"tools.add": f"exec({full!r})"}), "--report-lang", "en")
+def test_log_that_the_disk_refuses_ends_the_run(small_suite: SmallSuite) -> None:
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000)); measure('size', 'x' * 90_000)"
+    result = small_suite.run(suite({"tools.add": full}), "--report-lang", "en")
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
     result.stdout.fnmatch_lines(["*the folder of --evidence-dir cannot be written*", "*what to do: free some space*"])
     assert "INTERNALERROR" not in result.stdout.str()
-    assert "killed" in inner.codes
-    assert "</html>" in inner.page
+    assert "killed" in small_suite.codes
+    assert "</html>" in small_suite.page
 
 
-def test_a_device_is_nobodys_old_report(tmp_path: Path) -> None:
+def test_device_is_nobodys_old_report(tmp_path: Path) -> None:
     pipe = tmp_path / "report.html"
     os.mkfifo(pipe)
     put_aside(pipe)

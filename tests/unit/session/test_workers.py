@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import re
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,20 +14,27 @@ import pytest
 
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
-from fixtures.report.verification import verify
 from fixtures.gpu import device as gpu_device
 from fixtures.gpu import placement
+from fixtures.report.verification import verify
 from fixtures.run.settings import resolve
+from fixtures.session.parts import Parts
 from fixtures.session.workers import prepare
+from fixtures.suites import suites
 from tests.unit.fake_nvml import FakeDevice, FakeNvml
-from tests.unit.report.inner import Inner, claim_test, inner, set_environment, suite
+from tests.unit.small_suite import SmallSuite, claim_test, small_suite, suite
 
-__all__ = ["inner"]
+__all__ = ["small_suite"]
 
 pytest.importorskip("xdist")
 
-BEYOND = ("chat.remembers", "chat.greedy_repeats", "tools.negative_operands", "tools.zero_operand")
-SLOW = "time.sleep(0.3)"
+BEYOND = ("chat.one", "chat.two", "chat.three", "chat.four")
+TOGETHER = '@pytest.mark.together("rung")\n'
+XDIST = ("-p", "xdist.plugin", "-n")
+TELLS = (
+    "worker = os.environ['PYTEST_XDIST_WORKER'] + '-' + os.environ['CUDA_VISIBLE_DEVICES']; "
+    "open(worker + '.ran', 'a').write(os.environ['PYTEST_CURRENT_TEST'] + '\\n')"
+)
 
 CARDS = """
 from fixtures.gpu import device as gpu_device
@@ -36,112 +46,117 @@ gpu_device.nvml_session.__wrapped__.__defaults__ = (nvml,)
 """A plugin that gives the run so many cards."""
 
 
-def both(bodies: dict[str, str] | None = None) -> str:
-    """The homework's claims, and some beyond them, which may go to any worker."""
-    bodies = dict.fromkeys(BEYOND, SLOW) | (bodies or {})
-    return suite(bodies) + "".join(claim_test(claim, bodies[claim]) for claim in BEYOND)
+def both(bodies: dict[str, str], rungs: str = "pass") -> str:
+    """Write tests of the homework's claims, of some beyond them for any worker, and of two that stay together."""
+    claims = {id_: f"Claim({id_!r}, 'chat', beyond=True)" for id_ in (*BEYOND, "chat.low", "chat.high")}
+    found = [claim_test(id_, bodies.get(id_, "time.sleep(0.3)"), claims[id_]) for id_ in BEYOND]
+    for id_ in ("chat.low", "chat.high"):
+        found.append(claim_test(id_, rungs, claims[id_]).replace("\n@pytest", f"\n{TOGETHER}@pytest", 1))
+    return suite(bodies) + "".join(found)
 
 
-def cards(inner: Inner, number: int) -> list[str]:
+def cards(inner: SmallSuite, number: int) -> tuple[str, ...]:
     (inner.path / "some_cards.py").write_text(CARDS.format(number=number))
-    return ["-p", "some_cards", "-p", "xdist.plugin"]
+    return ("-p", "some_cards", *XDIST)
 
 
-@pytest.fixture(scope="module")
-def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Inner:
-    """A rehearsal by two workers that has ended well, and in which some tests tell where they ran."""
-    tells = "open(os.environ['PYTEST_XDIST_WORKER'] + '.ran', 'a').write(os.environ['PYTEST_CURRENT_TEST'] + '\\n')"
-    bodies = dict.fromkeys(BEYOND, f"{SLOW}; {tells}") | {"environment.recorded": tells, "tools.chain": tells}
-    bodies |= dict.fromkeys(("vram.after_start", "vram.peak", "vram.released"), "pytest.skip('no GPU')")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        set_environment(monkeypatch, tmp_path_factory)
-        inner = Inner(tmp_path_factory.mktemp("rehearsed"))
-        inner.deploy("synthetic.events(rehearsal=True)")
-        result = inner.run(both(bodies), "--rehearse", "-p", "xdist.plugin", "-n", "2", "--report-lang", "en")
+def test_workers_leave_one_run_and_keep_together_what_belongs_together(
+    small_suite: SmallSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    bodies = dict.fromkeys(BEYOND, f"time.sleep(0.3); {TELLS}") | {"environment.recorded": TELLS, "tools.chain": TELLS}
+    result = small_suite.run(both(bodies, TELLS), *cards(small_suite, 2), "auto")
     assert result.ret == 0
-    return inner
-
-
-def test_one_run_and_one_report_whoever_runs_the_tests(rehearsed: Inner) -> None:
-    entries = read(rehearsed.folder)
+    result.stdout.fnmatch_lines(["*2/2 workers*"])
+    entries = read(small_suite.folder)
     assert [type(entry.event) for entry in (entries[0], entries[-1])] == [RunStarted, RunFinished]
     assert {entry.worker for entry in entries} == {"", "gw0", "gw1"}
     assert sum(isinstance(entry.event, ClaimsSelected) for entry in entries) == 1
-    tests = [entry.event for entry in entries if isinstance(entry.event, TestFinished)]
-    assert len({event.test for event in tests}) == 15 + len(BEYOND)
-    assert not [event.test for event in tests if "@" in event.test]
-    assert rehearsed.verdict.outcome == "rehearsal"
-    assert rehearsed.codes == []
-    assert not verify(rehearsed.folder).problems
+    assert len({entry.event.test for entry in entries if isinstance(entry.event, TestFinished)}) == 15 + len(BEYOND) + 2
+    assert small_suite.verdict.accepted, small_suite.codes
+    assert not verify(small_suite.folder).problems
+    assert not (small_suite.folder / ".parts").exists()
+
+    ran = {file.stem: file.read_text() for file in small_suite.path.glob("*.ran")}
+    assert sorted(ran) == ["gw0-GPU-1", "gw1-GPU-0"], "each sees its own"
+    (homework,) = [lines.splitlines() for lines in ran.values() if "environment" in lines]
+    assert ["environment" in homework[-2], "chain" in homework[-1]] == [True, True], "the homework's come last"
+    assert sorted(("low" in lines, "high" in lines) for lines in ran.values()) == [(False, False), (True, True)]
 
 
-def test_the_homeworks_claims_stay_together_and_come_last(rehearsed: Inner) -> None:
-    ran = {file.stem: file.read_text().splitlines() for file in rehearsed.path.glob("*.ran")}
-    assert sorted(ran) == ["gw0", "gw1"]
-    (whole,) = [lines for lines in ran.values() if any("environment" in line for line in lines)]
-    assert ["environment" in whole[-2], "chain" in whole[-1]] == [True, True]
-    assert not (rehearsed.folder / ".parts").exists()
-
-
-def test_a_worker_that_dies_ends_the_run_and_accepts_nothing(inner: Inner) -> None:
-    result = inner.run(both({BEYOND[0]: "os._exit(3)"}), "--rehearse", "-p", "xdist.plugin", "-n", "2")
+def test_worker_that_dies_ends_the_run_and_accepts_nothing(small_suite: SmallSuite) -> None:
+    result = small_suite.run(both({BEYOND[0]: "os._exit(3)"}), "--rehearse", *XDIST, "2")
     assert result.ret != 0
     result.stdout.fnmatch_lines(["*worker restarting disabled*"])
-    assert "tests_missing" in inner.codes
-    assert "crashed" in inner.page
+    assert "tests_missing" in small_suite.codes
 
 
-def test_each_worker_sees_its_own_gpu(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
-    tells = "open(os.environ['PYTEST_XDIST_WORKER'] + '.gpu', 'w').write(os.environ['CUDA_VISIBLE_DEVICES'])"
-    inner.run(both(dict.fromkeys(BEYOND, f"{SLOW}; {tells}")), *cards(inner, 2), "-n", "2")
-    seen = {file.stem: file.read_text() for file in inner.path.glob("*.gpu")}
-    assert seen == {"gw0": "GPU-1", "gw1": "GPU-0"}
-
-
-def test_more_workers_than_gpus_are_refused_at_once_with_one_message(inner: Inner) -> None:
-    result = inner.run(suite(), *cards(inner, 2), "-n", "3")
+def test_more_workers_than_gpus_are_refused_at_once_with_one_message(small_suite: SmallSuite) -> None:
+    result = small_suite.run(suite(), *cards(small_suite, 2), "3")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert result.stderr.str().count("ERROR:") == 1
-    assert "-n 3 takes 3 GPUs, and 2 are visible" in result.stderr.str()
-    assert "what to do: " in result.stderr.str()
-    assert not (inner.path / "evidence").exists()
+    assert not (small_suite.path / "evidence").exists()
+
+
+def refused(workers: int, options: dict[str, str], expression: str = "gpu") -> pytest.ExceptionInfo[pytest.UsageError]:
+    config: Any = SimpleNamespace(stash=pytest.Stash(), option=SimpleNamespace(markexpr=expression))
+    settings = resolve(options.get, lambda _: None, {}, Path("/"))
+    with pytest.raises(pytest.UsageError) as error:
+        prepare(config, settings, workers)
+    return error
 
 
 @pytest.mark.parametrize(
     ("workers", "options", "words"),
     [
-        (2, {"tp": "2", "checkpoint": "standin"}, "-n 2 --tp 2 takes 4 GPUs, and 2 are visible"),
-        (2, {"replicas": "2"}, "-n 2 --replicas 2 takes 4 GPUs, and 2 are visible"),
-        (0, {"replicas": "3"}, "--replicas 3 takes 3 GPUs, and 2 are visible"),
-        (0, {"tp": "4"}, "--tp 4 takes 4 GPUs, and 2 are visible"),
-        (0, {"tp": "3", "checkpoint": "standin"}, "--tp 3 does not divide the model's 2 attention heads"),
-        (0, {"tp": "4", "checkpoint": "standin", "rehearse": "1"}, "--tp 4 does not divide the model's 2 attention"),
+        (2, {"tp": "2", "checkpoint": "standin"}, "-n 2 --tp 2"),
+        (2, {"replicas": "2"}, "-n 2 --replicas 2"),
+        (0, {"replicas": "3"}, "--replicas 3"),
+        (0, {"tp": "4"}, "--tp 4"),
+        (0, {"tp": "3", "checkpoint": "standin"}, "--tp 3"),
         (2, {"server_port": "23333"}, "-n 2 does not go with --server-port"),
         (2, {"base_url": "http://127.0.0.1:1/v1"}, "-n 2 does not go with --base-url"),
         (2, {"vram_command": "studio-smi"}, "-n 2 does not go with --vram-command"),
         (2, {"profile": "strict"}, "-n 2 does not go with --profile strict"),
     ],
 )
-def test_what_else_cannot_be(
+def test_options_that_workers_cannot_share_are_refused(
     workers: int, options: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = FakeNvml(FakeDevice("GPU-0"), FakeDevice("GPU-1"))
     monkeypatch.setattr(placement, "visible_now", lambda _: [device.uuid for device in gpu_device.visible(two, {})])
-    config: Any = SimpleNamespace(stash=pytest.Stash(), option=SimpleNamespace(markexpr="gpu"))
-    settings = resolve(options.get, lambda _: None, {}, Path("/"))
-    with pytest.raises(pytest.UsageError, match=re.escape(words)):
-        prepare(config, settings, workers)
+    assert re.search(re.escape(words), str(refused(workers, options).value))
 
 
-@pytest.mark.parametrize("mark", ["quality", "control", "doors", "performance"])
-def test_what_keeps_a_record_of_its_own_stays_in_one_process(mark: str) -> None:
-    config: Any = SimpleNamespace(stash=pytest.Stash(), option=SimpleNamespace(markexpr=f"gpu or {mark}"))
-    settings = resolve({"rehearse": "1"}.get, lambda _: None, {}, Path("/"))
-    with pytest.raises(pytest.UsageError, match=f"does not go with -m {mark}"):
-        prepare(config, settings, 2)
+def test_suite_that_is_not_shared_stays_in_one_process() -> None:
+    mark = next(suite.mark for suite in suites().values() if not suite.shared)
+    assert f"does not go with -m {mark}" in str(refused(2, {"rehearse": "1"}, f"gpu or {mark}").value)
 
 
-def test_auto_means_a_worker_for_each_gpu(inner: Inner) -> None:
-    result = inner.run(suite(), *cards(inner, 3), "-n", "auto")
-    result.stdout.fnmatch_lines(["*3/3 workers*"])
+def test_part_is_found_by_whoever_knows_the_run(tmp_path: Path) -> None:
+    parts = Parts(tmp_path)
+    parts.put("rung", {"mib": 1.5})
+    assert (Parts(tmp_path).get("rung"), Parts(tmp_path).get("another")) == ({"mib": 1.5}, None)
+    threading.Timer(0.1, parts.put, ("late", 1)).start()
+    began = time.monotonic()
+    assert parts.await_all(["late"], 20) == []
+    assert time.monotonic() - began < 10
+    assert parts.await_all(["late", "never"], 0.1) == ["never"]
+    parts.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def put(folder: Path) -> None:
+    for number in range(100):
+        Parts(folder).put("environment", list(range(number)))
+
+
+def test_workers_may_put_the_same_part_at_once(tmp_path: Path) -> None:
+    """It becomes visible only whole."""
+    workers = [multiprocessing.get_context("fork").Process(target=put, args=(tmp_path,)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert Parts(tmp_path).get("environment") == list(range(99))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -12,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from fixtures.ask.conversation import converse
 from fixtures.ask.story import MAX_TOKENS
-from fixtures.client.client import Answer
+from fixtures.client.answer import Answer
 from fixtures.homework import (
     ADD_PROMPT,
     AWQ,
@@ -25,13 +27,13 @@ from fixtures.homework import (
     STORY_PROMPT,
     SYSTEM_PROMPT,
 )
-from fixtures.judge.conversation import converse
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.lmdeploy.commands import Program, awq_command, serve_command
 from fixtures.process.port import free_port
 from fixtures.run.settings import resolve
+from tests.unit.answers import Scripted, answer, tool_call
 from tests.unit.waiting import PROGRAMS
-from tools.overhead.running import REQUESTS, SCRIPT, script_stages
+from tools.overhead.__main__ import REQUESTS, SCRIPT
 
 LMDEPLOY = f"{sys.executable} -I -S {PROGRAMS / 'by_hand.py'}"
 
@@ -67,19 +69,13 @@ def by_hand(tmp_path: Path) -> ByHand:
     return ByHand(tmp_path)
 
 
-def options(words: list[str]) -> dict[str, str]:
-    """Flags with their values; a flag without one has an empty value."""
-    found: dict[str, str] = {}
-    for word in words:
-        if word.startswith("--"):
-            found[word] = ""
-        elif found:
-            found[[*found][-1]] = word
-    return found
+def options(words: list[str]) -> set[str]:
+    """Flags with their values; a flag without one stands alone."""
+    return set(re.findall(r"--\S+(?: (?!--)\S+)?", " ".join(words)))
 
 
 @pytest.mark.parametrize("arguments", [AWQ, REHEARSAL_AWQ])
-def test_the_commands_are_the_suites(by_hand: ByHand, tmp_path: Path, arguments: Any) -> None:
+def test_commands_are_the_suites(by_hand: ByHand, tmp_path: Path, arguments: Any) -> None:
     table = capabilities(NEWEST_TRIED)
     settings = resolve(lambda _: None, lambda _: None, {}, tmp_path)
     model = by_hand.work / f"{MODEL_NAME}-w4a16-4bit"
@@ -96,18 +92,14 @@ def test_the_commands_are_the_suites(by_hand: ByHand, tmp_path: Path, arguments:
     assert by_hand.noted("stopped") == ["by SIGINT"]
 
 
-def test_it_says_when_each_step_ended(by_hand: ByHand) -> None:
-    stages = script_stages(by_hand.run().stdout)
-    assert list(stages) == ["quantize", "load", "tests", "stop"]
-    assert all(0 <= seconds < 30 for seconds in stages.values())
-
-
-def test_it_asks_every_request_once_and_in_order(by_hand: ByHand) -> None:
-    assert by_hand.run().returncode == 0
+def test_every_request_is_asked_once_and_each_step_told(by_hand: ByHand) -> None:
+    done = by_hand.run()
+    assert done.returncode == 0
     assert by_hand.noted("POST") == requests()
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["began", "quantize", "load", "tests", "stop"]
 
 
-def test_with_overlap_the_story_is_told_while_the_calls_are_asked(by_hand: ByHand) -> None:
+def test_story_is_told_while_the_calls_are_asked(by_hand: ByHand) -> None:
     assert by_hand.run(STORY_NEEDS_CALLS="1").returncode != 0
     assert len(by_hand.noted("POST")) == 1
     done = by_hand.run(STORY_NEEDS_CALLS="1", OVERLAP="1")
@@ -115,66 +107,43 @@ def test_with_overlap_the_story_is_told_while_the_calls_are_asked(by_hand: ByHan
     assert sorted(map(json.dumps, by_hand.noted("POST")[1:])) == sorted(map(json.dumps, requests()))
 
 
-def test_a_story_that_failed_meanwhile_is_no_success(by_hand: ByHand) -> None:
+def test_story_that_failed_meanwhile_is_no_success(by_hand: ByHand) -> None:
     done = by_hand.run(STORY_STATUS="500", OVERLAP="1")
     assert done.returncode != 0
     assert "7 of 8 requests were answered" in done.stderr
 
 
-def test_it_asks_others_where_told(by_hand: ByHand, tmp_path: Path) -> None:
+def test_second_run_only_serves_and_asks_what_it_is_told(by_hand: ByHand, tmp_path: Path) -> None:
     (tmp_path / "others").write_text('{"model": "m"}\n{"model": "n"}\n')
-    assert by_hand.run(REQUESTS=str(tmp_path / "others")).returncode == 0
-    assert by_hand.noted("POST") == [{"model": "m"}, {"model": "n"}]
-
-
-def test_a_second_run_only_serves(by_hand: ByHand) -> None:
-    assert by_hand.run().returncode == 0
-    assert by_hand.run().returncode == 0
-    assert (len(by_hand.noted("lite auto_awq")), len(by_hand.noted("serve api_server"))) == (1, 2)
-
-
-def test_the_template_is_put_into_the_served_folder(by_hand: ByHand, tmp_path: Path) -> None:
     (tmp_path / "template").write_text("tools")
-    assert by_hand.run(TEMPLATE=str(tmp_path / "template")).returncode == 0
+    for _ in range(2):
+        told = {"REQUESTS": str(tmp_path / "others"), "TEMPLATE": str(tmp_path / "template")}
+        assert by_hand.run(**told).returncode == 0
+    assert (len(by_hand.noted("lite auto_awq")), len(by_hand.noted("serve api_server"))) == (1, 2)
+    assert by_hand.noted("POST") == [{"model": "m"}, {"model": "n"}] * 2
     assert (by_hand.work / f"{MODEL_NAME}-w4a16-4bit" / "chat_template.jinja").read_text() == "tools"
 
 
 @pytest.mark.parametrize("fault", [{"STATUS": "500"}, {"DIES": "1"}])
-def test_a_failure_is_no_success_and_leaves_no_server(by_hand: ByHand, fault: dict[str, str]) -> None:
+def test_failure_is_no_success_and_leaves_no_server(by_hand: ByHand, fault: dict[str, str]) -> None:
     assert by_hand.run(**fault).returncode != 0
     assert subprocess.run(["pgrep", "-f", str(by_hand.work)], capture_output=True, check=False).stdout == b""
 
 
-class Scripted:
-    """A client whose server gives these answers; keeps what it was asked."""
-
-    def __init__(self, *answers: dict[str, Any]) -> None:
-        self._answers = list(answers)
-        self.asked: list[dict[str, Any]] = []
-
-    def ask(self, messages: list[dict[str, Any]], **request: Any) -> Answer:
-        self.asked.append({"model": MODEL_NAME, "messages": messages, **request})
-        message = self._answers.pop(0)
-        reason = "tool_calls" if message.get("tool_calls") else "stop"
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        return Answer({"choices": [{"message": message, "finish_reason": reason}], "usage": usage}, 0.0)
+def call(number: int, name: str, a: int, b: int) -> Answer:
+    return answer(calls=[tool_call(name, a, b, f"call-{number}")])
 
 
-def call(number: int, name: str, a: int, b: int) -> dict[str, Any]:
-    function = {"name": name, "arguments": json.dumps({"a": a, "b": b})}
-    return {"content": "", "tool_calls": [{"id": f"call-{number}", "type": "function", "function": function}]}
-
-
-def test_the_requests_are_those_of_a_suite_whose_every_first_try_is_right() -> None:
+def test_requests_are_those_of_a_suite_whose_first_tries_are_right() -> None:
     story = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": STORY_PROMPT}]
     asked = [{"model": MODEL_NAME, "messages": story, "max_tokens": MAX_TOKENS, **asdict(SAMPLING)}]
-    last = {"content": "16"}
+    last = answer("16")
     for prompt, answers in (
         (ADD_PROMPT, [call(1, "add", 3, 5), last]),
         (MULTIPLY_PROMPT, [call(1, "mul", 8, 2), last]),
         (CHAIN_PROMPT, [call(1, "add", 3, 5), call(2, "mul", 8, 2), last]),
     ):
-        client = Scripted(*answers)
-        converse(client, prompt, SAMPLING, "tool")  # type: ignore[arg-type]
-        asked += client.asked
+        client: Any = Scripted(*answers)
+        converse(client, prompt, SAMPLING, "tool")
+        asked += [{"model": MODEL_NAME, **one} for one in client.asked]
     assert requests() == asked

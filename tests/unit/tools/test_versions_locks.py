@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from fixtures.errors import LmdeployError
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED
 from fixtures.lmdeploy.versions import REQUIREMENTS, ROOT, tried
 from tools.versions import locks
@@ -41,13 +40,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     compiler = tmp_path / "uv"
     compiler.write_text(COMPILER.format(python=sys.executable), encoding="utf-8")
     compiler.chmod(0o755)
-    monkeypatch.setattr(locks, "uv", lambda: str(compiler))
+    monkeypatch.setattr(locks, "program", lambda _: str(compiler))
     for version in ("1.0", "9.9"):
         (tmp_path / f"lmdeploy-{version}.in").write_text(f"-r suite.txt\nlmdeploy=={version}\n", encoding="utf-8")
     return tmp_path
 
 
-def test_the_newest_tried_is_the_newest_of_the_table() -> None:
+def test_newest_tried_is_the_newest_of_the_table() -> None:
     assert tried()[0] == "0.5.3"
     assert tried()[-1] == NEWEST_TRIED
 
@@ -62,7 +61,7 @@ def test_tox_has_an_environment_for_every_version_tried(kind: str) -> None:
 
 @pytest.mark.parametrize("version", tried())
 @pytest.mark.parametrize("kind", ["lmdeploy", "contract"])
-def test_a_lock_holds_this_lmdeploy_and_what_the_suite_imports(kind: str, version: str) -> None:
+def test_lock_holds_this_lmdeploy_and_what_the_suite_imports(kind: str, version: str) -> None:
     found = pins(REQUIREMENTS / f"{kind}-{version}.txt")
     assert found["lmdeploy"] == [version]
     assert {"pytest", "pytest-html", "pytest-xprocess", "nvidia-ml-py", "jsonschema", "scipy"} <= found.keys()
@@ -71,7 +70,7 @@ def test_a_lock_holds_this_lmdeploy_and_what_the_suite_imports(kind: str, versio
 
 
 @pytest.mark.parametrize("version", tried())
-def test_a_contract_environment_differs_in_torch_and_in_what_it_leaves_out(version: str) -> None:
+def test_contract_environment_differs_in_torch_and_in_what_it_leaves_out(version: str) -> None:
     full, light = (pins(REQUIREMENTS / f"{kind}-{version}.txt") for kind in ("lmdeploy", "contract"))
     of_torch = {"torch", "sympy", "setuptools"}
     assert {name: one for name, one in light.items() if name not in of_torch and full.get(name) != one} == {}
@@ -92,22 +91,22 @@ def test_every_pin_has_its_reason(file: Path) -> None:
             assert homework or follows, bare
 
 
-def test_a_set_is_resolved_for_a_gpu_and_then_for_its_contract(folder: Path) -> None:
+def test_set_is_resolved_for_a_gpu_and_then_for_its_contract(folder: Path) -> None:
     locks.renew("1.0", folder=folder)
     assert "torch==2.0" in folder.joinpath("lmdeploy-1.0.txt").read_text(encoding="utf-8")
     held = folder.joinpath("contract-1.0.txt").read_text(encoding="utf-8")
     assert held.split() == ["lmdeploy==1.0", "numpy==1.26"]
 
 
-def test_a_copied_set_that_still_pins_the_version_before_is_refused(folder: Path) -> None:
+def test_copied_set_that_still_pins_the_version_before_is_refused(folder: Path) -> None:
     (folder / "lmdeploy-1.1.in").write_text((folder / "lmdeploy-1.0.in").read_text())
-    with pytest.raises(LmdeployError, match=r"lmdeploy-1\.1\.in pins lmdeploy 1\.0"):
+    with pytest.raises(SystemExit, match=r"lmdeploy-1\.1\.in pins lmdeploy==1\.0"):
         locks.renew("1.1", folder=folder)
     assert not (folder / "lmdeploy-1.1.txt").exists()
-    with pytest.raises(LmdeployError, match=r"there is no lmdeploy-1\.2\.in"):
+    with pytest.raises(SystemExit, match="pins no lmdeploy"):
         locks.renew("1.2", folder=folder)
 
 
-def test_a_set_that_contradicts_itself_is_told_with_uvs_words(folder: Path) -> None:
-    with pytest.raises(LmdeployError, match="torch 2 and torch 3"):
+def test_set_that_contradicts_itself_is_told_with_uvs_words(folder: Path) -> None:
+    with pytest.raises(SystemExit, match="torch 2 and torch 3"):
         locks.renew("9.9", folder=folder)

@@ -21,13 +21,12 @@ from fixtures.evidence.events import (
     TestFinished,
     VramExpected,
 )
-from tests.acceptance.ladder.climb import file_stem
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.unit.report import synthetic
 from tests.unit.waiting import ROOT
 
 RECORD: dict[str, Any] = json.loads(
-    (ROOT / "docs" / "records" / f"{file_stem('NVIDIA H100 80GB HBM3')}.json").read_text(encoding="utf-8")
+    (ROOT / "docs" / "records" / "vram-ladder-h100-80gb-hbm3.json").read_text(encoding="utf-8")
 )
 FAILED = {
     "name": "w4a16-int4-0.99-on-4-gib", "share": 0.99, "card_gib": 4, "idle_mib": 76912, "peak_mib": 81001,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fixtures.errors import CheckpointError
-from fixtures.model.artefact.stored import read_all, write_all
 from fixtures.model.artefact.tensors import TensorFiles, as_float, rounded
+from tools.artefact.stored import read_all, write_all
 
 
 def test_bfloat16_is_rounded_to_even_and_read_exactly() -> None:
@@ -17,49 +17,37 @@ def test_bfloat16_is_rounded_to_even_and_read_exactly() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["BF16", "F16", "F32"])
-def test_what_is_written_is_read(dtype: str, tmp_path: Path) -> None:
+def test_tensors_are_read_as_written(dtype: str, tmp_path: Path) -> None:
     values = np.random.default_rng(1).normal(size=(3, 70)).astype(np.float32)
     tensors = {"a": (dtype, rounded(values, dtype)), "b": ("I32", np.arange(4, dtype=np.int32))}
     write_all(tmp_path / "model.safetensors", tensors)
     found = read_all(tmp_path)
     assert all(np.array_equal(found[name][1], tensors[name][1]) for name in tensors)
+    flat = tensors["a"][1].reshape(-1)
     with TensorFiles(tmp_path) as files:
+        files.expect(["a"])
         chunks = list(files.chunks("a", 64))
-        assert [len(chunk) for chunk in chunks] == [64, 64, 64, 18]
-        assert np.array_equal(np.concatenate(chunks), tensors["a"][1].reshape(-1))
+        assert np.array_equal(files.part("a", 100, 30), flat[100:130])
+    assert [len(chunk) for chunk in chunks] == [64, 64, 64, 18]
+    assert np.array_equal(np.concatenate(chunks), flat)
 
 
-def test_an_unknown_dtype_is_named(tmp_path: Path) -> None:
+def test_unknown_dtype_is_refused(tmp_path: Path) -> None:
     write_all(tmp_path / "model.safetensors", {"odd": ("F8_E4M3", np.zeros(3, np.uint8))})
     with pytest.raises(CheckpointError, match="odd has the dtype F8_E4M3"):
         TensorFiles(tmp_path)
 
 
-def test_a_tensor_is_read_into_pieces_of_memory_however_many(tmp_path: Path) -> None:
-    write_all(tmp_path / "model.safetensors", {"a": ("I32", np.arange(6000, dtype=np.int32))})
-    values = np.zeros(5000, np.int32)
-    with TensorFiles(tmp_path) as files:
-        files.expect(["a"])
-        files.fill("a", [values[at : at + 2].data.cast("B") for at in range(0, 5000, 2)], 4 * 1000)
-    assert np.array_equal(values, np.arange(1000, 6000))
-
-
-def test_what_is_read_in_part_is_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_read_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal or a network's disk may give fewer bytes than were asked for."""
     write_all(tmp_path / "model.safetensors", {"a": ("I32", np.arange(100, dtype=np.int32))})
     whole = os.preadv
-
-    def few(file: int, pieces: list[memoryview], start: int) -> int:
-        return whole(file, [pieces[0][:7]], start)
-
-    monkeypatch.setattr("os.preadv", few)
-    values = np.zeros(100, np.int32)
+    monkeypatch.setattr("os.preadv", lambda file, pieces, start: whole(file, [pieces[0][:7]], start))
     with TensorFiles(tmp_path) as files:
-        files.fill("a", [values[:33].data.cast("B"), values[33:].data.cast("B")], 0)
-    assert np.array_equal(values, np.arange(100))
+        assert np.array_equal(files.read("a"), np.arange(100))
 
 
-def test_a_file_that_became_shorter_is_named(tmp_path: Path) -> None:
+def test_file_that_became_shorter_is_refused(tmp_path: Path) -> None:
     write_all(tmp_path / "model.safetensors", {"a": ("I32", np.arange(100, dtype=np.int32))})
     with TensorFiles(tmp_path) as files:
         os.truncate(tmp_path / "model.safetensors", 200)

@@ -1,0 +1,121 @@
+"""A small acceptance suite in a pytest of its own: a test for each claim of the homework, with a made-up deployment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixtures.evidence import Evidence, read
+from fixtures.evidence.events import CheckpointIdentified, ServerLaunched, ServerReady, ServerStopped
+from fixtures.homework import CLAIMS
+from fixtures.judge.verdict import REAL_GEOMETRY, Verdict, judge
+from fixtures.run.options import ENVIRONMENT_PREFIX
+from tests.unit.pytest_processes import PytestProcess, run, start
+from tests.unit.waiting import ROOT
+
+CONFTEST = """
+import pytest
+from tests.unit.pytest_processes import PLUGINS
+from tests.unit.small_suite import deploy
+
+pytest_plugins = PLUGINS
+
+@pytest.fixture(scope="session")
+def deployment(evidence):
+    deploy(evidence)
+"""
+INI = """
+[pytest]
+addopts = -m "not gpu" -p no:cacheprovider
+"""
+HEAD = """
+import os, signal, sys, time
+import pytest
+from fixtures.run.claims import Claim, declared
+"""
+GPU = ("-m", "gpu", "--report-pictures", "off")
+
+
+def deploy(evidence: Evidence) -> None:
+    """Log what the homework's deployment logs, of the real model."""
+    argv = ["lmdeploy", "serve", "api_server", "model", "--model-format", "awq", "--quant-policy", "4"]
+    for event in (
+        CheckpointIdentified("internlm2_5-1_8b-chat", "path", REAL_GEOMETRY, "fingerprint", 1, 1),
+        ServerLaunched(argv, "http://127.0.0.1:1"),
+        ServerReady(1.0, ["internlm2_5-1_8b-chat"]),
+        ServerStopped(0, 1.0),
+    ):
+        evidence.append(event)
+
+
+def claim_test(id_: str, body: str = "", claim: str = "") -> str:
+    """Write a test of one claim that measures 1 and then does what `body` says."""
+    return (
+        f"\n@pytest.mark.gpu\n@pytest.mark.claim({claim or f'declared({id_!r})'})\n"
+        f"def test_{id_.replace('.', '_')}(deployment, measure):\n"
+        f'    measure("size", 1, "MiB", at_most=2)\n    {body or "pass"}\n'
+    )
+
+
+def suite(bodies: dict[str, str] | None = None, without: tuple[str, ...] = ()) -> str:
+    """Write a module with a test for every claim; `bodies` says what single tests do, `without` leaves some out."""
+    return HEAD + "".join(claim_test(id_, (bodies or {}).get(id_, "")) for id_ in CLAIMS if id_ not in without)
+
+
+class SmallSuite:
+    """Runs the suite in a process of its own and reads what it left."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / "pytest.ini").write_text(INI, encoding="utf-8")
+        (path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+
+    def run(self, module: str, *arguments: str) -> pytest.RunResult:
+        """Run `pytest -m gpu` on a module."""
+        return run(self._written(module), *GPU, *arguments)
+
+    def start(self, module: str) -> PytestProcess:
+        """Start the same."""
+        return start(self._written(module), *GPU)
+
+    def _written(self, module: str) -> Path:
+        (self.path / "test_homework.py").write_text(module, encoding="utf-8")
+        return self.path
+
+    @property
+    def folder(self) -> Path:
+        """The one folder of evidence."""
+        (found,) = (self.path / "evidence").iterdir()
+        return found
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict from the log."""
+        return judge(read(self.folder))
+
+    @property
+    def page(self) -> str:
+        """The report's HTML."""
+        return (self.folder / "report.html").read_text(encoding="utf-8")
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the reasons, in order."""
+        return [reason.code for reason in self.verdict.reasons]
+
+
+def prepare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the environment of the small suite, and of the workers that it starts."""
+    for name in [name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
+
+
+@pytest.fixture
+def small_suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> SmallSuite:
+    """The small suite, with a deployment in which everything passes."""
+    prepare(monkeypatch)
+    return SmallSuite(pytester.path)

@@ -1,0 +1,125 @@
+"""Pairs alternate, only whole runs count, and the script asks what the suite asked before it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Any
+
+import pytest
+
+from fixtures.evidence import Evidence
+from fixtures.evidence.events import Exchanged
+from tools.overhead import own
+from tools.overhead.__main__ import REQUESTS, SIDES, Ground, Run, figures, run, schedule, usual
+from tools.overhead.__main__ import __name__ as program
+
+BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
+
+
+def made(kind: str, pair: int, side: str, seconds: float, whole: bool = True) -> Run:
+    return Run(kind, pair, side, seconds, int(not whole), 8, whole)
+
+
+RUNS = [
+    made("cold", 1, "script", 60.0),
+    made("cold", 1, "suite", 61.2),
+    made("cached", 1, "script", 25.0),
+    made("cached", 1, "suite", 25.25),
+    made("cached", 2, "suite", 28.0),
+    made("cached", 2, "script", 28.0),
+    made("cached", 3, "script", 20.0),
+    made("cached", 3, "suite", 20.6),
+]
+
+
+def test_every_pair_has_both_sides_and_neither_is_always_first() -> None:
+    slots = schedule(cold=2, cached=3)
+    assert len(slots) == len(set(slots)) == 10
+    assert [kind for kind, _, _ in slots] == ["cold"] * 4 + ["cached"] * 6
+    assert [slots[number][2] for number in range(0, 10, 2)] == ["script", "suite", "script", "suite", "script"]
+    assert all({slots[n][2], slots[n + 1][2]} == set(SIDES) for n in range(0, 10, 2))
+
+
+def test_ratio_is_the_median_of_whole_pairs() -> None:
+    found = figures(RUNS)
+    assert found["ratios_cached"] == [1.01, 1.0, 1.03]
+    assert (found["ratio_cold"], found["ratio_cached"]) == (1.02, 1.01)
+    found = figures([*RUNS[:3], made("cached", 1, "suite", 1.0, whole=False), *RUNS[4:]])
+    assert found["ratios_cached"] == [1.0, 1.03]
+    assert figures(RUNS[:1])["ratio_cold"] is None
+
+
+def ground_of(folder: Path, asked: list[dict[str, Any]], exit_code: int = 0, expected: int = 0) -> Ground:
+    """In place of the suite a program that ends so; its evidence says that this was asked, and one more was refused."""
+    evidence = Evidence(folder / "suite" / "evidence" / "run")
+    for body, status in [*((body, 200) for body in asked), ({"model": "m"}, 400)]:
+        evidence.append(Exchanged("t", "/v1/chat/completions", body, status, {}, 0.1))
+    evidence.close()
+    return Ground(folder, (sys.executable, "-I", "-S", "-c", f"raise SystemExit({exit_code})"), expected, {})
+
+
+@pytest.mark.parametrize(
+    ("asked", "exit_code", "expected", "whole"),
+    [
+        (BODIES, 0, 0, True),
+        (BODIES, 1, 0, False),
+        (BODIES, 1, 1, True),  # random weights, which are refused
+        (BODIES, 0, 1, False),
+        (BODIES[:3], 0, 0, False),
+    ],
+)
+def test_run_is_whole_when_it_asked_and_ended_as_it_should(
+    asked: list[dict[str, Any]], exit_code: int, expected: int, whole: bool, tmp_path: Path
+) -> None:
+    ground = ground_of(tmp_path, asked, exit_code, expected)
+    found = run(ground, "cached", 1, "suite")
+    assert (found.whole, found.requests) == (whole, len(asked))
+    assert [json.loads(line) for line in ground.asked.read_bytes().splitlines()] == asked
+
+
+def test_random_weights_are_written_once(tmp_path: Path) -> None:
+    weights = tmp_path / "made" / "geometry"
+    weights.mkdir(parents=True)
+    ground = replace(ground_of(tmp_path, BODIES), made=weights)
+    for pair in (1, 2):
+        run(ground, "cold", pair, "suite")
+        assert (tmp_path / "suite" / "checkpoints" / "geometry").samefile(weights)
+    assert weights.exists()
+
+
+def test_cached_script_serves_what_the_suite_made_and_asks_what_it_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    quantized = tmp_path / "suite" / "quantized" / "0f" / "internlm2_5-1_8b-chat-w4a16-4bit"
+    quantized.mkdir(parents=True)
+    script = tmp_path / "served.sh"
+    script.write_text(
+        'readlink -f "$WORK/internlm2_5-1_8b-chat-w4a16-4bit" >"$WORK/told"; echo "$REQUESTS" >>"$WORK/told"'
+    )
+    monkeypatch.setattr(sys.modules[program], "SCRIPT", script)
+    ground = replace(ground_of(tmp_path, BODIES), script={"WORK": str(tmp_path / "script")})
+    for asked in (REQUESTS, ground.asked):
+        assert run(ground, "cached", 1, "script").whole
+        assert (tmp_path / "script" / "told").read_text() == f"{quantized}\n{asked}\n"
+        ground.asked.touch()
+
+
+def test_bytecode_is_kept_as_for_a_user() -> None:
+    assert usual({"PYTHONDONTWRITEBYTECODE": "1", "KEPT": "1"}) == {"KEPT": "1"}
+
+
+def test_collection_that_fails_is_no_figure(tmp_path: Path) -> None:
+    with pytest.raises(CalledProcessError):
+        own.collect(tmp_path)
+
+
+def test_sampler_takes_less_than_a_hundredth_of_a_core() -> None:
+    assert 0 < own.sampling(1.0) < 0.01
+
+
+def test_report_is_made_quickly() -> None:
+    assert len(own.report()) > 10_000
