@@ -14,9 +14,11 @@ from typing import Final
 
 import pytest
 
+from fixtures.errors import said
 from fixtures.evidence import read
 from fixtures.evidence.seal import verify
 from fixtures.report.summary import RunSummary, summarize
+from fixtures.texts import Texts
 from tests.rehearsal.conftest import ROOT
 
 RUN_TIMEOUT_S: Final = 600.0
@@ -85,7 +87,7 @@ def test_the_homework_holds_behind_the_distributor(whole: Run) -> None:
 
 def test_every_replica_was_launched_and_did_a_part(whole: Run) -> None:
     assert [(event.role, event.name) for event in whole.summary.replicas] == [
-        ("proxy", "proxy"), ("api_server", "1 of 2"), ("api_server", "2 of 2"),
+        ("proxy", "proxy"), ("api_server", "1/2"), ("api_server", "2/2"),
     ]  # fmt: skip
     figures = {event.name: event.value for event in whole.summary.measurements("replicas.share_the_work")}
     assert all(figures["answers of each replica"])
@@ -107,8 +109,8 @@ def test_a_killed_replica_is_named_and_nothing_is_accepted(work: Path, tmp_path:
     assert run.status == pytest.ExitCode.TESTS_FAILED, run.output[-3000:]
     ended = [reason.detail for reason in run.summary.verdict.reasons if reason.code == "server_ended"]
     assert len(ended) == 1
-    assert ended[0].startswith("2 of 2: was killed by SIGKILL")
-    assert "api_server 2 of 2 at 127.0.0.1:" in run.output
+    assert said(ended[0], Texts("en")).startswith("2/2: was killed by SIGKILL")
+    assert "api_server 2/2 (127.0.0.1:" in run.output
     lost = [exchange.event.error for exchange in run.summary.exchanges if exchange.event.error]
     assert lost
     assert all(error.startswith("ProxyError: ") for error in lost)
