@@ -67,8 +67,9 @@ def pictures(record: Mapping[str, Any], stem: str) -> dict[str, str]:
     drawn = {}
     for checkpoint, run in record.get("runs", {}).items():
         points = [
-            Point(row["name"], *run["details"][row["name"]]["perplexity_ratio"], row["vram_mib"], row["kv_tokens"])
+            Point(row["name"], ratio, lower, upper, row["vram_mib"], row["kv_tokens"])
             for row in run["rows"]
+            for ratio, lower, upper in [run["details"][row["name"]]["perplexity_ratio"]]
         ]
         for language in LANGUAGES if all(point.vram_mib for point in points) else ():
             drawn[f"{stem}-{checkpoint}-{language}.svg"] = str(draw(points, Texts(language)))

@@ -15,7 +15,7 @@ from fixtures.evidence import Evidence
 from fixtures.evidence.events import Exchanged
 from tools.overhead import own
 from tools.overhead.__main__ import REQUESTS, SIDES, Ground, Run, figures, run, schedule, usual
-from tools.overhead.__main__ import __name__ as program
+from tools.overhead import __main__ as program
 
 BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
 
@@ -100,7 +100,7 @@ def test_cached_script_serves_what_the_suite_made_and_asks_what_it_asked(
     script.write_text(
         'readlink -f "$WORK/internlm2_5-1_8b-chat-w4a16-4bit" >"$WORK/told"; echo "$REQUESTS" >>"$WORK/told"'
     )
-    monkeypatch.setattr(sys.modules[program], "SCRIPT", script)
+    monkeypatch.setattr(program, "SCRIPT", script)
     ground = replace(ground_of(tmp_path, BODIES), script={"WORK": str(tmp_path / "script")})
     for asked in (REQUESTS, ground.asked):
         assert run(ground, "cached", 1, "script").whole
