@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-
 from fixtures.evidence import read
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.session.expression import asks_for

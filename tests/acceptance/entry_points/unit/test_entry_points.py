@@ -229,7 +229,7 @@ def test_report_shows_what_was_seen_and_no_other_picture() -> None:
         assert text in shown
     assert shown.count("<img") == 1
     assert "any OpenAI client, such as the homework&#x27;s script" in shown
-    assert [figure.value for figure in key_figures(run, texts)][1].startswith("33.9 GiB")
+    assert [figure.value for figure in key_figures(run, texts)][1].startswith("33.92 GiB")
     assert section(summarize(entries()), texts) is None
 
 
