@@ -13,9 +13,7 @@ def honest(record: Mapping[str, Any], place: Place) -> str:
     versions = record["versions"]
     on = [record["date"][:10], record["hardware"], f"Python {record['python']}"]
     on += [f"{name} {versions[name]}" for name in ("numpy", "lmdeploy")]
-    told = place.say(
-        "artefact.honest", on=place.listed(on), flagged=record["honest_flagged"], n=len(record["honest"])
-    )
+    told = place.say("artefact.honest", on=place.listed(on), flagged=record["honest_flagged"], n=len(record["honest"]))
     rows = (
         [
             row["name"],

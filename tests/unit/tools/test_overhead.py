@@ -13,9 +13,10 @@ import pytest
 
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import Exchanged
+from tests.unit.report import synthetic
+from tools.overhead import __main__ as program
 from tools.overhead import own
 from tools.overhead.__main__ import REQUESTS, SIDES, Ground, Run, figures, run, schedule, usual
-from tools.overhead import __main__ as program
 
 BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
 
@@ -121,5 +122,5 @@ def test_sampler_takes_less_than_a_hundredth_of_a_core() -> None:
     assert 0 < own.sampling(1.0) < 0.01
 
 
-def test_report_is_made_quickly() -> None:
-    assert len(own.report()) > 10_000
+def test_report_is_made_of_a_run(tmp_path: Path) -> None:
+    assert len(own.report(synthetic.write(tmp_path, synthetic.entries()))) > 10_000

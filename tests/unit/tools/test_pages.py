@@ -96,9 +96,7 @@ def test_servers_under_one_load_have_no_picture() -> None:
 )
 def test_environment_without_a_result_says_so(changes: dict[str, Any], words: str) -> None:
     (name, found), *_ = read(RECORDS / "versions.json")["versions"]["0.5.3"]["environments"].items()
-    assert words in versions.installs(
-        {"versions": {"0.5.3": {"environments": {name: {**found, **changes}}}}}, ENGLISH
-    )
+    assert words in versions.installs({"versions": {"0.5.3": {"environments": {name: {**found, **changes}}}}}, ENGLISH)
 
 
 def test_version_without_a_gpu_run_is_listed() -> None:
