@@ -5,9 +5,9 @@ A generated part stands between two comments, of which the first names its maker
     <!-- made by tools.tables.ladder.table from records/vram-ladder-h200.json -->
     <!-- end -->
 
-The maker is a function `(record, place) -> str`. A module of makers may have `pictures(record, stem)`, too: SVG texts by
-the names of files beside the record. The READMEs have the table of options from their declarations. A page is in Chinese
-where its name ends in `.zh-CN.md`, else in English.
+The maker is a function `(record, place) -> str`. A module of makers may have `pictures(record, stem)`, too: SVG texts
+by the names of files beside the record. The READMEs have the table of options from their declarations. A page is in
+Chinese where its name ends in `.zh-CN.md`, else in English.
 """
 
 from __future__ import annotations

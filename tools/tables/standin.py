@@ -16,9 +16,12 @@ TEMPERATURES: Final = (0.0, 0.8)
 def accuracy(record: Mapping[str, Any], place: Place) -> str:
     """Tell right answers by task, by how the model is served, and by temperature."""
     columns = [(served, temperature) for served in SERVED for temperature in TEMPERATURES]
-    found = {(row["task"], row["served"], row["temperature"]): place.of(row["k"], row["n"]) for row in record["rows"]}
+    found = {(row["served"], row["temperature"], row["task"]): place.of(row["k"], row["n"]) for row in record["rows"]}
     head = [place.say("standin.task"), *(f"{SERVED[served]}, T={temperature:g}" for served, temperature in columns)]
-    rows = ([place.say(f"standin.tasks.{task}"), *(found[(task, *column)] for column in columns)] for task in TASKS)
+    rows = (
+        [place.say(f"standin.tasks.{task}"), *(found[served, temperature, task] for served, temperature in columns)]
+        for task in TASKS
+    )
     return f"{place.origin(record)}\n\n{markdown(head, rows)}"
 
 
