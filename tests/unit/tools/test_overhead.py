@@ -16,7 +16,7 @@ from fixtures.evidence.events import Exchanged
 from tests.unit.report import synthetic
 from tools.overhead import __main__ as program
 from tools.overhead import own
-from tools.overhead.__main__ import REQUESTS, SIDES, Ground, Run, figures, run, schedule, usual
+from tools.overhead.__main__ import REQUESTS, SIDES, Ground, Run, figures, run, schedule
 
 BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
 
@@ -107,10 +107,6 @@ def test_cached_script_serves_what_the_suite_made_and_asks_what_it_asked(
         assert run(ground, "cached", 1, "script").whole
         assert (tmp_path / "script" / "told").read_text() == f"{quantized}\n{asked}\n"
         ground.asked.touch()
-
-
-def test_bytecode_is_kept_as_for_a_user() -> None:
-    assert usual({"PYTHONDONTWRITEBYTECODE": "1", "KEPT": "1"}) == {"KEPT": "1"}
 
 
 def test_collection_that_fails_is_no_figure(tmp_path: Path) -> None:

@@ -87,11 +87,6 @@ def test_run_of_which_nothing_is_kept_is_an_error(change: Any, words: str, tmp_p
     assert not (tmp_path / "records").exists()
 
 
-def test_folder_without_events_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"events\.jsonl"):
-        record.main([str(tmp_path), "--out", str(tmp_path / "records")])
-
-
 def test_run_imports_no_tool() -> None:
     sources = [file for folder in ("fixtures", "tests/acceptance") for file in (ROOT / folder).rglob("*.py")]
     run = [file for file in sources if "unit" not in file.parts]
