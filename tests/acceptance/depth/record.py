@@ -58,7 +58,7 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _claims(happened: Happened) -> list[dict[str, Any]]:
-    """List the suite's claims with trials: `k` of `n` were right; `lower` and `upper` bound the rate, 0 to 1, at 95 %."""
+    """List the claims with trials: `k` of `n` were right; `lower` and `upper` bound the rate, 0 to 1, at 95 %."""
     tries = defaultdict(list)
     for one in happened.of(TryJudged):
         tries[one.claim].append(one.right)

@@ -8,17 +8,23 @@ from typing import Any
 
 from fixtures.evidence.events import CheckpointIdentified, Entry, RunStarted
 from fixtures.judge.verdict import Happened
+from tests.acceptance.quality.asking import COMPARED
 from tests.acceptance.quality.result import of_events
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return the checkpoint's run: a row for each server, and `details` with intervals, parts and times."""
+    """Return the checkpoint's run: a row for each server, and `details` with intervals, parts and times.
+
+    :raises ValueError: servers are missing.
+    """
     quality = of_events([entry.event for entry in entries])
     if quality is None:
         return {}
     happened = Happened(tuple(entries))
     checkpoint, started = happened.of(CheckpointIdentified)[-1], happened.of(RunStarted)[0]
     names = [one.name for one in quality.measured]
+    if missing := [served.title for served in COMPARED if served.title not in names]:
+        raise ValueError(f"servers are missing: {', '.join(missing)}")
     run = {
         "command": shlex.join(started.argv),
         "date": entries[0].at,

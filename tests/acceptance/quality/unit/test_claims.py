@@ -142,6 +142,8 @@ def test_record_keeps_other_checkpoints_of_the_same_text() -> None:
     assert [row["name"] for row in run["rows"]] == [BF16.title, W4A16.title, HOMEWORK.title]
     assert (run["judged"], run["rows"][1]["perplexity"]) == (["stories", "dialogues"], 1.7428)
     assert records(entries()) == {}
+    with pytest.raises(ValueError, match=r"servers are missing: W4A16 \+ int4 KV$"):
+        records(entries(GOOD)[:-1])
     head = {"versions": {"lmdeploy": "0.18.0"}, "gpu": "H100", "command": "pytest -m quality"}
     old = {**head, "runs": {"geometry": run, "other": {**run, "text": "another"}}}
     assert list(merged(old, {**head, **found})["runs"]) == ["standin", "geometry"]
