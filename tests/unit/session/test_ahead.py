@@ -22,7 +22,7 @@ COLORSYS = partial(importlib.import_module, "colorsys")
 FIRST_REQUEST = """
 import json, sys, types
 from fixtures.session import ahead
-from fixtures.client.client import client
+from fixtures.ask.endpoint import client
 ahead.import_ahead().join()
 before = set(sys.modules)
 server = types.SimpleNamespace(base_url=sys.argv[1], api_key="any", check_alive=lambda: None)
