@@ -197,11 +197,11 @@ def test_packed_answer_is_unpacked(client: Client) -> None:
 
 @pytest.mark.parametrize("ask", ["ask", "stream"])
 def test_fault_that_the_check_finds_fails_whoever_asked(ask: str, base_url: str, evidence: Evidence) -> None:
-    with closing(
-        Client(Server(base_url), 2.0, evidence.append, check=lambda _: message("envelope.no_usage"))
-    ) as client:
-        with pytest.raises(ClaimFailed, match="no usage"):
-            getattr(client, ask)(say(ask))
+    with (
+        closing(Client(Server(base_url), 2.0, evidence.append, check=lambda _: message("envelope.no_usage"))) as client,
+        pytest.raises(ClaimFailed, match="no usage"),
+    ):
+        getattr(client, ask)(say(ask))
     assert len(exchanges(evidence)) == 1
 
 
