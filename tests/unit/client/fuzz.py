@@ -122,4 +122,4 @@ def tried(examples: int) -> Any:
 
 if __name__ == "__main__":
     tried(int(sys.argv[1]))()
-    print(f"{sys.argv[1]} bodies")
+    sys.stdout.write(f"{sys.argv[1]} bodies\n")

@@ -26,7 +26,6 @@ from fixtures.judge.final_answer import final_fault, named, naming_fault, recall
 from fixtures.texts import Message
 from tests.unit.answers import NOW, answer, fault_id, tool_call
 
-
 CALL = tool_call("add", 3, 5)
 
 
