@@ -58,6 +58,9 @@ class Chat(BaseHTTPRequestHandler):
     """GET lists the model, POST misbehaves as told."""
 
     def do_GET(self) -> None:
+        if "/moved" in self.path:
+            self._redirect()
+            return
         if "/guarded" in self.path and self.headers["Authorization"] != "Bearer right-key":
             self._send(401, json.dumps({"message": "no such key"}))
             return
@@ -83,10 +86,7 @@ class Chat(BaseHTTPRequestHandler):
             encoding, made = PACKED[wish]
             self._send_bytes(made(), encoding)
         elif wish == "redirect":
-            self.send_response(302)
-            self.send_header("Location", "http://elsewhere.example/")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._redirect()
         elif wish == "no choices":
             self._send(200, json.dumps(COMPLETION | {"choices": []}))
         elif wish == "echo":
@@ -119,6 +119,12 @@ class Chat(BaseHTTPRequestHandler):
             while True:
                 self.wfile.write(f"data: {json.dumps(CHUNKS[0])}\n\n".encode() if streamed else b" ")
                 time.sleep(0.05)
+
+    def _redirect(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", "http://elsewhere.example/")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _send_bytes(self, body: bytes, encoding: str) -> None:
         self.send_response(200)
