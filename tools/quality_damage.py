@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from tests.acceptance.quality.configurations import BF16
 from torch import Tensor, nn
 
 from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache
 from fixtures.standin.checkpoint import STANDIN
-from tests.acceptance.quality.configurations import BF16
 from tests.acceptance.quality.events import QualityMeasured
 from tests.acceptance.quality.limits import HIGHEST_RATIO, LEAST_AGREEMENT, PROMPTS
 from tests.acceptance.quality.passages import Prompt, Tokens, passages, prompts, tokens
-from tests.acceptance.quality.plugin import Questions, event_of
 from tests.acceptance.quality.result import Quality
 from tools.records import RECORDS, head_now, write
 
@@ -127,10 +126,10 @@ def measure(folder: Path) -> dict[str, Any]:
     questions = Questions(texts, asked)
     plain = load(STANDIN, model_format="hf", kv_bits=0, trust_remote_code=True).model
     quantized = load(folder, model_format="awq", kv_bits=0, trust_remote_code=True).model
-    first = answers(BF16.name, plain, 0, questions)
+    first = answers(BF16.title, plain, 0, questions)
     rows, known = [], {}
     for name, model, bits in variants(plain, quantized):
-        found = Quality(event_of(questions, 1), (first, answers(name, model, bits, questions)))
+        found = Quality(questions.event(1), (first, answers(name, model, bits, questions)))
         known = {part: round(found.knowledge(part), 4) for part in found.parts}
         ratio, agreement = found.ratio(name), found.agreement(name)
         accepted = ratio.value <= HIGHEST_RATIO and agreement.interval.upper >= LEAST_AGREEMENT

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from fixtures.evidence import read
 from fixtures.report.summary import RunSummary, summarize
@@ -60,6 +59,8 @@ class Server:
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Status code and JSON body of the answer."""
+        import requests  # only where these tests run
+
         answer = requests.post(self.url + path, json=body, timeout=REQUEST_TIMEOUT_S)
         return answer.status_code, answer.json()
 
@@ -168,6 +169,8 @@ def serve(model: Path, log: Path, cache: Path, *arguments: str) -> Iterator[Serv
 
 def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     """Until `/health` answers; fails with the log when the server exits or takes too long."""
+    import requests  # only where these tests run
+
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()[-3000:]

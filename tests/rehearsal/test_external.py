@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.evidence.events import ClaimsSelected
-from fixtures.evidence.seal import verify
 from fixtures.judge.verdict import judge_claim
+from fixtures.report.verification import verify
 from fixtures.run.claims import declared
 from tests.rehearsal.conftest import Run, Server, run_suite, serve
 

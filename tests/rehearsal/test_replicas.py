@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from tests.rehearsal.conftest import REHEARSED, Run, run_suite
 
 KILL: Final = """
@@ -54,7 +54,7 @@ def test_homework_passes_behind_the_distributor(whole: Run) -> None:
 
 def test_every_replica_was_launched_and_did_a_part(whole: Run) -> None:
     assert [(event.role, event.name) for event in whole.summary.replicas] == [
-        ("proxy", "proxy"), ("api_server", "1 of 2"), ("api_server", "2 of 2"),
+        ("proxy", "proxy"), ("api_server", "1/2"), ("api_server", "2/2"),
     ]  # fmt: skip
     (answers,) = whole.summary.measurements("replicas.share_the_work")
     assert all(answers.value)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.evidence.seal import verify
+from fixtures.report.verification import verify
 from tests.rehearsal.conftest import REHEARSED, Run, run_suite
 from tests.unit.leaks import leaks
 

@@ -38,24 +38,20 @@ LATE = ("fixtures.report.page", "fixtures.report.console", "fixtures.report.post
 TIMEOUT = 60.0
 """Seconds for any of these runs on a busy machine."""
 
-OUTPUT, ERRORS = "stdout", "stderr"
-"""Files in the folder of the run."""
-
 
 class PytestProcess:
     """A pytest that runs; as much of `subprocess.Popen` as is needed of it."""
 
     def __init__(self, process: ForkServerProcess, folder: Path) -> None:
-        assert process.pid is not None
-        self.pid = process.pid
         self._process = process
         self._folder = folder
 
     def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
 
     def wait(self, timeout: float = TIMEOUT) -> int:
-        """Its exit code; minus the number of the signal that killed it."""
+        """Return its exit code; minus the number of the signal that killed it."""
         self._process.join(timeout)
         code = self._process.exitcode
         if code is None:
@@ -65,23 +61,23 @@ class PytestProcess:
         return code
 
     def kill(self) -> None:
-        """However far it is; nothing where it has ended."""
+        """End it, however far it is; nothing happens where it has ended."""
         self._process.kill()
         self._process.join()
 
     @property
     def output(self) -> str:
-        return (self._folder / OUTPUT).read_text(encoding="utf-8", errors="replace")
+        return (self._folder / "stdout").read_text(encoding="utf-8", errors="replace")
 
     @property
     def errors(self) -> str:
-        return (self._folder / ERRORS).read_text(encoding="utf-8", errors="replace")
+        return (self._folder / "stderr").read_text(encoding="utf-8", errors="replace")
 
 
 def start(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> PytestProcess:
-    """`python -m pytest ARGUMENTS` in the folder.
+    """Start `python -m pytest ARGUMENTS` in the folder. Only named plugins are loaded.
 
-    :param environment: the whole of it; None for this process's own. Only named plugins are loaded, either way.
+    :param environment: the whole of it; None for this process's own.
     """
     given = dict(os.environ if environment is None else environment)
     process = _context().Process(target=_run, args=(str(folder), arguments, given))
@@ -93,15 +89,14 @@ def start(folder: Path, *arguments: str, environment: Mapping[str, str] | None =
 
 
 def run(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> pytest.RunResult:
-    """The same to its end."""
+    """Run the same to its end."""
     began = time.monotonic()
     process = start(folder, *arguments, environment=environment)
     try:
         code = process.wait()
     finally:
         process.kill()
-    lines = process.output.splitlines(), process.errors.splitlines()
-    return pytest.RunResult(code, *lines, time.monotonic() - began)
+    return pytest.RunResult(code, process.output.splitlines(), process.errors.splitlines(), time.monotonic() - began)
 
 
 @functools.cache
@@ -121,7 +116,7 @@ def _run(folder: str, arguments: Sequence[str], environment: dict[str, str]) -> 
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    for name, descriptor in ((OUTPUT, 1), (ERRORS, 2)):
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), descriptor)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, folder)

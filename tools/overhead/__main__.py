@@ -31,14 +31,13 @@ from fixtures.model.chat_template import TEMPLATE
 from fixtures.model.checkpoint import identify, provide
 from fixtures.model.quantization import arguments_for
 from fixtures.process.port import free_port
-from fixtures.run.options import OPTIONS
-from fixtures.run.settings import resolve
+from fixtures.run.options import options_of
+from fixtures.run.settings import Settings, resolve
 from tools.records import RECORDS, ROOT, gpu_slug, head_now, write
-from tools.standin.calibration import OWN_TEXTS
 
 SCRIPT: Final = Path(__file__).with_name("bare.sh")
 REQUESTS: Final = SCRIPT.with_name("requests.jsonl")
-CHECKPOINT: Final = next(option.default for option in OPTIONS if option.name == "checkpoint")
+CHECKPOINT: Final = next(option.default for option in options_of(Settings) if option.name == "checkpoint")
 
 BAR: Final = 1.03
 """Of the suite's seconds over the script's: it may cost 3 % more."""
@@ -178,7 +177,7 @@ def prepared(given: argparse.Namespace, folder: Path) -> Ground:
     arguments, own = arguments_for(checkpoint, settings), folder / "suite"
     data = folder / "data"
     data.mkdir()
-    choose("local", table.calib_dataset, OWN_TEXTS).write(data)
+    choose("local", table.calib_dataset).write(data)
     suite = (
         *(sys.executable, "-m", "pytest", "tests", "-m", "gpu", f"--checkpoint={given.checkpoint}"),
         *("--calibration=local", f"--work-dir={own}", f"--evidence-dir={own / 'evidence'}"),

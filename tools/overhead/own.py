@@ -20,12 +20,12 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
-from fixtures.report.catalogue import LANGUAGES, Texts
 
 from fixtures.evidence import Evidence, read
 from fixtures.gpu.sampler import Sampler
 from fixtures.report.page import standalone
 from fixtures.report.summary import summarize
+from fixtures.texts import LANGUAGES, Texts
 from tools.overhead.__main__ import usual
 from tools.records import RECORDS, ROOT, head_now, processor_seconds, write
 

@@ -14,12 +14,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from fixtures.judge.conversation import Expected, converse, judge
-
+from fixtures.ask.conversation import converse
 from fixtures.client.client import Client
 from fixtures.client.tools import TOOLS
 from fixtures.errors import AcceptanceError
 from fixtures.homework import Sampling
+from fixtures.judge.tool_calls import Expected, conversation_fault
 from fixtures.server.external_server import ExternalServer
 from tools.records import RECORDS, head_now, read, write
 from tools.standin.problemset import TASKS, Problem, problem_set
@@ -35,9 +35,10 @@ def fault(client: Client, sampling: Sampling, problem: Problem) -> str:
     tools = [tool for tool in TOOLS if tool["function"]["name"] in problem.offered]
     expected = Expected(tuple((call.name, call.a, call.b) for call in problem.calls), problem.result)
     try:
-        return judge(converse(client, problem.question, sampling, "tool", tools), expected)
+        found = conversation_fault(converse(client, problem.question, sampling, "tool", tools), expected)
     except AcceptanceError as error:
         return str(error)
+    return str(found) if found else ""
 
 
 def updated(rows: Sequence[dict[str, Any]], fresh: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

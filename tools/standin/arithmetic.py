@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from fixtures.ask.operands import is_held_out, sample_operand, sample_similar
-
+from fixtures.ask.held_out import is_held_out
 from tools.standin.dialogue import BOTH_LANGUAGES, Call, Language, Role, Turn
+from tools.standin.operands import sample_operand, sample_similar
 from tools.standin.problems import FORMS, WORDS, Form, sample_cast
 from tools.standin.texts import PROBLEMS
 

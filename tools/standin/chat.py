@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from fixtures.ask.memory_facts import Fact
-
-from fixtures.ask import filler, memory_facts
+from fixtures.ask import filler
 from fixtures.ask.held_out import HELD_OUT_NAMES
+from tools.standin import memory_facts
 from tools.standin.dialogue import Language, Turn
 from tools.standin.manners import Manner, random_word
+from tools.standin.memory_facts import Fact
 from tools.standin.texts import SMALLTALK, STORIES
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
-from fixtures.ask.operands import held_out_numbers
-
+from fixtures.ask.held_out import held_out_numbers
 from tools.standin.dialogue import Call, Language
 from tools.standin.dialogues import EVALUATION_SEED
 from tools.standin.problems import FORMS, WORDS, Form, sample_cast

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fixtures.report.catalogue import LANGUAGES, Texts
-
+from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.performance.picture import draw
 from tools.tables import markdown
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fixtures.evidence.events import Event
+from fixtures.evidence.events import Event, Json
 
 
 @dataclass(frozen=True)
-class DoorTried(Event):
-    """The deployment as it was met through another door than the API: a terminal, a browser, a script, a tunnel.
+class EntryPointTried(Event):
+    """The deployment as it was met otherwise than through its API: in a terminal, a browser, a script, a tunnel.
 
-    `command` is what a person types; `transcript` what was seen then; `note` what else must be known of it. `picture`
-    is a JPEG in base32, or empty; `vram_mib` None where memory was not measured."""
+    `command` is what a person types; `transcript` what was seen then; `note` what else must be known of it, a message.
+    `picture` is a JPEG in base32, or empty; `vram_mib` None where memory was not measured."""
 
     claim: str
     command: str
     transcript: str
     seconds: float
-    note: str = ""
+    note: Json = ""
     vram_mib: int | None = None
     picture: str = ""

@@ -1,101 +1,89 @@
-"""The other doors: what a person types or opens, what was seen then, and a picture where there is one."""
+"""The report's part on other entry points: what a person types or opens, what was seen then, with a picture if any."""
 
 from __future__ import annotations
 
 import base64
 from typing import Final
 
+from fixtures.errors import said
 from fixtures.judge.verdict import ClaimVerdict, judge_claim
 from fixtures.report.figures import gib
+from fixtures.report.key_figures import Figure
 from fixtures.report.markup import Html, brief, cap, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
 from fixtures.run.claims import of_suite, title
 from fixtures.texts import Texts
-from tests.acceptance.entry_points.events import DoorTried
+from tests.acceptance.entry_points.events import EntryPointTried
 
 SHOWN: Final = 3_000
 """Characters of what was seen; the whole of it is in events.jsonl."""
-INSTEAD: Final = {"doors.api_client": "doors.instead_of_api_client", "doors.gradio": "doors.instead_of_gradio"}
-"""Texts about the doors that later versions of lmdeploy dropped: since when, and what takes their place."""
 JPEG: Final = b"\xff\xd8\xff"
 """How the file begins: nothing else is shown as a picture."""
 
 
 def section(run: RunSummary, texts: Texts) -> Html | None:
-    """The section; None where no door was tried."""
-    doors = run.all(DoorTried)
-    if not doors:
+    """Make the section; None where no entry point was tried."""
+    tried = run.all(EntryPointTried)
+    if not tried:
         return None
+    rehearsal = run.started is not None and run.started.rehearsal
+    seen = {event.claim for event in tried}
+    judged = (judge_claim(run.happened, claim, rehearsal) for claim in of_suite("entry_points") if claim.id not in seen)
     return tag(
         "section",
-        tag("h2", texts.say("doors"), stamps(run, texts)),
-        tag("p", texts.say("doors.how"), class_="note"),
-        *(_door(door, texts) for door in doors),
-        *(_shut(verdict, texts) for verdict in _not_tried(run, {door.claim for door in doors})),
-        id="doors",
+        tag("h2", texts.say("entry_points"), stamps(run, texts)),
+        tag("p", texts.say("entry_points.how"), class_="note"),
+        *(_tried(event, texts) for event in tried),
+        *(_not_tried(verdict, texts) for verdict in judged if verdict.cause),
+        id="entry_points",
     )
 
 
-def _not_tried(run: RunSummary, tried: set[str]) -> list[ClaimVerdict]:
-    """Doors whose tests ran into something before they saw anything: with the cause."""
-    rehearsal = run.started is not None and run.started.rehearsal
-    judged = (
-        judge_claim(run.happened, claim, rehearsal) for claim in of_suite("entry_points") if claim.id not in tried
-    )
-    return [verdict for verdict in judged if verdict.cause]
-
-
-def _shut(verdict: ClaimVerdict, texts: Texts) -> Html:
-    """A door that was not opened: what replaces it where the version dropped it, else the cause."""
-    claim = verdict.claim.id
-    replaced = INSTEAD.get(claim) if verdict.state == "not_offered" else None
+def _tried(event: EntryPointTried, texts: Texts) -> Html:
+    memory = f"{event.vram_mib:,} MiB" if event.vram_mib is not None else ""
+    aside = " · ".join(filter(None, (f"{event.seconds:g} s", memory, brief(texts.tell(event.note)))))
     return tag(
         "div",
-        tag(
-            "p",
-            title(claim, texts),
-            " ",
-            tag("span", texts.say(f"state.{verdict.state}"), class_=f"state {verdict.state}"),
-            class_="command-title",
-        ),
+        tag("p", title(event.claim, texts), " ", tag("span", aside, class_="aside"), class_="command-title"),
+        tag("pre", brief(event.command)),
+        tag("pre", cap(event.transcript, SHOWN, texts.say("cut"))),
+        _picture(event, texts),
+        class_="command",
+    )
+
+
+def _not_tried(verdict: ClaimVerdict, texts: Texts) -> Html:
+    """Show one whose test ran into something before it saw anything: the cause, or what replaces it in the version."""
+    state = tag("span", texts.say(f"state.{verdict.state}"), class_=f"state {verdict.state}")
+    replaced = f"{verdict.claim.id}.instead"
+    return tag(
+        "div",
+        tag("p", title(verdict.claim.id, texts), " ", state, class_="command-title"),
         tag("p", texts.say(replaced), class_="note")
-        if replaced
-        else tag("pre", cap(texts.tell(verdict.cause), SHOWN, texts.say("cut"))),
+        if verdict.state == "not_offered" and texts.has(replaced)
+        else tag("pre", cap(said(verdict.cause, texts), SHOWN, texts.say("cut"))),
         class_="command",
     )
 
 
-def _door(door: DoorTried, texts: Texts) -> Html:
-    memory = f"{door.vram_mib:,} MiB" if door.vram_mib is not None else ""
-    aside = " · ".join(filter(None, (f"{door.seconds:g} s", memory, texts.tell(brief(door.note)))))
-    return tag(
-        "div",
-        tag("p", title(door.claim, texts), " ", tag("span", aside, class_="aside"), class_="command-title"),
-        tag("pre", brief(door.command)),
-        tag("pre", cap(door.transcript, SHOWN, texts.say("cut"))),
-        _picture(door, texts),
-        class_="command",
-    )
-
-
-def _picture(door: DoorTried, texts: Texts) -> Html | None:
+def _picture(event: EntryPointTried, texts: Texts) -> Html | None:
     try:
-        jpeg = base64.b32decode(door.picture)
+        jpeg = base64.b32decode(event.picture)
     except ValueError:
         return None
     if not jpeg.startswith(JPEG):
         return None
     shown = base64.b64encode(jpeg).decode("ascii")
-    return tag("img", src=f"data:image/jpeg;base64,{shown}", alt=title(door.claim, texts))
+    return tag("img", src=f"data:image/jpeg;base64,{shown}", alt=title(event.claim, texts))
 
 
-def key_figures(run: RunSummary, texts: Texts) -> list[tuple[str, ...]]:
-    """How many doors there are, and what the terminal chats took."""
+def key_figures(run: RunSummary, texts: Texts) -> list[Figure]:
+    """How many entry points there are, and what the terminal chats took."""
     there = [claim for claim in run.verdict.claims if claim.state not in ("not_offered", "needs_gpu")]
     lacking = texts.say("lacking", n=run.verdict.lacking) if run.verdict.lacking else ""
-    figures = [(texts.say("doors.opened"), f"{run.verdict.passed} / {len(there)}", lacking)]
-    taken = [door.vram_mib for door in run.all(DoorTried) if door.vram_mib is not None]
+    figures = [Figure(texts.say("entry_points.opened"), f"{run.verdict.passed} / {len(there)}", lacking)]
+    taken = [event.vram_mib for event in run.all(EntryPointTried) if event.vram_mib is not None]
     if taken:
-        figures.append((texts.say("doors.vram"), ", ".join(gib(mib) for mib in taken)))
+        figures.append(Figure(texts.say("entry_points.vram"), ", ".join(gib(mib) for mib in taken)))
     return figures

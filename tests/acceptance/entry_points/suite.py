@@ -10,5 +10,5 @@ SUITE: Final = Suite(
     "entry_points",
     "entry_points: terminal chat, web page, client script, tunnel; off unless -m names it",
     may_lack=True,
-    proof="DoorTried",
+    proof="EntryPointTried",
 )

@@ -16,14 +16,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fixtures.errors import ServerError
 from fixtures.lmdeploy.commands import Command
 from fixtures.process.guard import descendants, send_signal
+from fixtures.run.measurement import not_measured
 
 if TYPE_CHECKING:
-    from pexpect.fdpexpect import fdspawn  # only `-m doors` needs it
+    from pexpect.fdpexpect import fdspawn  # only this suite needs it
 
 PROMPT: Final = "double enter to end input >>> "
 """What the program waits with. Source: `lmdeploy/cli/chat.py`, and the homework's section 3.1.2."""
@@ -52,10 +53,10 @@ _ASSISTANT: Final = "<|im_start|>assistant\n"
 """Up to 0.9 the terminal also shows the prompt as the model sees it."""
 
 
-def why_not() -> str:
-    """Why no terminal can be driven from this environment, or an empty string."""
-    missing = importlib.util.find_spec("pexpect") is None
-    return "not measured: pexpect is not installed; pip install -r requirements/doors.txt" if missing else ""
+def require_terminal() -> None:
+    """Skip the test where no terminal can be driven from this environment."""
+    if importlib.util.find_spec("pexpect") is None:
+        not_measured("no_pexpect")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Terminal:
     shown: str
 
     def ask(self, question: str, timeout: float) -> str:
-        """Type a question and two times Enter; the answer, when the next prompt is there.
+        """Type a question and two times Enter; return the answer, when the next prompt is there.
 
         :raises ServerError: no next prompt in time, or the program ended.
         """
@@ -78,7 +79,7 @@ class Terminal:
         return answer_of(self.child.before or "", question)
 
     def leave(self) -> int:
-        """Type `exit` and two times Enter; the program's exit code (128 + n for signal n).
+        """Type `exit` and two times Enter; return the program's exit code (128 + n for signal n).
 
         :raises ServerError: it goes on.
         """
@@ -89,13 +90,13 @@ class Terminal:
         try:
             self.child.expect(pexpect.EOF, timeout=EXIT_TIMEOUT)
         except pexpect.TIMEOUT:
-            raise _failure(self.child, f"the program goes on {EXIT_TIMEOUT:g} s after `exit`", self.shown) from None
+            raise _failure(self.child, self.shown, "terminal_goes_on", seconds=EXIT_TIMEOUT) from None
         code = self.process.wait()
         return 128 - code if code < 0 else code
 
 
 def answer_of(seen: str, question: str) -> str:
-    """The answer among what a terminal showed: without the question's echo and the terminal's steering."""
+    """Find the answer among what a terminal showed: without the question's echo and the terminal's steering."""
     text = _STEERING.sub("", seen).replace("\r", "")
     for end in (question, _ASSISTANT):
         text = text.rpartition(end)[2]
@@ -104,7 +105,7 @@ def answer_of(seen: str, question: str) -> str:
 
 @contextmanager
 def terminal(command: Command, start_timeout: float) -> Iterator[Terminal]:
-    """The program in a terminal of its own, at its first prompt; nothing of it is left afterwards.
+    """Run the program in a terminal of its own, at its first prompt; nothing of it is left afterwards.
 
     It is its terminal's session leader: should pytest be killed, the terminal closes and the kernel hangs it up.
 
@@ -153,15 +154,11 @@ def _expect_prompt(child: fdspawn, timeout: float, shown: str) -> None:
     try:
         child.expect_exact(PROMPT, timeout=timeout)
     except pexpect.TIMEOUT:
-        raise _failure(child, f"there is no prompt `{PROMPT.strip()}` after {timeout:g} s", shown) from None
+        raise _failure(child, shown, "terminal_no_prompt", prompt=PROMPT.strip(), seconds=timeout) from None
     except pexpect.EOF:
-        raise _failure(child, "the program ended before it prompted", shown) from None
+        raise _failure(child, shown, "terminal_ended") from None
 
 
-def _failure(child: fdspawn, what: str, shown: str) -> ServerError:
-    return ServerError(
-        what,
-        where=shown,
-        remedy="type the command in a terminal: it shows the same lines",
-        detail=_STEERING.sub("", child.before or "").replace("\r", "").strip()[-4000:],
-    )
+def _failure(child: fdspawn, shown: str, error: str, **fields: Any) -> ServerError:
+    seen = _STEERING.sub("", child.before or "").replace("\r", "").strip()
+    return ServerError(error, where=shown, detail=seen[-4000:], **fields)

@@ -18,6 +18,7 @@ from typing import Final
 from fixtures.errors import ServerError
 from fixtures.process.command import running
 from fixtures.process.port import bind_error, free_port
+from fixtures.run.measurement import not_measured
 
 HOST: Final = "127.0.0.1"
 LEARNERS: Final = "ssh -CNg -L {port}:127.0.0.1:{port} root@ssh.intern-ai.org.cn -p 38964"
@@ -30,15 +31,14 @@ SEPARATION: Final = Path("/run/sshd")
 """Where sshd, started by root, locks its unprivileged half in; Debian makes it at boot, which containers lack."""
 
 
-def why_not() -> str:
-    """Why the tunnel cannot be tried on this machine, or an empty string."""
+def require_ssh() -> None:
+    """Skip the test where the tunnel cannot be tried on this machine."""
     missing = [name for name in ("ssh", "ssh-keygen") if shutil.which(name) is None]
     missing += [] if _sshd() else ["sshd"]
     if missing:
-        return f"not measured: {', '.join(missing)} not found; apt install openssh-server"
+        not_measured("no_ssh", programs=missing)
     if os.geteuid() == 0 and not SEPARATION.is_dir():
-        return f"not measured: sshd wants {SEPARATION}; mkdir -p {SEPARATION}"
-    return ""
+        not_measured("no_separation", folder=str(SEPARATION))
 
 
 def _sshd() -> str | None:
@@ -47,7 +47,7 @@ def _sshd() -> str | None:
 
 @contextmanager
 def tunnel(to_port: int) -> Iterator[int]:
-    """A local port that leads, through ssh, to a port of the "remote" machine. Both ends stop with the block.
+    """Open a local port that leads, through ssh, to a port of the "remote" machine. Both ends stop with the block.
 
     :raises ServerError: sshd or ssh did not start; with its log.
     """
@@ -88,9 +88,6 @@ def _listening(argv: Sequence[str], port: int, log: Path) -> AbstractContextMana
         timeout=START_TIMEOUT,
         grace=GRACE,
         not_ready=lambda how, end: ServerError(
-            f"{Path(argv[0]).name} does not listen: {how}",
-            where=f"{HOST}:{port}",
-            remedy="read its last lines; the tunnel is tried with an sshd of the suite's own",
-            detail=end,
+            "tunnel_not_ready", where=f"{HOST}:{port}", detail=end, program=Path(argv[0]).name, how=how
         ),
     )

@@ -6,31 +6,31 @@ is what a person has afterwards: the cause in the verdict, a report, and a GPU a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psutil
 
-from fixtures.errors import AcceptanceError
+from fixtures.errors import AcceptanceError, said
 from fixtures.evidence import EVENTS_FILE, read
-from fixtures.evidence.events import Entry, EnvironmentRecorded, ServerLaunched, ServerReady, TestFinished
+from fixtures.evidence.events import Entry, ServerLaunched, ServerReady, TestFinished
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.probe import Probe
 from fixtures.gpu.sampler import Release, wait_released
-from fixtures.judge.verdict import judge
+from fixtures.judge.verdict import Reason, Verdict, judge
 from fixtures.process.port import listener
-from fixtures.report.reasons import told
+from fixtures.process.tree import kill, marked
 from fixtures.run.settings import Settings
 from fixtures.texts import Texts
 
@@ -53,11 +53,12 @@ working buffers, about 180 MiB for the stand-in, less than 50 find room."""
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to break a run. `layer` and `words` are what the catalogue of all faults has too.
+    """One way to break a run.
 
-    :param words: must appear in the verdict's reasons.
-    :param strike: `kill the server` and `kill pytest` (SIGKILL), `interrupt pytest` (SIGINT) or nothing.
-    :param moment: `in a request`, `in the start` or nothing.
+    :param code: of the reason that the verdict must give; any, where empty.
+    :param words: must appear in that reason, whatever the language.
+    :param strike: `kill_server` and `kill_pytest` (SIGKILL), `interrupt_pytest` (SIGINT) or nothing.
+    :param moment: `request`, `start` or nothing.
     :param arguments: of the struck run.
     :param short_of_memory: another process leaves it :data:`LEFT_FREE_MIB`.
     :param within_s: from the strike, or from the launch of a server that fails by itself, to the end of pytest and of
@@ -65,32 +66,32 @@ class Fault:
     """
 
     id: str
-    layer: str
-    words: str
     within_s: float
+    code: str = ""
+    words: str = ""
     strike: str = ""
     moment: str = ""
     arguments: tuple[str, ...] = ()
     short_of_memory: bool = False
 
+    def explains(self, reason: Reason) -> bool:
+        """Whether a reason of the verdict is that of this fault."""
+        told = said(reason.detail, Texts("en"))
+        return self.code in ("", reason.code) and self.words in told
+
 
 FAULTS: Final = (
+    Fault("server-killed-in-a-request", 20, words="SIGKILL", strike="kill_server", moment="request"),
+    # The guard gives the server its 30 s to stop.
+    Fault("pytest-killed-in-a-request", 45, code="killed", strike="kill_pytest", moment="request"),
     Fault(
-        "server-killed-in-a-request", "server", "was killed by SIGKILL",
-        within_s=20, strike="kill the server", moment="in a request",
+        "interrupted-in-the-start", 45,
+        code="interrupted", words="KeyboardInterrupt", strike="interrupt_pytest", moment="start",
     ),
     Fault(
-        "pytest-killed-in-a-request", "host", "the run was killed",
-        within_s=45, strike="kill pytest", moment="in a request",  # the guard gives the server its 30 s to stop
-    ),
-    Fault(
-        "interrupted-in-the-start", "host", "the run was interrupted: KeyboardInterrupt",
-        within_s=45, strike="interrupt pytest", moment="in the start",
-    ),
-    Fault(
-        "out-of-memory-at-the-start", "VRAM", "out of memory",
+        "out-of-memory-at-the-start", 110, words="out of memory", short_of_memory=True,
         # A start takes 20 s; one that hangs without memory is given up after 60, and 30 to stop it.
-        within_s=110, arguments=("--cache-max-entry-count", "0.99", "--start-timeout", "60"), short_of_memory=True,
+        arguments=("--cache-max-entry-count", "0.99", "--start-timeout", "60"),
     ),
 )  # fmt: skip
 
@@ -100,22 +101,20 @@ class Suffered:
     """What a fault left, with memory in MiB (None without a GPU) and times in seconds.
 
     :param seconds: from the strike to the end of pytest and of every process of the run.
-    :param outcome, reasons: the verdict's, in English.
     :param evidence: folder of the struck run.
     :param report: its page; empty where there is none.
-    :param left: processes that had to be killed afterwards.
+    :param left: pids of processes that had to be killed afterwards.
     :param peak_mib: at the strike, or highest while the server started.
     """
 
     fault: Fault
     exit_code: int
     seconds: float
-    outcome: str
-    reasons: list[str]
+    verdict: Verdict
     evidence: Path
     report: str
     console: str
-    left: list[str]
+    left: list[int]
     idle_mib: float | None
     peak_mib: float | None
     release: Release | None
@@ -125,25 +124,18 @@ class Suffered:
         """Whether pytest ended by itself."""
         return self.exit_code >= 0
 
-    @property
-    def said(self) -> list[str]:
-        """The reasons that hold the fault's words."""
-        return [reason for reason in self.reasons if self.fault.words in reason]
-
     def row(self) -> dict[str, Any]:
         """The fault as a row of the record."""
-        release = self.release
+        release, explained = self.release, any(map(self.fault.explains, self.verdict.reasons))
         return {
             "id": self.fault.id,
-            "layer": self.fault.layer,
             "strike": self.fault.strike,
             "moment": self.fault.moment,
-            "words": self.fault.words,
-            "said": self.said,
-            "caught": bool(self.said and self.report),
+            "reasons": [asdict(reason) for reason in self.verdict.reasons],
+            "caught": bool(explained and self.report),
             "exit_code": self.exit_code,
             "seconds": self.seconds,
-            "outcome": self.outcome,
+            "outcome": self.verdict.outcome,
             "left": self.left,
             "idle_mib": self.idle_mib,
             "peak_mib": self.peak_mib,
@@ -167,105 +159,75 @@ def suffer(place: Place, fault: Fault) -> Suffered:
 
     :raises AcceptanceError: the run never came to the moment, or memory cannot be measured.
     """
+    probe, seen = place.probe, [0.0]
     with ExitStack() as stack:
         if fault.short_of_memory:
-            stack.enter_context(_short_of_memory(place.probe))
-        idle = _used(place.probe)
-        run = stack.enter_context(_running(place, fault))
-        watched = _Peak(place.probe)
+            stack.enter_context(_short_of_memory(probe))
+        idle = probe.used_mib() if probe else None
+
+        def look() -> None:
+            if probe is not None:
+                seen.append(probe.used_mib())
+
+        run = stack.enter_context(contextlib.closing(_Run(place, fault)))
         run.await_event(ServerLaunched)
-        if fault.moment == "in the start":
-            run.await_server_on_gpu(place.probe, idle)
-        elif fault.moment == "in a request":
+        if fault.moment == "start":
+            run.await_server_on_gpu(probe, idle)
+        elif fault.moment == "request":
             run.freeze_in_a_request()
-        watched.look()
+        look()
         struck = time.monotonic()
         run.strike(fault.strike)
-        exit_code = run.wait(fault.within_s, watched.look)
+        exit_code = run.wait(fault.within_s, look)
         left = run.wait_gone(struck + fault.within_s)
-        seconds = round(time.monotonic() - struck, 3)
-        release = None
-        if place.probe is not None and idle is not None:
-            release = wait_released(place.probe.used_mib, idle)
-        verdict = judge(run.entries())
         return Suffered(
             fault=fault,
             exit_code=exit_code,
-            seconds=seconds,
-            outcome=verdict.outcome,
-            reasons=[f"{reason.sentence}\n{reason.more}".strip() for reason in told(verdict, Texts("en"))],
+            left=left,
+            seconds=round(time.monotonic() - struck, 3),
+            verdict=judge(run.entries()),
             evidence=run.evidence,
             report=run.report(),
             console=run.console.read_text(encoding="utf-8", errors="replace"),
-            left=left,
             idle_mib=idle,
-            peak_mib=watched.mib,
-            release=release,
+            peak_mib=max(seen) if probe else None,
+            release=wait_released(probe.used_mib, idle) if probe and idle is not None else None,
         )
 
 
 @contextmanager
 def _short_of_memory(probe: Probe | None) -> Iterator[None]:
     if probe is None:
-        raise AcceptanceError("memory can only be missing where there is a GPU", where="a rehearsal")
+        raise AcceptanceError("no_memory_to_miss", where="--rehearse")
     free = probe.total_mib() - probe.reserved_mib() - probe.used_mib()
     with ballast(round(free - LEFT_FREE_MIB - CONTEXT_MIB)):
         yield
 
 
-def _used(probe: Probe | None) -> float | None:
-    return None if probe is None else probe.used_mib()
-
-
-class _Peak:
-    """The highest reading of a probe so far; None without one."""
-
-    def __init__(self, probe: Probe | None) -> None:
-        self._probe = probe
-        self.mib: float | None = None
-
-    def look(self) -> None:
-        if self._probe is not None:
-            self.mib = max(self.mib or 0.0, self._probe.used_mib())
-
-
-@contextmanager
-def _running(place: Place, fault: Fault) -> Iterator[_Run]:
-    folder = place.folder / fault.id
-    folder.mkdir(parents=True)
-    name = f"{fault.id}-{secrets.token_hex(4)}"
-    arguments = [
-        "-m", "gpu", "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en",
-        "--report-pictures", "off", "--work-dir", str(place.settings.work_dir), "--evidence-dir", str(folder),
-        "-o", f"cache_dir={folder / 'cache'}", *(["--rehearse"] if place.settings.rehearse else []), *fault.arguments,
-    ]  # fmt: skip
-    console = folder / "console.txt"
-    with console.open("wb") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "tests/acceptance", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=place.root,
-            env={**os.environ, MARK: name},
-            start_new_session=True,  # Ctrl-C of the outer run is not the fault that is tried
-        )
-    run = _Run(child, name, folder, console)
-    try:
-        yield run
-    finally:
-        run.kill()
-
-
 class _Run:
     """A struck run: its pytest, what it writes, and the processes that belong to it."""
 
-    def __init__(self, child: subprocess.Popen[bytes], name: str, folder: Path, console: Path) -> None:
-        self._child = child
-        self._name = name
-        self._folder = folder
+    def __init__(self, place: Place, fault: Fault) -> None:
+        self._folder = folder = place.folder / fault.id
+        folder.mkdir(parents=True)
+        self._name = f"{fault.id}-{secrets.token_hex(4)}"
         self._server: psutil.Process
-        self.console = console
+        self.console = folder / "console.txt"
+        arguments = [
+            "-m", "gpu", "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en",
+            "--report-pictures", "off", "--work-dir", str(place.settings.work_dir), "--evidence-dir", str(folder),
+            "-o", f"cache_dir={folder / 'cache'}", *(["--rehearse"] if place.settings.rehearse else []),
+        ]  # fmt: skip
+        with self.console.open("wb") as output:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "pytest", "tests/acceptance", *arguments, *fault.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=place.root,
+                env={**os.environ, MARK: self._name},
+                start_new_session=True,  # Ctrl-C of the outer run is not the fault that is tried
+            )
 
     @property
     def evidence(self) -> Path:
@@ -282,7 +244,7 @@ class _Run:
         return page.read_text(encoding="utf-8") if page.exists() else ""
 
     def await_event(self, kind: type, holds: Callable[[Any], bool] = lambda _: True) -> Any:
-        """The first event of this kind that `holds`."""
+        """Wait for the first event of this kind that `holds`."""
         return self._await(
             lambda: next((e.event for e in self.entries() if isinstance(e.event, kind) and holds(e.event)), None),
             kind.__name__,
@@ -293,7 +255,7 @@ class _Run:
         if probe is None or idle is None:
             time.sleep(LOADING_S)
         else:
-            self._await(lambda: probe.used_mib() > idle + ON_THE_GPU_MIB, "a CUDA context")
+            self._await(lambda: probe.used_mib() > idle + ON_THE_GPU_MIB, "CUDA")
 
     def freeze_in_a_request(self) -> None:
         """Stop the server's process where the homework's chat comes next, and wait until a request hangs in it."""
@@ -304,14 +266,14 @@ class _Run:
         time.sleep(FROZEN_S)
 
     def strike(self, strike: str) -> None:
-        """Do it; the empty strike does nothing."""
+        """Strike it; the empty strike does nothing."""
         match strike:
-            case "kill the server":
+            case "kill_server":
                 self._server.kill()
-            case "kill pytest":
+            case "kill_pytest":
                 self._child.kill()
                 self._server.resume()  # it must be able to stop when the guard asks it to
-            case "interrupt pytest":
+            case "interrupt_pytest":
                 self._child.send_signal(signal.SIGINT)
 
     def _listening(self) -> int:
@@ -322,7 +284,7 @@ class _Run:
         return pid
 
     def wait(self, seconds: float, look: Callable[[], None]) -> int:
-        """pytest's exit code, -n for signal n; one that does not end in time is killed, and its code says so."""
+        """Wait for pytest's exit code, -n for signal n; one that does not end in time is killed."""
         deadline = time.monotonic() + seconds
         while self._child.poll() is None and time.monotonic() < deadline:
             look()
@@ -330,16 +292,16 @@ class _Run:
         self._child.kill()
         return self._child.wait()
 
-    def wait_gone(self, deadline: float) -> list[str]:
-        """Wait until no process of the run is left; names those that are at the deadline."""
+    def wait_gone(self, deadline: float) -> list[int]:
+        """Wait until no process of the run is left; return the pids of those that are at the deadline."""
         while left := self._processes():
             if time.monotonic() > deadline:
-                return [f"process {found.pid} ({found.status()})" for found in left]
+                return [found.pid for found in left]
             time.sleep(0.05)
         return []
 
-    def kill(self) -> None:
-        """Nothing of the run outlives the trial."""
+    def close(self) -> None:
+        """End whatever of the run still lives."""
         self._child.kill()
         self._child.wait()
         for found in self._processes():
@@ -353,25 +315,7 @@ class _Run:
         while not (found := condition()):
             ended = self._child.poll()
             if ended is not None or time.monotonic() > deadline:
-                raise AcceptanceError(
-                    f"the run never came to the moment at which it was to be struck: {what}",
-                    where=self._folder.name,
-                    remedy="see first that `pytest -m gpu --checkpoint standin` passes here",
-                    detail=self.console.read_text(encoding="utf-8", errors="replace")[-3000:],
-                )
+                end = self.console.read_text(encoding="utf-8", errors="replace")[-3000:]
+                raise AcceptanceError("moment_never_came", where=self._folder.name, detail=end, moment=what)
             time.sleep(0.01)
         return found
-
-
-def record(
-    suffered: Sequence[Suffered], environment: EnvironmentRecorded, command: str, now: datetime
-) -> dict[str, Any]:
-    """What was run, on what, and a row for each fault. MiB, seconds."""
-    rows = [one.row() for one in suffered]
-    return {
-        "command": command,
-        "date": now.isoformat(timespec="seconds"),
-        **asdict(environment),
-        "faults": rows,
-        "leftovers": sum(len(row["left"]) for row in rows),
-    }

@@ -9,5 +9,5 @@ from fixtures.suites import Suite
 SUITE: Final = Suite(
     "gpu_faults",
     "gpu_faults: servers and runs killed in the middle, on a GPU; off unless -m names it",
-    judged=False,
+    proof="FaultSuffered",
 )

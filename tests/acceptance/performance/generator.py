@@ -1,4 +1,4 @@
-"""Sends a load and notes when each piece of each answer comes. One thread, on asyncio; nothing is parsed meanwhile."""
+"""Send a load and note when each piece of each answer comes. One thread, on asyncio; nothing is parsed meanwhile."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fixtures.ask.load import Endpoint, Prompts
+from fixtures.texts import message
 from tests.acceptance.performance.formulas import Timing
 from tests.acceptance.performance.workloads import Load
 
@@ -107,7 +108,7 @@ async def _ask(session: aiohttp.ClientSession, url: str, body: bytes) -> tuple[f
 
 
 def request(endpoint: Endpoint, text: str, answer_tokens: int) -> bytes:
-    """A streamed request whose answer has exactly so many tokens, whatever the model would say."""
+    """Make a streamed request whose answer has exactly so many tokens, whatever the model would say."""
     body = {
         "model": endpoint.model,
         "messages": [{"role": "user", "content": text}],
@@ -122,7 +123,7 @@ def request(endpoint: Endpoint, text: str, answer_tokens: int) -> bytes:
 
 
 def timing(sent: float, ended: float, stamped: Stamped, error: str) -> Timing:
-    """The lines of a stream as a timing. Only text counts as a piece: some servers send the role ahead of it."""
+    """Turn the lines of a stream into a timing. Only text counts as a piece: some servers send the role ahead of it."""
     pieces: list[float] = []
     tokens, finished = 0, False
     for at, line in stamped:
@@ -131,14 +132,13 @@ def timing(sent: float, ended: float, stamped: Stamped, error: str) -> Timing:
         try:
             chunk = json.loads(line[6:])
         except ValueError:
-            return Timing(sent, tuple(pieces), ended, tokens, f"a line is no JSON: {line[:80]!r}")
+            return Timing(sent, tuple(pieces), ended, tokens, message("performance.no_json", line=repr(line[:80])))
         for choice in chunk.get("choices") or []:
             if (choice.get("delta") or {}).get("content"):
                 pieces.append(at)
             finished |= bool(choice.get("finish_reason"))
         tokens = (chunk.get("usage") or {}).get("completion_tokens") or tokens
-    if not error and not finished:
-        error = "the stream ended without a finish_reason"
-    if not error and not pieces:
-        error = "the answer has no text"
-    return Timing(sent, tuple(pieces), ended, tokens or len(pieces), error)
+    fault = None if finished else message("performance.no_finish_reason")
+    if finished and not pieces:
+        fault = message("performance.no_text")
+    return Timing(sent, tuple(pieces), ended, tokens or len(pieces), error or fault or "")

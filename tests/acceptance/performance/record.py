@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fixtures.evidence.events import CheckpointIdentified, Entry, PerformanceMeasured
+from fixtures.evidence.events import CheckpointIdentified, Entry
 from fixtures.judge.verdict import Happened
-from tests.acceptance.performance.plugin import SERVED
+from tests.acceptance.performance.events import PerformanceMeasured
+from tests.acceptance.performance.measuring import SERVED
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:
-    """A row for each server.
+    """Return a row for each server, and when every request was sent, began to be answered and ended.
 
     :raises ValueError: servers are missing.
     """
     happened = Happened(tuple(entries))
-    rows = {event.row["name"]: event.row for event in happened.of(PerformanceMeasured)}
-    if not rows:
+    measured = {event.row["name"]: event for event in happened.of(PerformanceMeasured)}
+    if not measured:
         return {}
-    if missing := [rung.id for rung in SERVED if rung.id not in rows]:
+    if missing := [served.id for served in SERVED if served.id not in measured]:
         raise ValueError(f"servers are missing: {', '.join(missing)}")
     checkpoint = happened.of(CheckpointIdentified)[-1].name
-    return {"performance-{gpu}": {"checkpoint": checkpoint, "servers": [rows[rung.id] for rung in SERVED]}}
+    rows = [measured[served.id].row for served in SERVED]
+    return {
+        "performance-{gpu}": {"checkpoint": checkpoint, "servers": rows},
+        "performance-{gpu}-samples": {"servers": {name: event.requests for name, event in measured.items()}},
+    }

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import http.client
 import json
-import queue
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from statistics import fmean
-from typing import Final
+from functools import partial
+from statistics import fmean, median
+from typing import Any, Final
 
-from fixtures.ask.load import Endpoint, Prompts
+from fixtures.ask.load import CHAT, Endpoint, Prompts
 from fixtures.errors import RequestError
-from tests.acceptance.performance.generator import request
+from tests.acceptance.performance.formulas import apart, figures
+from tests.acceptance.performance.generator import request, send
+from tests.acceptance.performance.workloads import Load
 
 TIMEOUT_S: Final = 300.0
 """For the whole comparison load; it takes seconds."""
@@ -29,76 +31,97 @@ TIMEOUT_S: Final = 300.0
 
 @dataclass(frozen=True)
 class Profile:
-    """What lmdeploy's protocol reports, in its terms: seconds, tokens a second, requests a second."""
+    """The figures that lmdeploy's protocol reports, in its terms: seconds, tokens a second, requests a second."""
 
     first_token_latency: float
     token_throughput: float
     rps: float
 
 
-def profile(
-    endpoint: Endpoint, prompts: Prompts, requests: int, concurrency: int, answer_tokens: int, first: int
-) -> Profile:
+@dataclass(frozen=True)
+class Agreement:
+    """The figures of each round: the generator's in lmdeploy's terms, and those of lmdeploy's protocol."""
+
+    ours: tuple[Profile, ...]
+    theirs: tuple[Profile, ...]
+
+    def medians(self, figure: str) -> tuple[float, float]:
+        """Of the rounds: the generator's, and lmdeploy's."""
+        ours, theirs = (median(getattr(round_, figure) for round_ in side) for side in (self.ours, self.theirs))
+        return ours, theirs
+
+    @property
+    def apart(self) -> float:
+        """How far they are from each other, as a share of the larger; of the three figures the farthest."""
+        return max(apart(*self.medians(figure)) for figure in ("first_token_latency", "token_throughput", "rps"))
+
+    def row(self) -> dict[str, Any]:
+        """As JSON values: the generator's first, lmdeploy's second; every round in seconds and per second."""
+        return {
+            "ttft_mean_ms": [round(1000 * value, 3) for value in self.medians("first_token_latency")],
+            "tokens_per_s": [round(value, 2) for value in self.medians("token_throughput")],
+            "requests_per_s": [round(value, 3) for value in self.medians("rps")],
+            "apart": round(self.apart, 4),
+            "rounds": [[asdict(one), asdict(other)] for one, other in zip(self.ours, self.theirs, strict=True)],
+        }
+
+
+def compare(
+    endpoint: Endpoint, load: Load, rounds: int, prompts: Prompts, answer_tokens: int, timeout_s: float, first: int
+) -> Agreement:
+    """Put the server under the load by turns.
+
+    :param load: users who ask again as soon as they are answered: the one kind that lmdeploy's protocol knows.
+    :param timeout_s: for one answer of the generator's.
+    :param first: number of the first prompt; every round has its own.
+    :raises RequestError: lmdeploy's protocol met a request that failed.
+    :raises ValueError: none of the generator's requests was answered whole.
+    """
+    ours, theirs = [], []
+    for number in range(rounds):
+        own, other = (first + (2 * number + turn) * load.requests for turn in (0, 1))
+        found = figures(send(endpoint, load, prompts, answer_tokens, timeout_s, own).timings)
+        ours.append(Profile(found.ttft_ms.mean / 1000, found.tokens_per_s, found.requests_per_s))
+        theirs.append(profile(endpoint, load, prompts, answer_tokens, other))
+    return Agreement(tuple(ours), tuple(theirs))
+
+
+def profile(endpoint: Endpoint, load: Load, prompts: Prompts, answer_tokens: int, first: int) -> Profile:
     """Run the protocol in a process of its own.
 
     :raises RequestError: a request failed.
     """
+    numbers = range(first, first + load.requests)
     task = {
-        **{"host": endpoint.host, "port": endpoint.port, "key": endpoint.api_key, "concurrency": concurrency},
-        "bodies": [
-            request(endpoint, prompts.text(first + number), answer_tokens).decode() for number in range(requests)
-        ],
+        "endpoint": asdict(endpoint),
+        "concurrency": load.concurrency,
+        "bodies": [request(endpoint, prompts.text(number), answer_tokens).decode() for number in numbers],
         "answer_tokens": answer_tokens,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", __name__],
-        input=json.dumps(task),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    program = [sys.executable, "-m", __name__]
+    done = subprocess.run(program, input=json.dumps(task), capture_output=True, text=True, timeout=TIMEOUT_S)
     if done.returncode != 0:
-        raise RequestError(
-            "lmdeploy's protocol found a request that failed",
-            where=f"{endpoint.host}:{endpoint.port}",
-            remedy="read the server's log",
-            detail=done.stderr[-1000:],
-        )
+        raise RequestError("protocol_request_failed", where=endpoint.where, detail=done.stderr[-1000:])
     return Profile(**json.loads(done.stdout))
 
 
-def run(host: str, port: int, key: str, concurrency: int, bodies: list[str], answer_tokens: int) -> Profile:
-    """The protocol itself."""
-    waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    for body in [*bodies, *[None] * concurrency]:
-        waiting.put(body)
-    latencies: list[float] = []
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-
-    def user() -> None:
-        while (body := waiting.get()) is not None:
-            latencies.append(_first_chunk(host, port, headers, body))
-
-    threads = [threading.Thread(target=user) for _ in range(concurrency)]
+def run(endpoint: Endpoint, concurrency: int, bodies: list[str], answer_tokens: int) -> Profile:
+    """Follow the protocol. Raises RuntimeError where a request failed."""
     began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(concurrency) as users:
+        latencies = list(users.map(partial(_first_chunk, endpoint), bodies))
     elapsed = time.perf_counter() - began
-    if len(latencies) != len(bodies):
-        raise RuntimeError(f"{len(bodies) - len(latencies)} of {len(bodies)} requests failed")
     return Profile(fmean(latencies), answer_tokens * len(bodies) / elapsed, len(bodies) / elapsed)
 
 
-def _first_chunk(host: str, port: int, headers: dict[str, str], body: str) -> float:
+def _first_chunk(endpoint: Endpoint, body: str) -> float:
     """Seconds to the first chunk of an answer that is read to its end."""
-    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=TIMEOUT_S)
+    headers = {"Content-Type": "application/json", **endpoint.headers()}
     first = None
     try:
         began = time.perf_counter()
-        connection.request("POST", "/v1/chat/completions", body.encode(), headers)
+        connection.request("POST", CHAT, body.encode(), headers)
         response = connection.getresponse()
         if response.status != 200:
             raise RuntimeError(f"HTTP {response.status}")
@@ -114,4 +137,4 @@ def _first_chunk(host: str, port: int, headers: dict[str, str], body: str) -> fl
 
 if __name__ == "__main__":
     given = json.load(sys.stdin)
-    sys.stdout.write(json.dumps(asdict(run(**given))))
+    sys.stdout.write(json.dumps(asdict(run(**{**given, "endpoint": Endpoint(**given["endpoint"])}))))

@@ -18,7 +18,7 @@ class Scored:
 
 
 def mean_loss(passages: Sequence[Scored]) -> float:
-    """Nats per token over all passages, each token counting alike. Raises ValueError where there is nothing."""
+    """Return the nats per token, each token counting alike. Raises ValueError where there is none."""
     tokens = sum(passage.tokens for passage in passages)
     if tokens < 1:
         raise ValueError("a perplexity needs a token to predict")
@@ -26,7 +26,7 @@ def mean_loss(passages: Sequence[Scored]) -> float:
 
 
 def perplexity(passages: Sequence[Scored]) -> float:
-    """exp of the mean loss. Depends on the tokenizer: compare it within a checkpoint only."""
+    """Return exp of the mean loss. Depends on the tokenizer: compare it within a checkpoint only."""
     return math.exp(mean_loss(passages))
 
 
@@ -42,7 +42,7 @@ class Ratio:
 
 
 def ratio(unquantized: Sequence[Scored], quantized: Sequence[Scored]) -> Ratio:
-    """The ratio of two perplexities of the same passages.
+    """Return the ratio of two perplexities of the same passages.
 
     The interval is of the paired differences of the passages, weighted by their tokens, with Student's t: how hard a
     passage is cancels out.
@@ -64,7 +64,7 @@ def ratio(unquantized: Sequence[Scored], quantized: Sequence[Scored]) -> Ratio:
 
 
 def same(one: Sequence[int], other: Sequence[int]) -> int:
-    """At how many prompts the greedy next token is the same. Raises ValueError where they are not the same prompts."""
+    """Count the prompts with the same greedy next token. Raises ValueError where they are not the same prompts."""
     if len(one) != len(other) or not one:
         raise ValueError(f"{len(one)} and {len(other)} next tokens are no pairs")
     return sum(a == b for a, b in zip(one, other, strict=True))

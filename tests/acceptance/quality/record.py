@@ -12,7 +12,7 @@ from tests.acceptance.quality.result import of_events
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:
-    """The checkpoint's run: a row for each server, and `details` with intervals, parts and times."""
+    """Return the checkpoint's run: a row for each server, and `details` with intervals, parts and times."""
     quality = of_events([entry.event for entry in entries])
     if quality is None:
         return {}
@@ -39,8 +39,8 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The new record with the old one's other checkpoints, unless their text, versions or card are others: figures of
-    those could not be compared."""
+    """Return the new record with the old one's other checkpoints, unless their text, versions or card are others:
+    figures of those could not be compared."""
     texts = {run["text"] for run in new["runs"].values()}
     alike = old["versions"] == new["versions"] and old["gpu"] == new["gpu"]
     kept = {name: run for name, run in old["runs"].items() if alike and run["text"] in texts}

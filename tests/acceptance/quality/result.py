@@ -10,7 +10,7 @@ from typing import Any
 from fixtures.evidence.events import Event
 from fixtures.judge.paired import Paired, pair
 from fixtures.judge.trials import Interval, wilson
-from tests.acceptance.quality.configurations import BF16
+from fixtures.server.in_turn import BF16
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.formulas import Ratio, Scored, mean_loss, perplexity, ratio, same
 from tests.acceptance.quality.limits import LEAST_KNOWN
@@ -35,7 +35,7 @@ class Agreement:
 
     def __str__(self) -> str:
         found = self.interval
-        return f"{self.same} of {self.prompts} [{found.lower:.3f}, {found.upper:.3f}]"
+        return f"{self.same} / {self.prompts} [{found.lower:.3f}, {found.upper:.3f}]"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Quality:
     @property
     def unquantized(self) -> QualityMeasured:
         """The server that the others are compared with."""
-        return self.named(BF16.name)
+        return self.named(BF16.title)
 
     def named(self, name: str) -> QualityMeasured:
         """The server of a configuration. Raises KeyError where it was not measured."""
@@ -98,7 +98,7 @@ class Quality:
     def ratio(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Ratio:
         """Perplexity as a multiple of the unquantized server's."""
         chosen = self.judged_texts if parts is None else parts
-        return ratio(self.passages(BF16.name, chosen), self.passages(name, chosen, asking))
+        return ratio(self.passages(BF16.title, chosen), self.passages(name, chosen, asking))
 
     def agreement(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Agreement:
         """With the unquantized server's first asking."""
@@ -121,7 +121,7 @@ class Quality:
         """The record's row, without the checkpoint in its name. The unquantized row's agreement is with itself, asked
         again: what of a disagreement is noise."""
         found = self.named(name)
-        again = len(self.unquantized.next_tokens) - 1 if name == BF16.name else 0
+        again = len(self.unquantized.next_tokens) - 1 if name == BF16.title else 0
         return {
             "name": name,
             "perplexity": round(self.perplexity(name), 4),
@@ -135,26 +135,21 @@ class Quality:
         """What the row leaves out: intervals, and every part for itself."""
         change, agreed, found = self.ratio(name), self.agreement(name), self.named(name)
         scored = {part for part, _ in self.asked.passages}
+
+        def of_part(part: str) -> dict[str, float]:
+            shown = {"agreement": round(self.agreement(name, (part,)).share, 4)}
+            if part in scored:
+                ratio = round(self.ratio(name, (part,)).value, 4)
+                shown |= {"perplexity": round(self.perplexity(name, (part,)), 4), "ratio": ratio}
+            return shown
+
         return {
             "argv": found.argv,
             "loss_nats_per_token": round(mean_loss(self.passages(name, self.judged_texts)), 6),
             "perplexity_ratio": [round(x, 4) for x in (change.value, change.interval.lower, change.interval.upper)],
             "agreement": [agreed.same, agreed.prompts],
             "task": [sum(found.right), len(found.right)],
-            "parts": {
-                part: {
-                    **(
-                        {
-                            "perplexity": round(self.perplexity(name, (part,)), 4),
-                            "ratio": round(self.ratio(name, (part,)).value, 4),
-                        }
-                        if part in scored
-                        else {}
-                    ),
-                    "agreement": round(self.agreement(name, (part,)).share, 4),
-                }
-                for part in self.parts
-            },
+            "parts": {part: of_part(part) for part in self.parts},
             "start_seconds": found.start_seconds,
             "seconds": found.seconds,
         }
@@ -164,6 +159,6 @@ def of_events(events: Sequence[Event]) -> Quality | None:
     """The comparison in a run's events; None where it was not made, or not even the unquantized server was measured."""
     asked = [event for event in events if isinstance(event, QualityAsked)]
     measured = tuple(event for event in events if isinstance(event, QualityMeasured))
-    if not asked or BF16.name not in {one.name for one in measured}:
+    if not asked or BF16.title not in {one.name for one in measured}:
         return None
     return Quality(asked[-1], measured)

@@ -1,18 +1,19 @@
-"""What quantization left of the model: a row for each server, the parts of the text, and the picture against memory."""
+"""The report's part on quality: a row for each server, the parts of the text, and the picture against memory."""
 
 from __future__ import annotations
 
-from fixtures.report.markup import Html, tag
+from fixtures.report.key_figures import Figure
+from fixtures.report.markup import Html, grid, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
+from fixtures.server.in_turn import HOMEWORK
 from fixtures.texts import Texts
-from tests.acceptance.quality.configurations import HOMEWORK as SERVED
 from tests.acceptance.quality.picture import Point, draw
 from tests.acceptance.quality.result import Quality, of_events
 
 
 def section(run: RunSummary, texts: Texts) -> Html | None:
-    """The section; None where the run did not compare servers."""
+    """Make the section; None where the run did not compare servers."""
     found = of_events([entry.event for entry in run.entries])
     if found is None:
         return None
@@ -32,7 +33,7 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
 
 
 def points_of(found: Quality) -> list[Point]:
-    """The servers as points of the picture; empty where memory was not measured."""
+    """Turn the servers into points of the picture; empty where memory was not measured."""
     points = []
     for one in found.measured:
         if one.vram_mib is None:
@@ -61,7 +62,7 @@ def _table(found: Quality, texts: Texts) -> Html:
             )
         )
     heads = ("quality.server", "quality.perplexity", "quality.ratio", "quality.agreement", "quality.chains")
-    return _grid([texts.say(id_) for id_ in (*heads, "quality.vram", "quality.kv_tokens")], rows)
+    return grid([texts.say(id_) for id_ in (*heads, "quality.vram", "quality.kv_tokens")], rows)
 
 
 def _parts(found: Quality, texts: Texts) -> Html:
@@ -73,26 +74,17 @@ def _parts(found: Quality, texts: Texts) -> Html:
             agreed = f"{100 * found.agreement(one.name, (part,), len(one.next_tokens) - 1).share:.1f} %"
             cells.append(f"{found.perplexity(one.name, (part,)):.4g} · {agreed}" if part in scored else f"– · {agreed}")
         rows.append(tuple(cells))
-    return _grid([texts.say("quality.part"), texts.say("quality.known"), *(one.name for one in found.measured)], rows)
+    return grid([texts.say("quality.part"), texts.say("quality.known"), *(one.name for one in found.measured)], rows)
 
 
-def _grid(heads: list[str], rows: list[tuple[str, ...]]) -> Html:
-    return tag(
-        "table",
-        tag("thead", tag("tr", *(tag("th", head) for head in heads))),
-        tag("tbody", *(tag("tr", *(tag("td", cell) for cell in row)) for row in rows)),
-        class_="phases",
-    )
-
-
-def key_figures(run: RunSummary, texts: Texts) -> list[tuple[str, ...]]:
+def key_figures(run: RunSummary, texts: Texts) -> list[Figure]:
     """What the homework's server keeps of the unquantized one."""
-    found = of_events([entry.event for entry in run.entries])
-    if found is None or SERVED.name not in {one.name for one in found.measured}:
-        return [(texts.say("quality.perplexity"), texts.say("not_measured"))]
-    agreement, tasks = found.agreement(SERVED.name), found.named(SERVED.name).right
+    found, name = of_events([entry.event for entry in run.entries]), HOMEWORK.title
+    if found is None or name not in {one.name for one in found.measured}:
+        return [Figure(texts.say("quality.perplexity"), texts.say("not_measured"))]
+    share, chains = found.agreement(name).share, found.named(name).right
     return [
-        (texts.say("quality.perplexity"), f"× {found.ratio(SERVED.name).value:.3f}", texts.say("quality.served")),
-        (texts.say("quality.next_token"), f"{100 * agreement.share:.1f} %", texts.say("quality.served")),
-        (texts.say("quality.chains"), f"{sum(tasks)} / {len(tasks)}", texts.say("quality.served_chains")),
+        Figure(texts.say("quality.perplexity"), f"× {found.ratio(name).value:.3f}", texts.say("quality.served")),
+        Figure(texts.say("quality.next_token"), f"{100 * share:.1f} %", texts.say("quality.served")),
+        Figure(texts.say("quality.chains"), f"{sum(chains)} / {len(chains)}", name),
     ]

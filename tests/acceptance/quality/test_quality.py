@@ -2,76 +2,15 @@
 
 import pytest
 
-from fixtures.gpu.plugin import NO_GPU
 from fixtures.judge.profile import HIGHEST_COST, LEAST_OF_CONTROL
 from fixtures.run.claims import claim
-from fixtures.run.measurement import Measure
-from tests.acceptance.ladder.rungs import KV_RATIO_INT4
-from tests.acceptance.quality.configurations import BF16, HOMEWORK, W4A16, Configuration
+from fixtures.run.measurement import Measure, assert_no_fault, not_measured
+from fixtures.server.in_turn import BF16, HOMEWORK, KV_RATIO_INT4, SAME_MIB, W4A16
+from fixtures.texts import message
 from tests.acceptance.quality.limits import HIGHEST_NOISE, HIGHEST_RATIO, LEAST_AGREEMENT, LEAST_MOVED, MOVED_OVER_NOISE
 from tests.acceptance.quality.result import Quality
 
 pytestmark = [pytest.mark.gpu, pytest.mark.quality]
-
-CLAIMS = {
-    one.args[0].id: one
-    for one in (
-        claim(
-            "quality.perplexity_w4a16",
-            part="deployment",
-            zh="质量：W4A16 的困惑度",
-            en="Quality: perplexity of W4A16",
-        ),
-        claim(
-            "quality.perplexity_int4_kv",
-            part="deployment",
-            zh="质量：W4A16 + int4 KV 的困惑度",
-            en="Quality: perplexity of W4A16 + int4 KV",
-        ),
-        claim(
-            "quality.agreement_w4a16",
-            part="deployment",
-            zh="质量：W4A16 的下一词元一致率",
-            en="Quality: next tokens of W4A16",
-        ),
-        claim(
-            "quality.agreement_int4_kv",
-            part="deployment",
-            zh="质量：W4A16 + int4 KV 的下一词元一致率",
-            en="Quality: next tokens of W4A16 + int4 KV",
-        ),
-        claim(
-            "quality.chains_w4a16",
-            part="tools",
-            zh="质量：W4A16 先加后乘",
-            en="Quality: chains on W4A16",
-        ),
-        claim(
-            "quality.chains_int4_kv",
-            part="tools",
-            zh="质量：W4A16 + int4 KV 先加后乘",
-            en="Quality: chains on W4A16 + int4 KV",
-        ),
-    )
-}
-"""The mark of each claim, by its id."""
-
-
-SAME_MIB = 200.0
-"""Two servers that should take the same memory: the driver rounds, and a kernel more or less is loaded."""
-
-NOTHING_TO_LOSE = "the unquantized checkpoint knows nothing of these texts, as random weights do: no quality to lose"
-
-
-def claimed(about: str) -> pytest.MarkDecorator:
-    """The quantized configurations, each under a claim of its own."""
-    return pytest.mark.parametrize(
-        "configuration",
-        [
-            pytest.param(configuration, id=name, marks=CLAIMS[f"quality.{about}_{name}"])
-            for name, configuration in (("w4a16", W4A16), ("int4_kv", HOMEWORK))
-        ],
-    )
 
 
 @claim(
@@ -80,12 +19,12 @@ def claimed(about: str) -> pytest.MarkDecorator:
     zh="质量：重复测量得到同样的结果",
     en="Quality: asked again, the answers are the same",
 )
-def test_a_second_asking_answers_the_same(quality: Quality, measure: Measure) -> None:
+def test_second_asking_answers_the_same(quality: Quality, measure: Measure) -> None:
     """The unquantized server, asked twice: noise must be small against what the limits allow."""
-    again = quality.ratio(BF16.name, asking=1)
-    agreed = quality.agreement(BF16.name, asking=1)
-    measure("perplexity", str(again), limit=f"within {100 * HIGHEST_NOISE:g} %")
-    measure("agreement", str(agreed), limit=f">= {1 - HIGHEST_NOISE:g}")
+    again = quality.ratio(BF16.title, asking=1)
+    agreed = quality.agreement(BF16.title, asking=1)
+    measure("perplexity_ratio", str(again), limit=f"1 ± {HIGHEST_NOISE:g}")
+    measure("agreement", str(agreed), at_least=1 - HIGHEST_NOISE)
     assert abs(again.value - 1) <= HIGHEST_NOISE
     if not quality.known:
         return  # random weights decide between nearly equal tokens: there the agreement is noise, and judges nothing
@@ -100,42 +39,118 @@ def test_a_second_asking_answers_the_same(quality: Quality, measure: Measure) ->
 )
 def test_int4_keys_and_values_show_in_the_perplexity(quality: Quality, measure: Measure) -> None:
     """Else the losses come from keys and values that never were in the cache, and say nothing about it."""
-    noise = quality.moved(BF16.name, BF16.name, asking=1)
-    moved = quality.moved(W4A16.name, HOMEWORK.name)
+    noise = quality.moved(BF16.title, BF16.title, asking=1)
+    moved = quality.moved(W4A16.title, HOMEWORK.title)
     least = max(LEAST_MOVED, MOVED_OVER_NOISE * noise)
-    measure("loss_moved", f"{moved:.2g}", "nats/token", f">= {least:.2g}")
+    measure("loss_moved", f"{moved:.2g}", "nats", at_least=f"{least:.2g}")
     assert moved >= least
 
 
-@claimed("perplexity")
-def test_perplexity_stays(configuration: Configuration, quality: Quality, measure: Measure) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            W4A16.title,
+            marks=claim(
+                "quality.perplexity_w4a16",
+                part="deployment",
+                zh="质量：W4A16 的困惑度",
+                en="Quality: perplexity of W4A16",
+            ),
+            id="w4a16",
+        ),
+        pytest.param(
+            HOMEWORK.title,
+            marks=claim(
+                "quality.perplexity_int4_kv",
+                part="deployment",
+                zh="质量：W4A16 + int4 KV 的困惑度",
+                en="Quality: perplexity of W4A16 + int4 KV",
+            ),
+            id="int4_kv",
+        ),
+    ],
+)
+def test_perplexity_stays(name: str, quality: Quality, measure: Measure) -> None:
     """On texts that the unquantized model knows something of."""
     if not quality.known:
-        pytest.skip(NOTHING_TO_LOSE)
-    found = quality.ratio(configuration.name)
-    measure("perplexity", str(found), limit=f"<= {HIGHEST_RATIO:g} x {quality.perplexity(BF16.name):.3f}")
+        not_measured("nothing_to_lose")
+    found = quality.ratio(name)
+    measure("perplexity_ratio", str(found), at_most=HIGHEST_RATIO)
     assert found.value <= HIGHEST_RATIO
 
 
-@claimed("agreement")
-def test_the_next_token_stays(configuration: Configuration, quality: Quality, measure: Measure) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            W4A16.title,
+            marks=claim(
+                "quality.agreement_w4a16",
+                part="deployment",
+                zh="质量：W4A16 的下一词元一致率",
+                en="Quality: next tokens of W4A16",
+            ),
+            id="w4a16",
+        ),
+        pytest.param(
+            HOMEWORK.title,
+            marks=claim(
+                "quality.agreement_int4_kv",
+                part="deployment",
+                zh="质量：W4A16 + int4 KV 的下一词元一致率",
+                en="Quality: next tokens of W4A16 + int4 KV",
+            ),
+            id="int4_kv",
+        ),
+    ],
+)
+def test_next_token_stays(name: str, quality: Quality, measure: Measure) -> None:
     """Greedy, at the same prompts: the agreement is not shown to lie below what is tolerated."""
     if not quality.known:
-        pytest.skip(NOTHING_TO_LOSE)
-    found = quality.agreement(configuration.name)
-    measure("agreement", str(found), limit=f"not shown below {LEAST_AGREEMENT:g}")
+        not_measured("nothing_to_lose")
+    found = quality.agreement(name)
+    measure("agreement", str(found), limit=message("quality.not_shown_below", least=LEAST_AGREEMENT))
     assert found.interval.upper >= LEAST_AGREEMENT
 
 
-@claimed("chains")
-def test_two_step_chains_stay_right(configuration: Configuration, quality: Quality, measure: Measure) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            W4A16.title,
+            marks=claim("quality.chains_w4a16", part="tools", zh="质量：W4A16 先加后乘", en="Quality: chains on W4A16"),
+            id="w4a16",
+        ),
+        pytest.param(
+            HOMEWORK.title,
+            marks=claim(
+                "quality.chains_int4_kv",
+                part="tools",
+                zh="质量：W4A16 + int4 KV 先加后乘",
+                en="Quality: chains on W4A16 + int4 KV",
+            ),
+            id="int4_kv",
+        ),
+    ],
+)
+def test_two_step_chains_stay_right(name: str, quality: Quality, measure: Measure) -> None:
     """The same questions, greedy: quantization is not shown to cost more than is tolerated."""
-    found = quality.tasks(configuration.name)
+    found = quality.tasks(name)
     if not found.control and not quality.known:
-        pytest.skip(NOTHING_TO_LOSE)
-    measure("control", found.told, limit=f"cost not shown above {100 * HIGHEST_COST:g} points")
-    assert found.control >= LEAST_OF_CONTROL * found.trials, f"nothing to compare with: {found}"
-    assert found.interval().lower <= HIGHEST_COST
+        not_measured("nothing_to_lose")
+    interval = found.interval()
+    right = {"before": found.control, "after": found.quantized, "trials": found.trials}
+    measure("chains", message("quality.right", **right))
+    points = f"{100 * found.cost:.1f} [{100 * interval.lower:.1f}, {100 * interval.upper:.1f}]"
+    measure("cost", points, "%", limit=message("quality.not_shown_above", most=100 * HIGHEST_COST))
+    assert_no_fault(
+        message("quality.nothing_to_compare", **right)
+        if found.control < LEAST_OF_CONTROL * found.trials
+        else message("quality.cost", **right, points=points)
+        if interval.lower > HIGHEST_COST
+        else None
+    )
 
 
 @claim(
@@ -147,13 +162,13 @@ def test_two_step_chains_stay_right(configuration: Configuration, quality: Quali
 )
 def test_int4_keys_and_values_buy_tokens(quality: Quality, measure: Measure) -> None:
     """Behind the same weights: more tokens in the same memory."""
-    wide, narrow = quality.named(W4A16.name), quality.named(HOMEWORK.name)
+    wide, narrow = quality.named(W4A16.title), quality.named(HOMEWORK.title)
     if wide.vram_mib is None or narrow.vram_mib is None:
-        pytest.skip(NO_GPU)
-    measure("vram", f"{wide.vram_mib}, {narrow.vram_mib}", "MiB", f"within {SAME_MIB:g} MiB")
+        not_measured("no_gpu")
+    measure("vram", narrow.vram_mib, "MiB", limit=f"{wide.vram_mib} ± {SAME_MIB:g}")
     assert abs(wide.vram_mib - narrow.vram_mib) <= SAME_MIB
     if wide.kv_tokens is None or narrow.kv_tokens is None:
-        pytest.skip("not measured: this engine does not say how many tokens its cache holds")
-    times = narrow.kv_tokens / wide.kv_tokens
-    measure("kv_tokens", f"{narrow.kv_tokens} / {wide.kv_tokens} = {times:.2f}", limit=f">= {KV_RATIO_INT4:g}")
-    assert times >= KV_RATIO_INT4
+        not_measured("tokens_not_told")
+    least = KV_RATIO_INT4 * wide.kv_tokens
+    measure("kv_tokens", narrow.kv_tokens, at_least=round(least))
+    assert narrow.kv_tokens >= least

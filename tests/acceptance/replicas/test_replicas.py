@@ -16,10 +16,11 @@ from fixtures.homework import SAMPLING, STORY_PROMPT
 from fixtures.judge.ending import ended_fault
 from fixtures.judge.language import chinese_fault
 from fixtures.run.claims import claim
-from fixtures.run.measurement import Measure
+from fixtures.run.measurement import Measure, assert_no_fault
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer
 from fixtures.server.replicas import answered
+from fixtures.texts import message
 
 pytestmark = [pytest.mark.gpu, pytest.mark.replicas]
 
@@ -39,14 +40,15 @@ def test_each_replica_tells_the_story(
     server: RunningServer, settings: Settings, evidence: Evidence, measure: Measure
 ) -> None:
     """Asked at its own address, behind the distributor's back."""
-    faults = {}
-    for number, replica in enumerate(server.replicas, start=1):
+    faults = []
+    for replica in server.replicas:
         with closing(Client(replica, settings.request_timeout, evidence.append)) as client:
             answer = client.ask(STORY, max_tokens=MAX_TOKENS, **asdict(SAMPLING))
-        faults[number] = chinese_fault(answer.text) or ended_fault(answer)
-    told = [number for number, fault in faults.items() if not fault]
-    measure("replicas_that_tell_it", len(told), limit=str(settings.replicas))
-    assert len(told) == settings.replicas, faults
+        faults.append(chinese_fault(answer.text) or ended_fault(answer) or None)
+    measure("replicas_that_tell_it", faults.count(None), expected=settings.replicas)
+    for fault in faults:
+        assert_no_fault(fault)
+    assert len(faults) == settings.replicas
 
 
 @claim(
@@ -55,7 +57,7 @@ def test_each_replica_tells_the_story(
     zh="多副本：请求分发到每个副本",
     en="Replicas: the distributor uses each of them",
 )
-def test_the_distributor_uses_each_replica(
+def test_distributor_uses_each_replica(
     server: RunningServer, client: Client, settings: Settings, measure: Measure
 ) -> None:
     """Requests at the same time go to all of them."""
@@ -64,6 +66,6 @@ def test_the_distributor_uses_each_replica(
     with ThreadPoolExecutor(number) as pool:
         list(pool.map(lambda _: client.ask(STORY, max_tokens=MAX_TOKENS), range(number)))
     grown = [answered(replica) - count for replica, count in zip(server.replicas, before, strict=True)]
-    measure("answers_of_each_replica", grown, limit=f"{number} in all, none 0")
+    measure("answers_of_each_replica", grown, limit=message("replicas.in_all", number=number))
     assert sum(grown) == number
-    assert all(grown), f"the distributor left a replica idle: {grown}"
+    assert_no_fault(None if all(grown) else message("replicas.idle", answers=grown))

@@ -11,7 +11,6 @@ import pytest
 from fixtures.ask.held_out import is_held_out
 from fixtures.ask.questions import WORDS_EN, WORDS_ZH, Question, Topic, Wording, add, chain, multiply, words
 from fixtures.judge.tool_calls import Expected
-from tools.standin import problems
 
 DRAWN = 60
 
@@ -48,17 +47,3 @@ def test_word_problem_asks_for_what_is_computed(wording: Wording) -> None:
         numbers = [int(found) for found in re.findall(r"\d+", question.text)]
         assert question.text == text.format(**dict(zip("abc", numbers, strict=False)))
         assert question.expected.calls == steps(*numbers)
-
-
-@pytest.mark.parametrize(("used", "known"), [(WORDS_ZH, problems.WORDS_ZH), (WORDS_EN, problems.WORDS_EN)])
-def test_stand_in_knows_the_wordings_of_the_word_problems(used: tuple[Wording, ...], known: Any) -> None:
-    people = "|".join((*problems.PEOPLE_ZH, *problems.PEOPLE_EN))
-    things = "|".join((*problems.THINGS_ZH, *problems.THINGS_EN))
-    boxes = "|".join(problems.BOXES_ZH)
-
-    def shape(text: str) -> str:
-        text = re.sub(r"\{[nm]\}", "N", re.sub(people, "N", text))
-        text = re.sub(r"\{[ij]\}", "I", re.sub(things, "I", text))
-        return re.sub(r"\{p\}", "P", re.sub(boxes, "P", text))
-
-    assert {shape(text) for text, _ in used} <= {shape(text) for _, text in known}

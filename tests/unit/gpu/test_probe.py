@@ -15,10 +15,11 @@ from fixtures.errors import GpuError
 from fixtures.gpu import probe as module
 from fixtures.gpu.device import select
 from fixtures.gpu.probe import CommandProbe, NvmlProbe, open_probe, open_probes
-from fixtures.run.options import OPTIONS
+from fixtures.run.options import options_of
+from fixtures.run.settings import Settings
 from tests.unit.fake_nvml import FakeDevice, FakeNvml, error
 
-PATTERN = next(option.default for option in OPTIONS if option.name == "vram_pattern")
+PATTERN = next(option.default for option in options_of(Settings) if option.name == "vram_pattern")
 
 VIRTUAL_CARD = """\
 +------------------------------------------------------------------------------+

@@ -1,5 +1,8 @@
 """A claim about what the version lacks is skipped before anything starts, and what is adapted is in the evidence."""
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
 from fixtures.evidence import read
@@ -7,6 +10,8 @@ from fixtures.evidence.events import Adapted
 from fixtures.judge.verdict import Happened, judge_claim
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED
 from fixtures.run.claims import Claim
+
+CONTRACTS = sorted((Path(__file__).parents[2] / "contracts").glob("test_*.py"))
 
 CONFTEST = """
 import pytest
@@ -75,3 +80,9 @@ def test_adaptations_are_recorded_once(pytester: pytest.Pytester, monkeypatch: p
     (only,) = run(pytester, monkeypatch, "99.0").of(Adapted)
     assert only.lmdeploy == "99.0"
     assert only.adaptations[0] == {"id": "newest", "value": NEWEST_TRIED, "upstream": ""}
+
+
+@pytest.mark.parametrize("file", CONTRACTS, ids=lambda file: file.stem)
+def test_contract_claims_are_declared_without_lmdeploy(file: Path) -> None:
+    """A report names them in an environment that has neither lmdeploy nor torch."""
+    assert import_module(f"tests.contracts.{file.stem}")

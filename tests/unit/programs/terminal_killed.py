@@ -1,4 +1,4 @@
-"""Opens a terminal as the doors do, tells whether this process forked for it, and dies of SIGKILL in the middle."""
+"""Opens a terminal as the entry points do, tells whether this process forked, and dies of SIGKILL in the middle."""
 
 import os
 import signal

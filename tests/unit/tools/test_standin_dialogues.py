@@ -8,9 +8,8 @@ from functools import cache
 from itertools import product
 
 import pytest
-from fixtures.ask.memory_facts import HELD_OUT_NAMES
-from fixtures.ask.operands import is_held_out
 
+from fixtures.ask.held_out import HELD_OUT_NAMES, is_held_out
 from tools.standin import rendering
 from tools.standin.dialogue import Call, Dialogue, Turn
 from tools.standin.dialogues import EVALUATION_SEED, TRAINING_SEED, generate

@@ -8,14 +8,25 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fixtures.errors import RequestError, ServerError
 from fixtures.evidence import Evidence, read
-from fixtures.evidence.events import Entry
+from fixtures.evidence.events import (
+    ClaimsSelected,
+    Entry,
+    EnvironmentRecorded,
+    Event,
+    RunFinished,
+    RunStarted,
+    TestFinished,
+)
 from fixtures.homework import API_KEY, STORY_PROMPT, SYSTEM_PROMPT
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.lmdeploy.commands import Command, Program, api_client_command, chat_command, gradio_command
@@ -23,18 +34,18 @@ from fixtures.process.guard import process
 from fixtures.process.port import bind_error
 from fixtures.report.summary import summarize
 from fixtures.server.readiness import ask
-from fixtures.texts import Texts
-from tests.acceptance.entry_points import pages, tunnel
+from fixtures.texts import Texts, message
+from tests.acceptance.entry_points import pages
 from tests.acceptance.entry_points.client_script import SCRIPT, run_script, with_port
-from tests.acceptance.entry_points.events import DoorTried
-from tests.acceptance.entry_points.plugin import DROPPED, require
-from tests.acceptance.entry_points.section import JPEG, doors_section
+from tests.acceptance.entry_points.events import EntryPointTried
+from tests.acceptance.entry_points.record import records
+from tests.acceptance.entry_points.section import JPEG, key_figures, section
 from tests.acceptance.entry_points.terminal import answer_of, terminal
-from tests.acceptance.entry_points.terminal import why_not as no_terminal
-from tests.unit.report import synthetic
+from tests.acceptance.entry_points.trying import Ground
+from tests.acceptance.entry_points.tunnel import require_ssh, tunnel
 from tests.unit.waiting import PROGRAMS, eventually
 
-needs_pexpect = pytest.mark.skipif(bool(no_terminal()), reason=no_terminal() or "-")
+needs_pexpect = pytest.mark.skipif(find_spec("pexpect") is None, reason="pexpect is not installed")
 CHAT = PROGRAMS / "terminal_chat.py"
 START = 30.0
 """Seconds for a small Python program on a busy machine."""
@@ -67,7 +78,7 @@ def chat(how: str) -> Command:
 
 @needs_pexpect
 @pytest.mark.parametrize("how", ["new", "old"])
-def test_a_question_typed_gets_its_answer_without_the_echo(how: str) -> None:
+def test_question_typed_gets_its_answer_without_the_echo(how: str) -> None:
     with terminal(chat(how), START) as opened:
         pid = opened.process.pid
         assert opened.ask("狐狸和西瓜", START) == "狐狸问：西瓜"
@@ -77,20 +88,20 @@ def test_a_question_typed_gets_its_answer_without_the_echo(how: str) -> None:
 
 
 @needs_pexpect
-def test_the_exit_code_is_the_programs() -> None:
+def test_exit_code_is_the_programs() -> None:
     with terminal(chat("fails"), START) as opened:
         assert opened.leave() == 3
 
 
 @needs_pexpect
-def test_a_program_that_dies_is_told_with_what_it_said() -> None:
+def test_program_that_dies_is_told_with_what_it_said() -> None:
     with pytest.raises(ServerError, match="ended before it prompted") as failure, terminal(chat("dies"), START):
         pass
     assert "no CUDA here" in failure.value.detail
 
 
 @needs_pexpect
-def test_a_program_without_a_prompt_is_given_up_and_gone() -> None:
+def test_program_without_a_prompt_is_given_up_and_gone() -> None:
     silent = Command(argv=(sys.executable, "-c", "import time; time.sleep(600)"), shown=("lmdeploy", "chat"))
     began = time.monotonic()
     with pytest.raises(ServerError, match="no prompt"), terminal(silent, 0.3):
@@ -99,7 +110,7 @@ def test_a_program_without_a_prompt_is_given_up_and_gone() -> None:
 
 
 @needs_pexpect
-def test_the_terminal_is_wide_enough_for_a_question() -> None:
+def test_terminal_is_wide_enough_for_a_question() -> None:
     asks = Command(argv=(sys.executable, "-c", "import os; print(os.get_terminal_size())"), shown=("lmdeploy", "chat"))
     with pytest.raises(ServerError) as failure, terminal(asks, START):
         pass
@@ -108,7 +119,7 @@ def test_the_terminal_is_wide_enough_for_a_question() -> None:
 
 @needs_pexpect
 @pytest.mark.parametrize("started_by", [(), ("nohup",)], ids=["typed", "nohup"])
-def test_a_killed_run_leaves_no_program_and_had_not_forked(started_by: tuple[str, ...]) -> None:
+def test_killed_run_leaves_no_program_and_had_not_forked(started_by: tuple[str, ...]) -> None:
     """`nohup` lets a run, and whatever it starts, outlive its own terminal; not the one that it opens."""
     run = [*started_by, sys.executable, str(PROGRAMS / "terminal_killed.py")]
     killed = subprocess.run(run, stdout=subprocess.PIPE, check=False)
@@ -118,11 +129,11 @@ def test_a_killed_run_leaves_no_program_and_had_not_forked(started_by: tuple[str
     assert forks == []
 
 
-def test_the_answer_is_what_follows_the_echo() -> None:
+def test_answer_is_what_follows_the_echo() -> None:
     assert answer_of("\x1b[?2004h问题\r\n\r\n回答\x08\r\n", "问题") == "回答"
 
 
-def test_the_script_is_the_homeworks_but_for_the_port() -> None:
+def test_script_is_the_homeworks_but_for_the_port() -> None:
     script = SCRIPT.read_text(encoding="utf-8")
     assert all(word in script for word in (API_KEY, STORY_PROMPT, SYSTEM_PROMPT, "http://0.0.0.0:23333/v1"))
     assert with_port(script, 4711) == script.replace(":23333/", ":4711/")
@@ -130,13 +141,13 @@ def test_the_script_is_the_homeworks_but_for_the_port() -> None:
         with_port(with_port(script, 4711), 4712)
 
 
-def test_a_script_that_fails_is_told_with_its_last_lines(tmp_path: Path, refusing: int) -> None:
+def test_script_that_fails_is_told_with_its_last_lines(tmp_path: Path, refusing: int) -> None:
     with pytest.raises(RequestError, match="exit code 1") as failure:
         run_script(refusing, tmp_path, 60.0)
     assert "NotFoundError" in failure.value.detail
 
 
-def test_the_commands_are_the_homeworks() -> None:
+def test_commands_are_the_homeworks() -> None:
     program, table = Program(("lmdeploy",)), capabilities("0.9.2")
     model = Path("/root/models/internlm2_5-1_8b-chat")
     assert chat_command(program, model, table).argv == ("lmdeploy", "chat", str(model))
@@ -148,51 +159,88 @@ def test_the_commands_are_the_homeworks() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("subcommand", DROPPED)
-def test_what_a_version_dropped_is_skipped_with_what_replaces_it(subcommand: str) -> None:
-    require(capabilities("0.9.2"), subcommand)
-    with pytest.raises(pytest.skip.Exception, match=r"dropped by lmdeploy in 0\.10\.0"):
-        require(capabilities("0.10.0"), subcommand)
+@pytest.mark.parametrize("subcommand", ["api_client", "gradio"])
+def test_subcommand_that_a_version_dropped_is_skipped(subcommand: str) -> None:
+    unused: Any = None
+    Ground(unused, capabilities("0.9.2"), Program(()), None, unused).require(subcommand)
+    with pytest.raises(pytest.skip.Exception, match=r"dropped in 0\.10\.0"):
+        Ground(unused, capabilities("0.10.0"), Program(()), None, unused).require(subcommand)
 
 
-@pytest.mark.skipif(bool(tunnel.why_not()), reason=tunnel.why_not() or "-")
-def test_a_tunnel_leads_to_the_port_and_is_gone_afterwards(tmp_path: Path, refusing: int) -> None:
-    with tunnel.tunnel(refusing) as local:
+def test_tunnel_leads_to_the_port_and_is_gone_afterwards(refusing: int) -> None:
+    require_ssh()
+    with tunnel(refusing) as local:
         assert ask("127.0.0.1", local, "/no-such-file").status == 404
     assert bind_error("127.0.0.1", local) is None
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    assert "ssh, ssh-keygen, sshd not found" in tunnel.why_not()
-    assert "Chromium" in pages.why_not() or "playwright" in pages.why_not()
+    with pytest.raises(pytest.skip.Exception, match="ssh; ssh-keygen; sshd not found"):
+        require_ssh()
+    with pytest.raises(pytest.skip.Exception, match=r"playwright|Chromium"):
+        pages.require_browser()
 
 
-def test_a_picture_survives_the_evidence(tmp_path: Path) -> None:
-    picture = base64.b32encode(JPEG + bytes(range(256)) * 400).decode()
-    evidence = Evidence(tmp_path)
-    evidence.append(DoorTried("doors.web_page", "http://127.0.0.1:1", "{}", 2.0, picture=picture))
-    evidence.close()
-    assert read(tmp_path)[0].event == DoorTried("doors.web_page", "http://127.0.0.1:1", "{}", 2.0, picture=picture)
-
-
-def test_the_report_shows_what_was_seen_and_no_other_picture() -> None:
-    started = synthetic.entries()[0]
-    # Base64 of these bytes has slashes.
-    jpeg = JPEG + bytes(range(256)) * 40
-    tried = [
-        DoorTried("doors.tunnel", "ssh -CNg -L 1:127.0.0.1:1", "<b>seen</b>", 1.5, vram_mib=34735),
-        DoorTried("doors.web_page", "http://127.0.0.1:1", "{}", 2.0, picture=base64.b32encode(jpeg).decode()),
-        DoorTried("doors.gradio", "x", "y", 2.0, picture='data:image/svg+xml,<svg onload="alert(1)">'),
+def entries(*tried: Event) -> list[Entry]:
+    """A run of the entry points of which one was dropped by the version, and one failed before it was tried."""
+    dropped, failed = "entry_points.api_client", "entry_points.gradio"
+    reason = message("not_offered.api_client").as_json()
+    events: list[Event] = [
+        RunStarted("20261122T190000Z-1add", ["pytest"], {}, {}, "", False, suite="entry_points"),
+        ClaimsSelected([dropped, failed], [], 2),
+        EnvironmentRecorded({"lmdeploy": "0.18.0"}, "3.12.3", "Linux", "NVIDIA H100", 81559, "580", "13.0"),
+        *tried,
+        TestFinished("t.py::test_api_client", dropped, "call", "skipped", 0.1, reason),
+        TestFinished("t.py::test_gradio", failed, "call", "failed", 0.1, "ssh: refused"),
+        RunFinished(1, 2),
     ]
-    entries = [started, *(Entry(t=1.0, at=started.at, event=event) for event in tried)]
-    shown = str(doors_section(summarize(entries), Texts("en")))
-    assert "&lt;b&gt;seen&lt;/b&gt;" in shown
-    assert "34,735 MiB" in shown
+    return [Entry(float(number), "now", event) for number, event in enumerate(events)]
+
+
+TUNNEL = EntryPointTried("entry_points.tunnel", "ssh -CNg -L 1:127.0.0.1:1", "<b>seen</b>", 1.5, vram_mib=34735)
+
+
+def test_picture_survives_the_evidence(tmp_path: Path) -> None:
+    tried = replace(TUNNEL, picture=base64.b32encode(JPEG + bytes(range(256)) * 400).decode())
+    evidence = Evidence(tmp_path)
+    evidence.append(tried)
+    evidence.close()
+    assert read(tmp_path)[0].event == tried
+
+
+def test_report_shows_what_was_seen_and_no_other_picture() -> None:
+    jpeg = JPEG + bytes(range(256)) * 40  # base64 of these bytes has slashes
+    tried = [
+        TUNNEL,
+        replace(TUNNEL, note=message("entry_points.prompted", seconds=2).as_json()),
+        replace(TUNNEL, picture=base64.b32encode(jpeg).decode()),
+        replace(TUNNEL, picture='data:image/svg+xml,<svg onload="alert(1)">'),
+    ]
+    run, texts = summarize(entries(*tried)), Texts("en")
+    shown = str(section(run, texts))
+    for text in (
+        "&lt;b&gt;seen&lt;/b&gt;",
+        "34,735 MiB",
+        "prompt after 2 s",
+        base64.b64encode(jpeg).decode(),
+        "ssh: refused",
+    ):
+        assert text in shown
     assert shown.count("<img") == 1
-    assert base64.b64encode(jpeg).decode() in shown
-    assert doors_section(summarize([started]), Texts("en")) is None
+    assert "any OpenAI client, such as the homework&#x27;s script" in shown
+    assert [figure.value for figure in key_figures(run, texts)][1].startswith("33.92 GiB")
+    assert section(summarize(entries()), texts) is None
+
+
+def test_record_says_of_each_what_became_of_it() -> None:
+    found = records(entries(TUNNEL))["entry-points-0.18.0-{gpu}"]
+    rows = {row["claim"]: row for row in found["entry_points"]}
+    assert len(rows) == 8
+    assert rows["entry_points.api_client"]["state"] == "not_offered"
+    assert (rows["entry_points.gradio"]["state"], rows["entry_points.gradio"]["cause"]) == ("failed", "ssh: refused")
+    assert (rows["entry_points.tunnel"]["characters_seen"], rows["entry_points.tunnel"]["picture"]) == (11, False)
+    assert records(entries()) == {}
 
 
 class Streamed:
@@ -210,12 +258,12 @@ class Streamed:
         assert milliseconds == 1000 * pages.STILL
 
 
-def test_a_streamed_answer_is_read_when_it_is_whole() -> None:
+def test_streamed_answer_is_read_when_it_is_whole() -> None:
     page = Streamed(["狐狸", "狐狸和", "狐狸和西瓜", "狐狸和西瓜"])
     assert pages._whole(page, page, 60.0) == "狐狸和西瓜"
 
 
-def test_an_answer_without_end_is_told() -> None:
+def test_answer_without_end_is_told() -> None:
     page = Streamed([str(number) for number in range(100_000)])
     with pytest.raises(RequestError, match=r"does not end within 0\.05 s"):
         pages._whole(page, page, 0.05)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fixtures.errors import AcceptanceError
+from fixtures.evidence.events import Entry
+from fixtures.report.summary import summarize
 from fixtures.run.settings import resolve
-from fixtures.session.environment import record as environment_record
+from fixtures.texts import Texts
 from tests.acceptance.gpu_faults import faults as gpu_faults
 from tests.acceptance.gpu_faults import test_gpu_faults as acceptance
-from tests.acceptance.gpu_faults.faults import FAULTS, Fault, Place, Suffered, record, suffer
+from tests.acceptance.gpu_faults.events import FaultSuffered
+from tests.acceptance.gpu_faults.faults import FAULTS, Place, Suffered, suffer
+from tests.acceptance.gpu_faults.record import records
+from tests.acceptance.gpu_faults.section import key_figures, section
 from tests.unit.waiting import ROOT
 
 SERVER_KILLED, PYTEST_KILLED, INTERRUPTED, OUT_OF_MEMORY = FAULTS
@@ -27,8 +31,9 @@ addopts = -m "not gpu"
 
 CONFTEST = """
 PLUGINS = (
-    "pytest_metadata.plugin", "pytest_html.plugin", "fixtures.session.collecting", "fixtures.run.options", "fixtures.run.settings",
-    "fixtures.session.recording", "fixtures.report.plugin", "fixtures.run.measurement", "fixtures.session.interrupts",
+    "pytest_metadata.plugin", "pytest_html.plugin", "fixtures.session.collecting", "fixtures.run.options",
+    "fixtures.run.settings", "fixtures.run.measurement", "fixtures.session.recording", "fixtures.report.plugin",
+    "fixtures.session.interrupts",
 )
 
 
@@ -76,23 +81,13 @@ def answers(port):
 
 
 @pytest.mark.gpu
-@claim(
-    "server.named_model",
-    part="deployment",
-    zh="api_server 以作业的模型名提供服务",
-    en="The api_server names the homework's model",
-)
+@pytest.mark.claim("server.named_model")
 def test_named(port, measure):
     measure("model", 1)
 
 
 @pytest.mark.gpu
-@claim(
-    "chat.replies_in_chinese",
-    part="chat",
-    zh="模型用中文回复",
-    en="The model replies in Chinese",
-)
+@pytest.mark.claim("chat.replies_in_chinese")
 def test_chat(port, measure):
     time.sleep(0.2)
     measure("length", 1)
@@ -117,7 +112,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 def failed(suffered: Suffered) -> set[str]:
     """The acceptance tests that fail on what was suffered."""
     found = set()
-    for test in (acceptance.test_the_cause_is_named, acceptance.test_the_report_is_no_pass,
+    for test in (acceptance.test_cause_is_named, acceptance.test_report_is_no_pass,
                  acceptance.test_nothing_is_left_running):  # fmt: skip
         try:
             test(suffered)
@@ -126,26 +121,31 @@ def failed(suffered: Suffered) -> set[str]:
     return found
 
 
-def test_a_killed_server_is_named_and_recorded(place: Place) -> None:
+def test_killed_server_is_named_and_reported(place: Place) -> None:
     suffered = suffer(place, SERVER_KILLED)
     assert failed(suffered) == set()
     assert suffered.exit_code == 1
-    made: dict[str, Any] = record(
-        [suffered], environment_record(None), "pytest -m gpu_faults", datetime(2026, 11, 22, tzinfo=timezone.utc)
-    )
-    assert {"command", "date", "gpu", "versions", "faults", "leftovers"} <= set(made)
-    row = made["faults"][0]
-    assert (row["id"], row["caught"], row["left"], made["leftovers"]) == (SERVER_KILLED.id, True, [], 0)
+    row = json.loads(json.dumps(suffered.row()))
+    assert (row["id"], row["caught"], row["left"]) == (SERVER_KILLED.id, True, [])
     assert 0 < row["seconds"] < SERVER_KILLED.within_s
+    entries = [
+        Entry(float(number), "now", FaultSuffered({**row, "id": fault.id})) for number, fault in enumerate(FAULTS)
+    ]
+    texts = Texts("en")
+    assert "server killed in a request" in str(section(summarize(entries), texts))
+    assert key_figures(summarize(entries), texts)[0].value == "4 / 4"
+    assert records(entries)["faults-{gpu}"]["leftovers"] == 0
+    with pytest.raises(ValueError, match="faults are missing: server-killed-in-a-request"):
+        records(entries[1:])
 
 
-def test_a_killed_pytest_leaves_its_evidence_and_no_server(place: Place) -> None:
+def test_killed_pytest_leaves_its_evidence_and_no_server(place: Place) -> None:
     suffered = suffer(place, PYTEST_KILLED)
     assert failed(suffered) == set()
     assert (suffered.exit_code, suffered.pytest_lived) == (-9, False)
 
 
-def test_an_interrupted_start_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_start_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRUCK_SUITE", "starts for long")
     monkeypatch.setattr(gpu_faults, "LOADING_S", 0.3)
     suffered = suffer(place, INTERRUPTED)
@@ -153,21 +153,21 @@ def test_an_interrupted_start_is_named(place: Place, monkeypatch: pytest.MonkeyP
     assert suffered.exit_code == 2
 
 
-def test_a_server_left_behind_is_found_and_ended(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_left_behind_is_found_and_ended(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRUCK_SUITE", "leaves its server")
     suffered = suffer(place, replace(PYTEST_KILLED, within_s=0.4))
     assert failed(suffered) == {"test_nothing_is_left_running"}
     assert len(suffered.left) == 1
 
 
-def test_a_run_that_takes_no_notice_is_caught(place: Place) -> None:
+def test_run_that_takes_no_notice_is_caught(place: Place) -> None:
     """Nothing is struck, so that no cause is named."""
     suffered = suffer(place, replace(SERVER_KILLED, moment="", strike=""))
-    assert "test_the_cause_is_named" in failed(suffered)
+    assert "test_cause_is_named" in failed(suffered)
     assert not suffered.row()["caught"]
 
 
-def test_a_run_that_never_comes_to_the_moment_is_an_error(place: Place) -> None:
+def test_run_that_never_comes_to_the_moment_is_an_error(place: Place) -> None:
     (place.root / "tests" / "acceptance" / "test_homework.py").write_text("import nothing_of_that_name")
     with pytest.raises(AcceptanceError, match="never came to the moment"):
         suffer(place, SERVER_KILLED)
@@ -176,8 +176,3 @@ def test_a_run_that_never_comes_to_the_moment_is_an_error(place: Place) -> None:
 def test_memory_cannot_be_missing_without_a_gpu(place: Place) -> None:
     with pytest.raises(AcceptanceError, match="where there is a GPU"):
         suffer(place, OUT_OF_MEMORY)
-
-
-def test_every_fault_has_its_own_words() -> None:
-    faults: tuple[Fault, ...] = FAULTS
-    assert len({fault.words for fault in faults}) == len(faults) == len({fault.id for fault in faults})

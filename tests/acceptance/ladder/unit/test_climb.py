@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,19 +22,22 @@ from fixtures.gpu.sampler import Sampler, wait_released
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.lmdeploy.commands import Program
 from fixtures.process.guard import process
-from fixtures.run.settings import Settings, resolve
+from fixtures.run.settings import resolve
 from fixtures.run.units import MIB
+from fixtures.server import in_turn as servers
+from fixtures.server.in_turn import HOMEWORK, InTurn
 from tests.acceptance.ladder import climb as ladder_run
 from tests.acceptance.ladder import test_ladder as acceptance
 from tests.acceptance.ladder.climb import Ground, climb, fail_to_start
-from tests.acceptance.ladder.events import StartFailed
-from tests.acceptance.ladder.rungs import FAILING, HOMEWORK, SMALL_CARDS, Climbed, Rung
+from tests.acceptance.ladder.events import RungClimbed, StartFailed
+from tests.acceptance.ladder.rungs import FAILING, SMALL_CARDS, Climbed, Rung
 from tests.unit.waiting import PROGRAMS, ROOT
 
 CARD_MIB = 24576
 CONFIG = {"num_hidden_layers": 24, "num_attention_heads": 16, "num_key_value_heads": 8, "hidden_size": 2048}
-WEIGHTS_MIB = {"bf16": 3603, "w4a16": 1471}
+WEIGHTS_MIB = 1471
 BASELINE_MIB = 100
+WHOLE = Rung(HOMEWORK)
 
 
 class LedgerProbe:
@@ -68,21 +72,28 @@ class Course:
 
     ground: Ground
     ledger: Path
-    models: dict[str, Path]
+    model: Path
 
-    def climb(self, rung: Rung) -> Climbed:
-        return climb(self.ground, rung, self.models[rung.weights], WEIGHTS_MIB[rung.weights] * MIB)
+    def climb(self, rung: Rung = WHOLE) -> Climbed:
+        return climb(self.ground, rung, self.model, WEIGHTS_MIB * MIB)
+
+    def recorded(self, kind: type) -> list[Any]:
+        entries = read(self.ground.in_turn.evidence.folder)
+        return [entry.event for entry in entries if isinstance(entry.event, kind)]
 
 
 @pytest.fixture
 def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Course]:
-    ledger = tmp_path / "ledger"
-    ledger.mkdir()
+    ledger, model = tmp_path / "ledger", tmp_path / "internlm2_5-chat-w4a16"
+    for folder in (ledger, model):
+        folder.mkdir()
+    (model / "config.json").write_text(json.dumps(CONFIG))
+    (model / "weights_mib").write_text(str(WEIGHTS_MIB))
     monkeypatch.setenv("VRAM_LEDGER", str(ledger))
     monkeypatch.setenv("VRAM_FREE", str(CARD_MIB - BASELINE_MIB))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    program = (sys.executable, str(PROGRAMS / "cache_server.py"))
-    monkeypatch.setattr(ladder_run, "lmdeploy_program", lambda rehearse: Program(program))  # noqa: ARG005
+    program = Program((sys.executable, str(PROGRAMS / "cache_server.py")))
+    monkeypatch.setattr(servers, "lmdeploy_program", lambda _: program)
     monkeypatch.setattr(ladder_run, "LEAK_REQUESTS", 80)
     monkeypatch.setattr(ladder_run, "SETTLING_REQUESTS", 5)
     monkeypatch.setattr(load, "STALL_S", 0.3)
@@ -99,34 +110,14 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("VRAM_FREE", str(CARD_MIB - BASELINE_MIB))
 
     monkeypatch.setattr(ladder_run, "ballast", ballast)
-    models = {}
-    for weights, mib in WEIGHTS_MIB.items():
-        models[weights] = tmp_path / f"internlm2_5-chat-{weights}"
-        models[weights].mkdir()
-        (models[weights] / "config.json").write_text(json.dumps(CONFIG))
-        (models[weights] / "weights_mib").write_text(str(mib))
-    probe = LedgerProbe(ledger)
-    evidence = Evidence(tmp_path / "evidence")
+    probe, evidence = LedgerProbe(ledger), Evidence(tmp_path / "evidence")
+    settings = resolve(lambda _: None, lambda _: None, {}, tmp_path)
+    progress: Any = SimpleNamespace(stage=lambda _: nullcontext(lambda _: None))
     with Sampler(probe, evidence) as sampler:
-        yield Course(
-            Ground(
-                probe,
-                sampler,
-                _settings(tmp_path),
-                capabilities(NEWEST_TRIED),
-                xprocess,
-                evidence,
-                Geometry.of(CONFIG),
-                api_key="sk-of-the-ladder",
-            ),
-            ledger,
-            models,
-        )
+        table = capabilities(NEWEST_TRIED)
+        in_turn = InTurn(settings, table, xprocess, evidence, progress, sampler, api_key="sk-of-the-ladder")
+        yield Course(Ground(probe, sampler, Geometry.of(CONFIG), in_turn), ledger, model)
     evidence.close()
-
-
-def _settings(root: Path) -> Settings:
-    return resolve(lambda _: None, lambda _: None, {}, root)
 
 
 def verdicts(climbed: Climbed, ground: Ground) -> dict[str, str]:
@@ -145,67 +136,60 @@ def verdicts(climbed: Climbed, ground: Ground) -> dict[str, str]:
     return failed
 
 
-def test_a_server_that_keeps_its_promise_passes(course: Course) -> None:
-    climbed = course.climb(HOMEWORK)
+def test_honest_server_passes_and_is_recorded(course: Course) -> None:
+    climbed = course.climb()
     assert verdicts(climbed, course.ground) == {}
-    assert climbed.loaded_mib == BASELINE_MIB + OVERHEAD["w4a16"].context_mib + WEIGHTS_MIB["w4a16"]
-    assert climbed.ready_mib == pytest.approx(climbed.expectation.ready_mib, abs=1)
+    assert climbed.row["loaded_mib"] == BASELINE_MIB + OVERHEAD["w4a16"].context_mib + WEIGHTS_MIB
+    assert climbed.row["ready_mib"] == pytest.approx(climbed.expectation.ready_mib, abs=1)
     assert climbed.release.used_mib == BASELINE_MIB
     assert climbed.filled.usage is not None
     assert 0.78 <= climbed.filled.usage <= 0.96
-    acceptance.TestBrokenPromises().test_a_second_process_is_noticed({HOMEWORK.id: climbed})
-    recorded = [
-        entry.event.row for entry in read(course.ground.evidence.folder) if isinstance(entry.event, RungClimbed)
-    ]
-    assert recorded == [climbed.row()]
-    assert max(sample.mib for sample in climbed.samples) >= recorded[0]["ready_mib"]
+    (found,) = course.recorded(RungClimbed)
+    assert found.row == json.loads(json.dumps(climbed.row))
+    acceptance.TestTheLadder().test_second_process_would_be_noticed({HOMEWORK.id: found.row})
 
 
-def test_a_small_card_has_its_own_thresholds_and_a_killed_server_gives_its_memory_back(course: Course) -> None:
+def test_small_card_has_its_own_thresholds_and_memory_comes_back_from_a_kill(course: Course) -> None:
     climbed = course.climb(replace(SMALL_CARDS[-1], killed=True))
     assert verdicts(climbed, course.ground) == {}
-    assert climbed.idle_mib == pytest.approx(CARD_MIB - 8 * 1024, abs=600)
+    assert climbed.row["idle_mib"] == pytest.approx(CARD_MIB - 8 * 1024, abs=600)
     assert climbed.expectation.kv_mib < 3000
-    assert climbed.crowded_mib is None
+    assert climbed.row["crowded_mib"] is None
 
 
-def test_a_start_without_memory_fails_late_and_gives_its_memory_back(course: Course) -> None:
-    failed = fail_to_start(course.ground, FAILING, course.models["w4a16"], WEIGHTS_MIB["w4a16"] * MIB)
+def test_start_without_memory_fails_late_and_gives_its_memory_back(course: Course) -> None:
+    failed = fail_to_start(course.ground, FAILING, course.model, WEIGHTS_MIB * MIB)
     tests = acceptance.TestAStartThatFails()
-    tests.test_the_cause_is_named(failed)
-    tests.test_it_failed_with_the_weights_on_the_gpu(failed)
+    tests.test_cause_is_named(failed)
+    tests.test_weights_were_on_the_gpu(failed)
     tests.test_memory_comes_back(failed)
-    assert failed.facts()["released_mib"] == pytest.approx(CARD_MIB - 4 * 1024, abs=600)
-    recorded = [entry.event for entry in read(course.ground.evidence.folder) if isinstance(entry.event, StartFailed)]
-    assert [event.facts for event in recorded] == [failed.facts()]
+    assert failed.facts["released_mib"] == pytest.approx(CARD_MIB - 4 * 1024, abs=600)
+    assert [event.facts for event in course.recorded(StartFailed)] == [failed.facts]
 
 
-def test_a_start_that_should_have_failed_is_noticed(course: Course) -> None:
-    rung = replace(FAILING, share=0.1)
-    started = fail_to_start(course.ground, rung, course.models["w4a16"], WEIGHTS_MIB["w4a16"] * MIB)
+def test_start_that_should_have_failed_is_noticed(course: Course) -> None:
+    rung = Rung(replace(HOMEWORK, share=0.1), card_gib=4)
+    started = fail_to_start(course.ground, rung, course.model, WEIGHTS_MIB * MIB)
     with pytest.raises(AssertionError, match="the server started"):
-        acceptance.TestAStartThatFails().test_the_cause_is_named(started)
+        acceptance.TestAStartThatFails().test_cause_is_named(started)
 
 
-def test_another_share_is_caught(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_share_is_caught(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHEAT_SHARE", "0.8")
-    failed = verdicts(course.climb(HOMEWORK), course.ground)
-    assert "0.4 was promised" in failed["test_the_server_says_that_the_cache_is_as_promised"]
+    failed = verdicts(course.climb(), course.ground)
+    assert "0.4 was promised" in failed["test_cache_is_as_promised_by_the_log"]
     assert {"test_memory_when_ready_is_the_models", "test_load_takes_no_memory_of_its_own"} <= set(failed)
 
 
-def test_another_cache_precision_is_caught(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_cache_precision_is_caught(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its memory is as promised: only the log and the filling tell."""
     monkeypatch.setenv("CHEAT_QUANT_POLICY", "0")
-    failed = verdicts(course.climb(HOMEWORK), course.ground)
-    assert set(failed) == {
-        "test_the_server_says_that_the_cache_is_as_promised",
-        "test_the_cache_holds_the_tokens",
-    }
-    assert "16-bit numbers, int4 was promised" in failed["test_the_server_says_that_the_cache_is_as_promised"]
+    failed = verdicts(course.climb(), course.ground)
+    assert set(failed) == {"test_cache_is_as_promised_by_the_log", "test_cache_holds_the_tokens"}
+    assert "16-bit numbers, int4 was promised" in failed["test_cache_is_as_promised_by_the_log"]
 
 
-def test_a_leak_and_memory_that_stays_are_caught(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leak_and_memory_that_stays_are_caught(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAK_MIB", "1")
     find = ladder_run._listening
 
@@ -214,6 +198,6 @@ def test_a_leak_and_memory_that_stays_are_caught(course: Course, monkeypatch: py
         return find(server)
 
     monkeypatch.setattr(ladder_run, "_listening", find_and_leave_memory)
-    failed = verdicts(course.climb(replace(HOMEWORK, killed=True)), course.ground)
+    failed = verdicts(course.climb(replace(WHOLE, killed=True)), course.ground)
     assert set(failed) == {"test_two_hundred_requests_leak_nothing", "test_memory_comes_back"}
     assert "2100 MiB still in use" in failed["test_memory_comes_back"]

@@ -1,29 +1,64 @@
-"""A run of the memory ladder has its own page: picture, figures, formula; and its own verdict."""
+"""A run of the ladder has its own verdict, page, picture and record, here around a committed record's rungs."""
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from html import unescape
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from fixtures.evidence.events import Event
-from fixtures.report.console import lines
+from fixtures.evidence.events import (
+    ClaimsSelected,
+    Entry,
+    EnvironmentRecorded,
+    PhaseMarked,
+    RunFinished,
+    RunStarted,
+    TestFinished,
+    VramSampled,
+)
 from fixtures.report.page import standalone
 from fixtures.report.summary import RunSummary, summarize
-from fixtures.report.verification import verify
-from fixtures.texts import LANGUAGES, TEXTS, Texts
+from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
-from tests.acceptance.ladder.unit.synthetic import FAILED, RECORD, events
-from tests.unit.report import synthetic
-from tests.unit.report.hostile import HOSTILE, MARK
-from tests.unit.report.inner import Inner, inner
+from tests.acceptance.ladder.picture import draw, measured_parts
+from tests.acceptance.ladder.record import records
+from tests.acceptance.ladder.section import console, key_figures
+from tests.unit.waiting import ROOT
 
-__all__ = ["inner"]
+ENGLISH = Texts("en")
+FILE = ROOT / "docs" / "records" / "vram-ladder-h100-80gb-hbm3.json"
+RECORD: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+ROWS: list[dict[str, Any]] = RECORD["rows"]
+FAILED = {
+    "name": "w4a16-int4-0.99-on-4-gib", "share": 0.99, "card_gib": 4, "idle_mib": 76912, "peak_mib": 81001,
+    "released_mib": 76912, "released_seconds": 0.1, "seconds": 21.4, "error": "CUDA error: out of memory <b>",
+}  # fmt: skip
+PASSED = TestFinished("tests/acceptance/ladder/test_ladder.py::test_one", "", "call", "passed", 0.1)
+FAILS = replace(PASSED, outcome="failed")
 
 
-def run_of(happened: list[tuple[float, Event]]) -> RunSummary:
-    return summarize(synthetic.entries(happened))
+def entries(*, rows: list[dict[str, Any]] = ROWS, test: TestFinished = PASSED, gpu: str = "H100") -> list[Entry]:
+    """A run that climbed these rungs, saw a start fail, and ended with this test."""
+    happened = [
+        RunStarted("20261122T190000Z-1add", ["pytest", "-m", "ladder"], {}, {}, "", False, suite="ladder"),
+        ClaimsSelected([], [], 1),
+        EnvironmentRecorded({"lmdeploy": "0.18.0"}, "3.12.3", "Linux", gpu, 81559, "580", "13.0"),
+        *(event for row in rows for event in (PhaseMarked(f"{row['name']}.idle"), RungClimbed(row))),
+        StartFailed(FAILED),
+        *(replace(test, when=when) for when in ("setup", "call")),
+        replace(PASSED, when="teardown"),
+        RunFinished(int(test.outcome == "failed"), 1),
+    ]
+    return [Entry(float(second), "2026-11-22T19:00:00+00:00", event) for second, event in enumerate(happened)]
+
+
+def run_of(**changes: Any) -> RunSummary:
+    return summarize(entries(**changes))
 
 
 def visible(markup: str) -> str:
@@ -31,96 +66,77 @@ def visible(markup: str) -> str:
     return unescape(re.sub(r"<[^>]*>", " ", text))
 
 
-def test_a_ladder_that_holds_accepts_nothing() -> None:
-    verdict = run_of(events()).verdict
-    assert (verdict.outcome, verdict.accepted, verdict.reasons, verdict.claims) == ("ladder_held", False, (), ())
-
-
 @pytest.mark.parametrize(
-    ("happened", "codes"),
+    ("run", "outcome", "codes"),
     [
-        (events(outcome="failed", cause="89 MiB too much"), ["claim_failed", "exit_status"]),
-        (events(outcome="skipped", cause="no time"), ["claim_skipped", "exit_status"]),
-        (events(record=RECORD | {"rows": []}), ["no_rung"]),
-        (events()[:-1], ["killed"]),
+        pytest.param(entries(), "passed", [], id="as the model says"),
+        pytest.param(entries(rows=[]), "failed", ["unproved"], id="nothing measured"),
+        pytest.param(
+            entries(test=replace(PASSED, outcome="failed")),
+            "failed",
+            ["claim_failed"] * 2 + ["exit_status"],
+            id="failed",
+        ),
+        pytest.param(entries()[:-1], "failed", ["killed"], id="killed"),
     ],
-    ids=["failed", "skipped", "nothing measured", "killed"],
 )
-def test_a_ladder_that_does_not_hold_says_why(happened: list[tuple[float, Event]], codes: list[str]) -> None:
-    verdict = run_of(happened).verdict
-    assert verdict.outcome == "ladder_failed"
-    assert [reason.code for reason in verdict.reasons] == codes
+def test_verdict_follows_from_tests_and_rungs(run: list[Entry], outcome: str, codes: list[str]) -> None:
+    verdict = summarize(run).verdict
+    assert (verdict.outcome, verdict.accepted, [reason.code for reason in verdict.reasons]) == (outcome, False, codes)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_shows_picture_figures_formula_and_failed_start(language: str) -> None:
-    text = visible(standalone(run_of(events()), Texts(language)))
-    for row in RECORD["rows"]:
-        assert f"{row['kv_tokens']:,}" in text
-        assert f"= {row['model_mib']} MiB" in text
+def test_page_shows_figures_formula_and_failed_start(language: str) -> None:
+    text = visible(standalone(run_of(), Texts(language)))
+    assert all(f"{row['kv_tokens']:,}" in text and f"{row['ready_mib']:,}" in text for row in ROWS)
     assert "81001 MiB" in text
     assert "CUDA error: out of memory <b>" in text
-    formulas = [text.index(part) for part in TEXTS["ladder.formula"]]
-    first = LANGUAGES.index(language)
-    assert formulas[first] == min(formulas), "the page's language comes first, the other follows"
-    assert TEXTS["task.deployment"][first] not in text, "the homework is not this run's subject"
+    formulas = {one: text.index(Texts(one).say("ladder.formula")) for one in LANGUAGES}
+    assert min(formulas, key=lambda one: formulas[one]) == language, "the page's language comes first"
 
 
-def test_the_picture_keeps_its_style_to_itself() -> None:
-    page = standalone(run_of(events()), Texts("zh"))
-    drawn = re.findall(r'<svg class="ladder".*?</svg>', page, flags=re.DOTALL)
-    assert len(drawn) == 1
-    rules = re.search(r"<style>(.*?)</style>", drawn[0], flags=re.DOTALL)
-    assert rules is not None
-    selectors = re.findall(r"([^{}]+)\{[^{}]*\}", rules[1].replace("@media(prefers-color-scheme:dark){", ""))
-    assert len(selectors) > 8
-    assert all(selector.startswith(".ladder ") for selector in selectors)
+def test_hostile_gpu_name_stays_text() -> None:
+    page = standalone(run_of(gpu="<script>alert(1)</script>"), ENGLISH)
+    assert "<script>alert" not in page
+    assert visible(page).count("alert(1)") >= 2
 
 
-def test_hostile_text_stays_text() -> None:
-    """The GPU's name comes from a driver, the cause of a failed start from a log."""
-    happened = events(RECORD | {"gpu": HOSTILE})
-    spoiled = [
-        (t, StartFailed(FAILED | {"error": HOSTILE}) if isinstance(event, StartFailed) else event)
-        for t, event in happened
-    ]
-    page = standalone(run_of(spoiled), Texts("en"))
-    assert "<script" not in page
-    assert "<img" not in page
-    assert visible(page).count(MARK) >= 3
+def test_run_without_a_rung_says_so() -> None:
+    assert ENGLISH.say("ladder.nothing") in visible(standalone(run_of(rows=[]), ENGLISH))
+    assert [figure.value for figure in key_figures(run_of(rows=[]), ENGLISH)] == ["0"]
 
 
-def test_a_run_without_a_rung_has_a_page() -> None:
-    nothing = [(t, event) for t, event in events() if not isinstance(event, RungClimbed | StartFailed)]
-    assert TEXTS["ladder.nothing"][1] in visible(standalone(run_of(nothing), Texts("en")))
+def test_console_has_a_line_for_each_rung() -> None:
+    shown = console(run_of(), ENGLISH)
+    assert len(shown) == len(ROWS)
+    assert "bf16-int4-0.4: ready 35951 MiB, model 35980 MiB, KV 1,223,680 tokens" in shown
 
 
-def test_the_console_has_a_line_for_each_rung() -> None:
-    shown = [line.text for line in lines(run_of(events()), Texts("en"), [], 120)]
-    for row in RECORD["rows"]:
-        assert [text for text in shown if text.startswith(f"{row['name']}:") and f"{row['kv_tokens']:,}" in text]
-    assert TEXTS["outcome.ladder_held"][1] in shown
+def test_record_has_every_rung_and_its_samples() -> None:
+    log = entries()
+    log.insert(5, Entry(4.0, "now", VramSampled([[1.0, 100.0], [3.5, 900.0], [99.0, 1.0]])))
+    found = records(log)
+    assert found["vram-ladder-{gpu}"] == {"rows": ROWS, "failed_start": FAILED}
+    assert found["vram-ladder-{gpu}-samples"]["samples"][ROWS[0]["name"]] == [[3.5, 900.0]]
+    assert records(entries(rows=[])) == {}
+    with pytest.raises(ValueError, match=r"rungs are missing: bf16-0\.8"):
+        records(entries(rows=ROWS[1:]))
 
 
-MODULE = """
-import pytest
-from tests.acceptance.ladder.unit.synthetic import events
-
-@pytest.mark.gpu
-@pytest.mark.ladder
-def test_a_rung(evidence):
-    for _, event in events()[2:-4]:
-        evidence.append(event)
-"""
-
-
-def test_a_run_of_the_ladder_leaves_its_own_sealed_report(inner: Inner) -> None:
-    result = inner.run(MODULE, "-m", "ladder", "-W", "ignore", "--report-lang", "en")
-    page = (inner.folder / "report.html").read_text(encoding="utf-8")
-    assert result.ret == 0
-    assert TEXTS["outcome.ladder_held"][1] in visible(page)
-    assert "1,223,680" in page
-    assert "test_a_rung" in page, "pytest's own table"
-    assert verify(inner.folder).problems == ()
-    assert not (inner.folder / "post.md").exists()
-    result.stdout.fnmatch_lines(["*memory ladder*", "*bf16-int4-0.4: ready 35951 MiB*", "*LADDER: AS THE MODEL SAYS*"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_picture_has_bars_as_long_as_the_figures_and_nothing_outside(language: str) -> None:
+    unlogged = ROWS[0] | {"kv_mib": None}
+    drawn = ElementTree.fromstring(draw({"gpu": "NVIDIA <H100>", "rows": [unlogged, *ROWS[1:]]}, Texts(language)))
+    bars = [one for one in drawn.iter() if one.get("height") == "18"]
+    assert len(bars) == len(ROWS) * 2 * 3
+    parts = measured_parts(unlogged)
+    weights, kv, _ = (float(bar.get("width", "")) for bar in bars[:3])
+    assert kv / weights == pytest.approx(parts["kv"] / parts["weights"], rel=0.01)
+    assert sum(parts.values()) == unlogged["ready_mib"] - unlogged["idle_mib"]
+    text = " ".join(drawn.itertext())
+    assert "NVIDIA <H100>" in text
+    assert "1,223,680" in text
+    width, height = map(float, drawn.get("viewBox", "").split()[2:])
+    for one in drawn.iter():
+        assert 0 <= float(one.get("x", 0)) + float(one.get("width", 0)) <= width
+        assert 0 <= float(one.get("y", 0)) <= height

@@ -1,113 +1,154 @@
-"""The acceptance tests of performance, each seen holding and seen failing for its own reason."""
+"""The claims, the report's section and the record, on made-up servers. Nothing in here was measured."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
-from tests.acceptance.ladder.rungs import HALF_SHARE, HOMEWORK, INT4_KV, Rung
+from fixtures.evidence.events import CheckpointIdentified, Entry, Event
+from fixtures.report.markup import Html
+from fixtures.report.summary import RunSummary, summarize
+from fixtures.server.in_turn import BF16, BF16_INT4, HOMEWORK, Configuration
+from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.performance import test_performance as claims
-from tests.acceptance.performance.agreement import Agreement
+from tests.acceptance.performance.events import PerformanceMeasured
 from tests.acceptance.performance.formulas import Timing
-from tests.acceptance.performance.plugin import Held, held
-from tests.acceptance.performance.reference import Profile
-from tests.acceptance.performance.unit.answers import measured, servers
+from tests.acceptance.performance.generator import Sent
+from tests.acceptance.performance.measuring import Row, load_row, requests
+from tests.acceptance.performance.record import records
+from tests.acceptance.performance.reference import Agreement, Profile
+from tests.acceptance.performance.section import key_figures, section
+from tests.acceptance.performance.workloads import Load
 
 GPU: Any = object()
+TOKENS = 4
+LOADS = (Load(2, concurrency=1), Load(32, concurrency=32), Load(4, rate=4.0))
+USUAL = Profile(0.02, 1000.0, 8.0)
 
 
 def keep(*_: Any, **__: Any) -> None:
     """Where a claim's figures go."""
 
 
-def test_honest_servers_hold_every_claim() -> None:
-    claims.test_every_request_is_answered_whole(measured(), keep)
-    claims.test_the_generator_is_not_the_bottleneck(measured(), keep)
-    claims.test_many_users_share_the_gpu(measured(), GPU, keep)
+def sent(load: Load, tokens: int = TOKENS, error: str = "", cpu: float = 0.1) -> Sent:
+    """Every request sent at its time, the first piece after 50 ms."""
+    timings = []
+    for number in range(load.requests):
+        at = load.times()[number] if load.rate else float(number // (load.concurrency or 1))
+        pieces = tuple(at + 0.05 + 0.01 * piece for piece in range(TOKENS))
+        timings.append(Timing(at, pieces, pieces[-1], tokens, error if number == 1 else ""))
+    return Sent(tuple(timings), cpu)
+
+
+def row(served: Configuration = HOMEWORK, at_once: int | None = 150, asked: int = 150, **change: Any) -> Row:
+    """A server with three loads; `change` goes to each of them."""
+    held = {"context_tokens": 8192, "asked": asked, "at_once": at_once, "longest_gap_s": 0.4, "seconds": 31.5}
+    return {
+        "name": served.id,
+        "prompt_tokens": 256,
+        "answer_tokens": TOKENS,
+        "loads": [load_row(load, sent(load, **change)) for load in LOADS],
+        "held": held if at_once else None,
+        "agreement": Agreement((USUAL,), (Profile(0.0204, 990.0, 8.1),)).row() if served == HOMEWORK else None,
+    }
+
+
+def servers(**changed: Row) -> dict[str, Row]:
+    found = {BF16.id: row(BF16, 40, 40), BF16_INT4.id: row(BF16_INT4), HOMEWORK.id: row()}
+    return found | {one["name"]: one for one in changed.values()}
+
+
+def entries(*rows: Row) -> list[Entry]:
+    identified = CheckpointIdentified("internlm2_5", "path", "internlm2_5-1_8b", "sha256:0", 1, 1)
+    raw = [requests(sent(load)) for load in LOADS]
+    events: list[Event] = [identified, *(PerformanceMeasured(one, raw) for one in rows)]
+    return [Entry(float(number), "now", event) for number, event in enumerate(events)]
+
+
+def run_of(*rows: Row) -> RunSummary:
+    return summarize(entries(*rows))
+
+
+def test_honest_servers_pass_every_claim() -> None:
+    claims.test_every_request_is_answered_whole(row(), keep)
+    claims.test_generator_is_not_the_bottleneck(row(), keep)
+    claims.test_many_users_share_the_gpu(row(), GPU, keep)
     claims.test_lmdeploys_own_protocol_says_the_same(servers(), keep)
     claims.test_int4_keys_and_values_answer_more_users_at_once(servers(), keep)
 
 
-def test_a_failed_request_is_named() -> None:
+def test_failed_request_short_answer_and_busy_generator_are_noticed() -> None:
     with pytest.raises(AssertionError, match=r"w4a16-int4-0\.4: HTTP 503"):
-        claims.test_every_request_is_answered_whole(measured(error="HTTP 503"), keep)
-
-
-def test_a_short_answer_is_noticed() -> None:
-    with pytest.raises(AssertionError, match="1 at a time"):
-        claims.test_every_request_is_answered_whole(measured(tokens=3), keep)
-
-
-def test_a_busy_generator_is_noticed() -> None:
+        claims.test_every_request_is_answered_whole(row(error="HTTP 503"), keep)
+    with pytest.raises(AssertionError, match="1 at a time: the answers have 6 tokens, 8"):
+        claims.test_every_request_is_answered_whole(row(tokens=3), keep)
     with pytest.raises(AssertionError):
-        claims.test_the_generator_is_not_the_bottleneck(measured(cpu=0.51), keep)
+        claims.test_generator_is_not_the_bottleneck(row(cpu=0.51), keep)
 
 
-def test_an_engine_that_answers_one_after_the_other_is_noticed() -> None:
-    one, many, rate = measured().answered
-    slow = replace(many, figures=replace(many.figures, tokens_per_s=one.figures.tokens_per_s))
+def test_engine_that_answers_one_after_the_other_is_noticed() -> None:
+    slow = row()
+    slow["loads"][1]["tokens_per_s"] = slow["loads"][0]["tokens_per_s"]
     with pytest.raises(AssertionError):
-        claims.test_many_users_share_the_gpu(replace(measured(), answered=(one, slow, rate)), GPU, keep)
-    with pytest.raises(pytest.skip.Exception, match="no GPU"):
-        claims.test_many_users_share_the_gpu(measured(), None, keep)
+        claims.test_many_users_share_the_gpu(slow, GPU, keep)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        Profile(0.0212, 1000.0, 8.0),
-        Profile(0.02, 940.0, 8.0),
-        Profile(0.02, 1000.0, 8.5),
-    ],
-)
-def test_another_figure_of_lmdeploys_is_noticed(other: Profile) -> None:
-    found = servers()
-    told = Agreement((Profile(0.02, 1000.0, 8.0),), (other,))
-    found[HOMEWORK.id] = replace(found[HOMEWORK.id], agreement=told)
+@pytest.mark.parametrize("other", [Profile(0.0212, 1000.0, 8.0), Profile(0.02, 940.0, 8.0), Profile(0.02, 1000.0, 8.5)])
+def test_other_figure_of_lmdeploys_is_noticed(other: Profile) -> None:
+    found = {**row(), "agreement": Agreement((USUAL,), (other,)).row()}
     with pytest.raises(AssertionError):
-        claims.test_lmdeploys_own_protocol_says_the_same(found, keep)
+        claims.test_lmdeploys_own_protocol_says_the_same(servers(homework=found), keep)
 
 
 def test_one_odd_round_of_three_decides_nothing() -> None:
-    usual, odd = Profile(0.02, 1000.0, 8.0), Profile(0.04, 500.0, 4.0)
-    told = Agreement((usual, usual, usual), (odd, usual, usual))
-    assert told.apart == 0
-    assert told.row()["rounds"][0] == [asdict(usual), asdict(odd)]
+    assert Agreement((USUAL, USUAL, USUAL), (Profile(0.04, 500.0, 4.0), USUAL, USUAL)).apart == 0
 
 
 @pytest.mark.parametrize(
-    ("rung", "found", "words"),
+    ("found", "words"),
     [
-        (INT4_KV, Held(110, 110, 0.4, 30.0), "2.75 >= 3"),
-        (INT4_KV, Held(150, 149, 0.4, 30.0), "1 of 150 had to wait, or failed"),
-        (HALF_SHARE, Held(40, 38, 0.4, 30.0), "2 of 40 had to wait, or failed"),
-        (HALF_SHARE, Held(40, 40, 5.1, 30.0), "dropped to make room"),
+        (row(BF16_INT4, 110, 110), "2.75 >= 3"),
+        (row(BF16_INT4, 149, 150), "1 of 150 had to wait, or failed"),
+        (row(BF16, 38, 40), "2 of 40 had to wait, or failed"),
+        ({**row(BF16), "held": {**row(BF16, 40, 40)["held"], "longest_gap_s": 5.1}}, "dropped to make room"),
     ],
 )
-def test_a_cache_that_holds_no_more_than_16_bit_or_less_than_it_says_is_noticed(
-    rung: Rung, found: Held, words: str
-) -> None:
-    others = servers()
+def test_cache_that_holds_less_than_it_says_is_noticed(found: Row, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
-        claims.test_int4_keys_and_values_answer_more_users_at_once(
-            others | {rung.id: replace(others[rung.id], held=found)}, keep
-        )
-
-
-def test_as_many_users_as_the_cache_holds_are_answered() -> None:
-    claims.test_int4_keys_and_values_answer_more_users_at_once(servers(), keep)
+        claims.test_int4_keys_and_values_answer_more_users_at_once(servers(changed=found), keep)
 
 
 def test_what_was_not_measured_is_no_pass() -> None:
-    with pytest.raises(pytest.fail.Exception, match=r"not measured in this run: bf16-0\.4"):
+    with pytest.raises(AssertionError, match=r"not measured in this run: bf16-0\.4"):
         claims.test_int4_keys_and_values_answer_more_users_at_once({}, keep)
     with pytest.raises(pytest.skip.Exception, match="no GPU"):
-        claims.test_int4_keys_and_values_answer_more_users_at_once(servers(None, None), keep)
+        claims.test_int4_keys_and_values_answer_more_users_at_once(servers(one=row(BF16, None)), keep)
+    with pytest.raises(pytest.skip.Exception, match="no GPU"):
+        claims.test_many_users_share_the_gpu(row(), None, keep)
 
 
-def test_what_was_held_follows_from_the_timings() -> None:
-    whole = [Timing(0.0, (1.0, 1.5, 9.0), 9.0, 3), Timing(0.0, (2.0, 2.1), 2.1, 2), Timing(0.0, (9.5, 9.6), 9.6, 2)]
-    failed = Timing(0.0, (1.0, 99.0), 99.0, 2, "the stream ended without a finish_reason")
-    assert held([*whole, failed]) == Held(asked=4, at_once=2, longest_gap_s=7.5, seconds=9.6)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_report_shows_every_load_and_a_picture(language: str) -> None:
+    run, texts = run_of(*servers().values()), Texts(language)
+    page: Html | None = section(run, texts)
+    assert page is not None
+    assert page.count("<tr>") == 1 + 3 * 3
+    assert "<polyline" in page
+    assert [figure.note for figure in key_figures(run, texts)] == [
+        texts.say("performance.at_a_time", users=users) for users in (32, 1, 1)
+    ]
+    assert section(run_of(), texts) is None
+
+
+def test_server_under_one_load_has_no_picture() -> None:
+    assert "<svg" not in str(section(run_of({**row(), "loads": row()["loads"][2:]}), Texts("en")))
+
+
+def test_record_has_every_server_and_what_each_request_took() -> None:
+    found = records(entries(*servers().values()))
+    assert [one["name"] for one in found["performance-{gpu}"]["servers"]] == list(servers())
+    assert found["performance-{gpu}-samples"]["servers"][HOMEWORK.id][0][0] == [0.0, 0.05, 0.08, TOKENS]
+    assert records(entries()) == {}
+    with pytest.raises(ValueError, match=r"servers are missing: bf16-int4-0\.4"):
+        records(entries(row(BF16)))

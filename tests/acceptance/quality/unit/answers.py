@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.acceptance.quality.configurations import BF16, HOMEWORK, W4A16
+from fixtures.server.in_turn import BF16, HOMEWORK, W4A16
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.result import Quality
 
@@ -61,7 +61,7 @@ def quality(
     changed_again: int = 0,
 ) -> Quality:
     """bf16 at a loss of 0.5 on stories, asked twice, against these."""
-    plain = server(BF16.name, 0.5, known=known)
+    plain = server(BF16.title, 0.5, known=known)
     plain = replace(
         plain,
         losses=[losses(0.5), losses(again)],
@@ -71,8 +71,8 @@ def quality(
         asked(),
         (
             plain,
-            server(W4A16.name, w4a16, changed, right, known),
-            server(HOMEWORK.name, int4, changed, right, known),
+            server(W4A16.title, w4a16, changed, right, known),
+            server(HOMEWORK.title, int4, changed, right, known),
         ),
     )
 

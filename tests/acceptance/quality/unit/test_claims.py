@@ -1,42 +1,49 @@
-"""The acceptance tests of quality, each seen holding and seen failing for its own reason."""
+"""The claims, the report's section and the record, on made-up comparisons."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from fixtures.evidence.events import CheckpointIdentified, Entry, RunStarted
+from fixtures.report.summary import summarize
+from fixtures.server.in_turn import BF16, HOMEWORK, W4A16
+from fixtures.texts import Texts
 from tests.acceptance.quality import test_quality as claims
-from tests.acceptance.quality.configurations import HOMEWORK, W4A16
+from tests.acceptance.quality.picture import draw
+from tests.acceptance.quality.record import merged, records
 from tests.acceptance.quality.result import Quality
+from tests.acceptance.quality.section import key_figures, points_of, section
 from tests.acceptance.quality.unit.answers import TRIALS, quality, with_memory
 
 Check = Callable[[Quality], None]
+ENGLISH = Texts("en")
+SVG = "{http://www.w3.org/2000/svg}"
 
 
-def measured(*_: Any, **__: Any) -> None:
-    """Where a claim's figures go."""
-
-
-def of(test: Callable[..., None], *configuration: Any) -> Check:
+def of(test: Callable[..., None], *name: str) -> Check:
     """An acceptance test as a function of the comparison alone."""
-    return lambda found: test(*configuration, found, measured)
+    return lambda found: test(*name, found, lambda *_, **__: None)
 
 
-REPEATS = of(claims.test_a_second_asking_answers_the_same)
+REPEATS = of(claims.test_second_asking_answers_the_same)
 SEES_THE_CACHE = of(claims.test_int4_keys_and_values_show_in_the_perplexity)
-PERPLEXITY = of(claims.test_perplexity_stays, W4A16)
-PERPLEXITY_INT4 = of(claims.test_perplexity_stays, HOMEWORK)
-AGREEMENT = of(claims.test_the_next_token_stays, HOMEWORK)
-CHAINS = of(claims.test_two_step_chains_stay_right, HOMEWORK)
+PERPLEXITY = of(claims.test_perplexity_stays, W4A16.title)
+PERPLEXITY_INT4 = of(claims.test_perplexity_stays, HOMEWORK.title)
+AGREEMENT = of(claims.test_next_token_stays, HOMEWORK.title)
+CHAINS = of(claims.test_two_step_chains_stay_right, HOMEWORK.title)
 MEMORY = of(claims.test_int4_keys_and_values_buy_tokens)
 
 GOOD = with_memory(quality(), (36000, 320_000), (34700, 330_000), (34735, 1_250_000))
 
 
 @pytest.mark.parametrize("check", [REPEATS, SEES_THE_CACHE, PERPLEXITY, PERPLEXITY_INT4, AGREEMENT, CHAINS, MEMORY])
-def test_an_honest_quantization_is_accepted(check: Check) -> None:
+def test_honest_quantization_passes(check: Check) -> None:
     check(GOOD)
 
 
@@ -66,12 +73,11 @@ def test_random_weights_are_not_judged(check: Check) -> None:
         check(quality(known=False))
 
 
-def test_a_model_that_knows_the_text_and_no_chains_is_not_skipped() -> None:
+def test_model_that_knows_the_text_and_no_chains_is_not_skipped() -> None:
     unable = quality(right=0)
-    plain = unable.measured[0]
-    none = Quality(unable.asked, (type(plain)(**{**vars(plain), "right": [False] * TRIALS}), *unable.measured[1:]))
+    plain = replace(unable.measured[0], right=[False] * TRIALS)
     with pytest.raises(AssertionError, match="nothing to compare with"):
-        CHAINS(none)
+        CHAINS(Quality(unable.asked, (plain, *unable.measured[1:])))
 
 
 def test_memory_without_a_gpu_is_skipped() -> None:
@@ -85,3 +91,58 @@ def test_damage_that_makes_strange_text_look_better_does_not_count() -> None:
     assert found.known == ("stories", "dialogues")
     assert found.judged_texts == ("stories",)
     assert found.perplexity("bf16") == pytest.approx(2.718281828**0.535, rel=1e-3)
+
+
+def entries(*found: Quality) -> list[Entry]:
+    begun = [
+        RunStarted("20261122T190000Z-1add", ["pytest", "-m", "quality"], {}, {}, "", False, suite="quality"),
+        CheckpointIdentified("internlm2_5-standin-chat", "standin", "standin", "sha256:0", 1, 1),
+    ]
+    seconds = count()
+    events = (*begun, *(event for one in found for event in (one.asked, *one.measured)))
+    return [Entry(float(next(seconds)), "2026-11-22T19:00:00+00:00", event) for event in events]
+
+
+def shown(*found: Quality) -> str:
+    return str(section(summarize(entries(*found)), ENGLISH))
+
+
+def test_section_has_a_row_for_every_server() -> None:
+    page = shown(GOOD)
+    for text in ("bf16", "W4A16", "W4A16 + int4 KV", "40 / 40", "1,250,000"):
+        assert f"<td>{text}</td>" in page
+    assert "96 / 100 [0.902, 0.984]" in page
+    assert "<svg" in page
+    figures = key_figures(summarize(entries(GOOD)), ENGLISH)
+    assert [figure.value for figure in figures] == ["× 1.030", "96.0 %", "40 / 40"]
+
+
+def test_section_says_what_was_not_measured_or_means_nothing() -> None:
+    assert shown() == "None"
+    assert "<svg" not in shown(quality())
+    assert ENGLISH.say("quality.no_memory") in shown(quality())
+    assert ENGLISH.say("quality.unknown") in shown(quality(known=False))
+    assert ENGLISH.say("quality.unknown") not in shown(GOOD)
+
+
+def test_picture_has_a_point_for_each_server_in_each_chart() -> None:
+    circles = ElementTree.fromstring(draw(points_of(GOOD), ENGLISH)).findall(f"{SVG}circle")
+    assert len(circles) == 6
+    vram = [float(circle.attrib["cx"]) for circle in circles[:3]]
+    assert vram[0] > vram[2] > vram[1]
+    heights = [float(circle.attrib["cy"]) for circle in circles[:3]]
+    assert heights[0] > heights[1] > heights[2], "less perplexity is further down"
+    silent = with_memory(quality(), (36000, None), (34700, None), (34735, None))
+    assert len(ElementTree.fromstring(draw(points_of(silent), ENGLISH)).findall(f"{SVG}circle")) == 3
+
+
+def test_record_keeps_other_checkpoints_of_the_same_text() -> None:
+    found: dict[str, Any] = records(entries(GOOD))["quality-{gpu}"]
+    run = found["runs"]["standin"]
+    assert [row["name"] for row in run["rows"]] == [BF16.title, W4A16.title, HOMEWORK.title]
+    assert (run["judged"], run["rows"][1]["perplexity"]) == (["stories", "dialogues"], 1.7428)
+    assert records(entries()) == {}
+    head = {"versions": {"lmdeploy": "0.18.0"}, "gpu": "H100", "command": "pytest -m quality"}
+    old = {**head, "runs": {"geometry": run, "other": {**run, "text": "another"}}}
+    assert list(merged(old, {**head, **found})["runs"]) == ["standin", "geometry"]
+    assert list(merged({**old, "gpu": "A100"}, {**head, **found})["runs"]) == ["standin"]

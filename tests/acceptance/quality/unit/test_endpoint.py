@@ -10,78 +10,56 @@ from typing import Any
 
 import pytest
 
+from fixtures.ask.load import Endpoint
 from fixtures.errors import AcceptanceError, LmdeployError, RequestError
 from tests.acceptance.quality.endpoint import ScoringEndpoint
 
 
-class Answering:
-    """A server on this machine; `answers` are status and body by path, `asked` the bodies that came."""
+class Handler(BaseHTTPRequestHandler):
+    """Answers what `answers` of its server say for the path, and notes what came in `asked` and `keys`."""
 
-    def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, Any]] = {}
-        self.asked: list[dict[str, Any]] = []
-        self.keys: list[str | None] = []
-        outer = self
+    server: Any
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                outer.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                outer.keys.append(self.headers["Authorization"])
-                status, body = outer.answers.get(self.path, (404, {"detail": "Not Found"}))
-                content = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+    def do_POST(self) -> None:
+        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.server.keys.append(self.headers["Authorization"])
+        status, body = self.server.answers.get(self.path, (404, {"detail": "Not Found"}))
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
 
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
 
 
 @pytest.fixture
-def answering() -> Iterator[Answering]:
-    made = Answering()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+def answering() -> Iterator[Any]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        made: Any = server
+        made.answers, made.asked, made.keys = {}, [], []
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield made
+        server.shutdown()
 
 
 @pytest.fixture
-def scoring(answering: Answering) -> ScoringEndpoint:
-    return ScoringEndpoint(answering.url, 10, "sk-of-this-run")
+def scoring(answering: Any) -> ScoringEndpoint:
+    return ScoringEndpoint(Endpoint("127.0.0.1", answering.server_port, "m", "sk-of-this-run"), 10)
 
 
-def test_texts_become_token_ids(answering: Answering, scoring: ScoringEndpoint) -> None:
+def test_answers_are_taken_as_they_are(answering: Any, scoring: ScoringEndpoint) -> None:
+    """lmdeploy names a loss `ppl` and means nats per token: no exp, no log. The next token is asked for greedily."""
     answering.answers["/v1/encode"] = (200, {"input_ids": [[1, 5], [1, 6, 7]], "length": [2, 3]})
-    assert scoring.encode(["a", "bc"], bos=True) == [[1, 5], [1, 6, 7]]
-    assert answering.asked == [{"input": ["a", "bc"], "add_bos": True}]
-
-
-def test_every_request_carries_the_key(answering: Answering, scoring: ScoringEndpoint) -> None:
     answering.answers["/get_ppl"] = (200, {"ppl": 2.5})
-    scoring.loss([1, 5, 6])
-    ScoringEndpoint(answering.url, 10).loss([1, 5, 6])
-    assert answering.keys == ["Bearer sk-of-this-run", None]
-
-
-def test_a_loss_is_taken_as_it_is(answering: Answering, scoring: ScoringEndpoint) -> None:
-    """lmdeploy names it `ppl` and means nats per token: no exp, no log."""
-    answering.answers["/get_ppl"] = (200, {"ppl": 2.5})
-    assert scoring.loss([1, 5, 6]) == 2.5
-    assert answering.asked == [{"input": [1, 5, 6]}]
-
-
-def test_the_next_token_is_asked_for_greedily(answering: Answering, scoring: ScoringEndpoint) -> None:
     answering.answers["/generate"] = (200, {"text": "x", "output_ids": [42], "meta_info": {}})
+    assert scoring.encode(["a", "bc"], bos=True) == [[1, 5], [1, 6, 7]]
+    assert scoring.loss([1, 5, 6]) == 2.5
     assert scoring.next_token([1, 5]) == 42
-    (asked,) = answering.asked
-    assert (asked["input_ids"], asked["max_tokens"], asked["temperature"]) == ([1, 5], 1, 0.0)
-    assert asked["ignore_eos"] is True
+    encode, loss, token = answering.asked
+    assert (encode, loss) == ({"input": ["a", "bc"], "add_bos": True}, {"input": [1, 5, 6]})
+    assert (token["input_ids"], token["max_tokens"], token["temperature"]) == ([1, 5], 1, 0.0)
+    assert token["ignore_eos"] is True
+    assert answering.keys == ["Bearer sk-of-this-run"] * 3
 
 
 ASK: dict[str, Callable[[ScoringEndpoint], object]] = {
@@ -105,16 +83,15 @@ ASK: dict[str, Callable[[ScoringEndpoint], object]] = {
         ("/v1/encode", 200, {"input_ids": [[1], [2]]}, RequestError),
     ],
 )
-def test_what_is_no_answer_is_an_error_that_names_the_route(
-    answering: Answering, scoring: ScoringEndpoint, path: str, status: int, body: Any, error: type[AcceptanceError]
+def test_unusable_answer_is_an_error_that_names_the_route(
+    answering: Any, scoring: ScoringEndpoint, path: str, status: int, body: Any, error: type[AcceptanceError]
 ) -> None:
     answering.answers[path] = (status, body)
     with pytest.raises(error) as raised:
         ASK[path](scoring)
-    assert raised.value.where == f"POST {answering.url}{path}"
-    assert raised.value.remedy
+    assert raised.value.where == f"POST 127.0.0.1:{answering.server_port}{path}"
 
 
 def test_no_server_is_an_error() -> None:
     with pytest.raises(RequestError, match="no answer"):
-        ScoringEndpoint("http://127.0.0.1:9", 2).loss([1, 2])
+        ScoringEndpoint(Endpoint("127.0.0.1", 9, "m"), 2).loss([1, 2])

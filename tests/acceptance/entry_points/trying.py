@@ -1,0 +1,98 @@
+"""How an entry point is tried: `lmdeploy chat` and its like in a terminal, Gradio in front of a server."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fixtures.errors import ServerError
+from fixtures.gpu.plugin import mark
+from fixtures.gpu.sampler import Sampler
+from fixtures.homework import STORY_PROMPT
+from fixtures.lmdeploy.capabilities import Capabilities
+from fixtures.lmdeploy.commands import Command, Program, chat_command, gradio_command
+from fixtures.process.command import running
+from fixtures.process.port import bind_error, free_port
+from fixtures.run.measurement import NotMeasured
+from fixtures.run.progress import Progress
+from fixtures.run.settings import Settings
+from fixtures.server.deployment import LOOPBACK
+from fixtures.texts import message
+from tests.acceptance.entry_points.terminal import require_terminal, terminal
+
+Keep = Callable[..., None]
+"""`keep(command, transcript, seconds, note="", vram_mib=None, picture="")`: put what was seen into the evidence."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One question in a terminal: seconds to the prompt, the answer, how the program ended, and its memory."""
+
+    command: str
+    answer: str
+    exit_code: int
+    started_seconds: float
+    seconds: float
+    vram_mib: int | None
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every entry point stands on."""
+
+    settings: Settings
+    capabilities: Capabilities
+    program: Program
+    sampler: Sampler | None
+    progress: Progress
+
+    def require(self, subcommand: str) -> None:
+        """Skip the test where the installed lmdeploy has no such subcommand of `lmdeploy serve`."""
+        if f"serve {subcommand}" not in self.capabilities.subcommands:
+            raise NotMeasured(message(f"not_offered.{subcommand}"))
+
+    def chat(self, folder: Path, *, model_format: str = "", share: float | None = None) -> Said:
+        """Ask a checkpoint in a terminal; its memory is read when the prompt is there."""
+        command = chat_command(self.program, folder, self.capabilities, model_format=model_format, share=share)
+        shown = " ".join(command.shown)
+
+        def memory() -> int | None:
+            mark(self.sampler, shown)
+            return None if self.sampler is None else round(self.sampler.phase_mib(shown))
+
+        with self.progress.stage(shown):
+            return self.converse(command, memory)
+
+    def converse(self, command: Command, memory: Callable[[], int | None] = lambda: None) -> Said:
+        """Ask for the homework's story in a terminal, then leave. Raises ServerError as :func:`terminal` does."""
+        require_terminal()
+        with terminal(command, self.settings.start_timeout) as opened:
+            vram_mib = memory()
+            began = time.monotonic()
+            answer = opened.ask(STORY_PROMPT, self.settings.request_timeout)
+            seconds = round(time.monotonic() - began, 1)
+            code = opened.leave()
+        return Said(" ".join(command.shown), answer, code, round(opened.started_seconds, 1), seconds, vram_mib)
+
+    @contextmanager
+    def gradio(self, url: str, folder: Path) -> Iterator[tuple[str, str]]:
+        """`lmdeploy serve gradio` in front of a server: the page's address and the command, while the block lasts.
+
+        :raises ServerError: it ended, or does not listen in time.
+        """
+        port = free_port(LOOPBACK)
+        command = gradio_command(self.program, url, LOOPBACK, port)
+        shown = " ".join(command.shown)
+        with running(
+            command.argv,
+            log=folder / "gradio.log",
+            env={**os.environ, **command.env, "GRADIO_ANALYTICS_ENABLED": "False"},
+            ready=lambda: bind_error(LOOPBACK, port) is not None,
+            timeout=self.settings.start_timeout,
+            not_ready=lambda how, end: ServerError("gradio_not_ready", where=shown, detail=end, how=how),
+        ):
+            yield f"http://{LOOPBACK}:{port}", shown

@@ -1,0 +1,107 @@
+"""Put servers under the same loads, warm; where there is a GPU, fill their caches."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from fixtures.ask.load import Endpoint, burst, size_prompts
+from fixtures.gpu.memory_model import Geometry
+from fixtures.server.in_turn import BF16, BF16_INT4, HOMEWORK, Configuration, InTurn, Turn
+from tests.acceptance.performance.events import PerformanceMeasured
+from tests.acceptance.performance.formulas import figures
+from tests.acceptance.performance.generator import Sent, send
+from tests.acceptance.performance.reference import compare
+from tests.acceptance.performance.workloads import (
+    AGREEMENT,
+    AGREEMENT_ANSWER_TOKENS,
+    AGREEMENT_ROUNDS,
+    CONTEXT_TOKENS,
+    GPU,
+    HELD_ANSWER_TOKENS,
+    HELD_SHARE,
+    HELD_TIMEOUT_S,
+    REHEARSAL,
+    Load,
+)
+
+SERVED: Final = (BF16, BF16_INT4, HOMEWORK)
+"""At the homework's share: each differs from the one before in one thing."""
+
+WARM_UP_AT_ONCE: Final = 16
+
+Row = dict[str, Any]
+"""A server as measured: what is recorded of it, and what its claims are judged by."""
+
+
+def measure(in_turn: InTurn, configuration: Configuration, model: Path, geometry: Geometry | None) -> Row:
+    """Put one server under load, and record it. It is gone afterwards, whatever happens.
+
+    :param model: folder of the checkpoint with this configuration's weights.
+    :param geometry: None where the cache is not to be filled: without a GPU, or for another model than the 1.8B, of
+        which a cache holds too much.
+    :raises AcceptanceError: the server does not start, dies, or refuses a request.
+    :raises ValueError: it answers none of a load.
+    """
+    workload = REHEARSAL if in_turn.settings.rehearse else GPU
+    timeout = in_turn.settings.request_timeout
+    with in_turn.serving(configuration, model) as turn, in_turn.progress.stage(configuration.id) as on_line:
+        endpoint = Endpoint.of(turn.server)
+        prompts = size_prompts(endpoint, workload.prompt_tokens)
+        burst(endpoint, workload.warm_up, WARM_UP_AT_ONCE)
+        asked, answered, agreement = 0, [], None
+        for load in workload.loads:
+            on_line(str(load.name))
+            answered.append((load, send(endpoint, load, prompts, workload.answer_tokens, timeout, first=asked)))
+            asked += load.requests
+        if geometry and configuration == HOMEWORK:
+            agreement = compare(
+                endpoint, AGREEMENT, AGREEMENT_ROUNDS, prompts, AGREEMENT_ANSWER_TOKENS, timeout, first=asked
+            )
+        held = _hold(turn, configuration, geometry) if geometry else None
+    row = {
+        "name": configuration.id,
+        **asdict(configuration),
+        "argv": list(turn.argv),
+        "start_seconds": turn.server.started_seconds,
+        "prompt_tokens": prompts.tokens,
+        "answer_tokens": workload.answer_tokens,
+        "loads": [load_row(load, sent) for load, sent in answered],
+        "held": held,
+        "agreement": None if agreement is None else agreement.row(),
+    }
+    in_turn.evidence.append(PerformanceMeasured(row, [requests(sent) for _, sent in answered]))
+    return row
+
+
+def load_row(load: Load, sent: Sent) -> Row:
+    """What came of a load. Raises ValueError where nothing did."""
+    named = {"load": load.name.as_json(), "concurrency": load.concurrency, "rate": load.rate}
+    return {**named, **asdict(figures(sent.timings)), "generator_cpu_share": sent.cpu_share}
+
+
+def requests(sent: Sent) -> list[list[float | None]]:
+    """Of every request `[sent, first piece, end, tokens]`, seconds from the load's start."""
+    began = min(timing.sent for timing in sent.timings)
+    return [
+        [
+            round(timing.sent - began, 5),
+            round(timing.pieces[0] - began, 5) if timing.pieces else None,
+            None if timing.error else round(timing.ended - began, 5),
+            timing.tokens,
+        ]
+        for timing in sent.timings
+    ]
+
+
+def _hold(turn: Turn, configuration: Configuration, geometry: Geometry) -> Row:
+    """Send as many long requests at once as the cache holds. One that was dropped to make room for others is silent
+    until those end."""
+    endpoint = Endpoint.of(turn.server)
+    asked = int(HELD_SHARE * turn.cache(geometry, configuration.knobs()).tokens / CONTEXT_TOKENS)
+    prompts = size_prompts(endpoint, CONTEXT_TOKENS - HELD_ANSWER_TOKENS)
+    sent = send(endpoint, Load(asked, concurrency=asked), prompts, HELD_ANSWER_TOKENS, HELD_TIMEOUT_S)
+    found = figures(sent.timings)
+    seen = {"at_once": found.at_once, "longest_gap_s": found.longest_gap_s, "seconds": found.seconds}
+    return {"context_tokens": CONTEXT_TOKENS, "asked": asked, **seen}
