@@ -25,7 +25,7 @@ PLUGINS = (
     "fixtures.model.quantization",
     "fixtures.model.artefact.running",
     "fixtures.server.external_server",
-    "fixtures.client.client",
+    "fixtures.ask.endpoint",
     "fixtures.server.deployment",
     "fixtures.server.in_turn",
     "fixtures.session.ahead",

@@ -4,10 +4,11 @@ import pytest
 
 from fixtures.client.client import Client
 from fixtures.homework import MODEL_NAME
-from fixtures.judge.deployment import UNAUTHORIZED, key_fault, model_name_fault
+from fixtures.judge.deployment import UNAUTHORIZED, external_name_fault, key_fault, model_name_fault
 from fixtures.run.api_key import new_key
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, assert_no_fault
+from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer
 from fixtures.server.readiness import ask
 
@@ -22,10 +23,14 @@ QUESTION = {"model": MODEL_NAME, "messages": [{"role": "user", "content": "1+1"}
     zh="api_server 以作业的模型名提供服务",
     en="The api_server names the homework's model",
 )
-def test_the_server_names_the_model(client: Client, measure: Measure) -> None:
-    """`client.models.list().data[0].id` is the homework's model."""
-    measure("model", client.model_name, expected=MODEL_NAME)
-    assert_no_fault(model_name_fault(client.model_name, MODEL_NAME))
+def test_the_server_names_the_model(client: Client, settings: Settings, measure: Measure) -> None:
+    """The list of models has the homework's model and no other; a server at --base-url is named by its operator."""
+    if settings.base_url is None:
+        measure("model", list(client.models), expected=[MODEL_NAME])
+        assert_no_fault(model_name_fault(client.models))
+    else:
+        measure("model", list(client.models))
+        assert_no_fault(external_name_fault(client.models, settings.served_model_name, settings.given_checkpoint))
 
 
 @claim(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
 from fixtures.client.answer import Answer
 from fixtures.evidence.events import Exchanged
+from fixtures.homework import MODEL_NAME
 from fixtures.texts import Message
+
+NOW = 1_800_000_000
+"""When these answers are given, in seconds since 1970."""
 
 
 def answer(
     text: str = "", calls: list[dict[str, Any]] | None = None, reason: str | None = None, usage: Any = "good"
 ) -> Answer:
-    """An answer; without a reason it ends as it should, and `usage` counts 10 + 5 tokens."""
+    """An answer of the homework's model; without a reason it ends as it should, and `usage` counts 10 + 5 tokens."""
     counts = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15} if usage == "good" else usage
     message = {"role": "assistant", "content": text, "tool_calls": calls}
-    choice = {"message": message, "finish_reason": reason or ("tool_calls" if calls else "stop")}
-    return Answer({"choices": [choice], "usage": counts})
+    choice = {"index": 0, "message": message, "finish_reason": reason or ("tool_calls" if calls else "stop")}
+    head = {"id": "1", "object": "chat.completion", "created": NOW, "model": MODEL_NAME}
+    return Answer({**head, "choices": [choice], "usage": counts})
 
 
 def tool_call(name: str, a: Any, b: Any, id_: Any = "c1") -> dict[str, Any]:
@@ -45,6 +51,9 @@ class Scripted:
 
     def ask(self, messages: list[dict[str, Any]], **request: Any) -> Answer:
         self.asked.append({"messages": messages, **request})
-        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        found = copy.deepcopy(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+        if found.usage:  # a longer conversation is a longer prompt
+            found.usage["prompt_tokens"] += len(messages)
+            found.usage["total_tokens"] += len(messages)
         self._record(Exchanged("test", "/v1/chat/completions", self.asked[-1], 200, found.body, 0.1))
         return found

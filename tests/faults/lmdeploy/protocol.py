@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -12,7 +13,9 @@ from tests.faults.lmdeploy.model import Say, pieces, raw
 Body = dict[str, Any]
 Change = Callable[[Body], None]
 
-CREATED: Final = 1795371213
+STARTED: Final = int(time.time())
+"""When this server was started, which is when all that it says was created, as far as anyone looks."""
+
 _numbers: Final = itertools.count(1)
 
 
@@ -49,7 +52,7 @@ def completion(model: str, turns: list[Say], prompt: int, logprobs: bool = False
     return {
         "id": f"chatcmpl-{next(_numbers):022}",
         "object": "chat.completion",
-        "created": CREATED,
+        "created": STARTED,
         "model": model,
         "choices": choices,
         "usage": usage(prompt, sum(len(pieces(raw(turn))) + 1 for turn in turns)),
@@ -67,7 +70,7 @@ def chunks(model: str, turn: Say, prompt: int, include_usage: bool) -> Iterator[
     head = {
         "id": f"chatcmpl-{next(_numbers):022}",
         "object": "chat.completion.chunk",
-        "created": CREATED,
+        "created": STARTED,
         "model": model,
     }
     tail: Body = {"usage": None} if include_usage else {}
@@ -92,12 +95,12 @@ def chunks(model: str, turn: Say, prompt: int, include_usage: bool) -> Iterator[
 def models(name: str) -> Body:
     """The list of models."""
     permission = {
-        "id": "modelperm-49jerQq5T3kTLTxnmcEMHg", "object": "model_permission", "created": CREATED,
+        "id": "modelperm-49jerQq5T3kTLTxnmcEMHg", "object": "model_permission", "created": STARTED,
         "allow_create_engine": False, "allow_sampling": True, "allow_logprobs": True, "allow_search_indices": True,
         "allow_view": True, "allow_fine_tuning": False, "organization": "*", "group": None, "is_blocking": False,
     }  # fmt: skip
     model = {
-        "id": name, "object": "model", "created": CREATED, "owned_by": "lmdeploy", "root": name, "parent": None,
+        "id": name, "object": "model", "created": STARTED, "owned_by": "lmdeploy", "root": name, "parent": None,
         "permission": [permission],
     }  # fmt: skip
     return {"object": "list", "data": [model]}
@@ -166,6 +169,37 @@ def _call_twice(body: Body) -> None:
         calls.append(dict(calls[0]))
 
 
+def _rant(body: Body) -> None:
+    if _message(body)["tool_calls"]:
+        _message(body)["content"] = 30 * "从前有一只狐狸和一个西瓜。"
+
+
+_calls_spoiled = itertools.count()
+
+
+def _null_call_once(body: Body) -> None:
+    if _message(body)["tool_calls"] and next(_calls_spoiled) == 0:
+        _message(body)["tool_calls"] = [None]
+
+
+def _first_call(body: Body) -> None:
+    if calls := _message(body)["tool_calls"]:
+        _message(body)["tool_calls"] = calls[0]
+
+
+def _with_more(body: Body) -> None:
+    """As vLLM answers."""
+    body.update(system_fingerprint=None, prompt_logprobs=None, kv_transfer_params=None)
+    body["choices"][0]["stop_reason"] = None
+    message = _message(body)
+    message.update(refusal=None, annotations=None, audio=None, function_call=None)
+    message["tool_calls"] = message["tool_calls"] or []
+
+
+def _all_the_same(body: Body) -> None:
+    body["usage"] = usage(1, 1)
+
+
 PROTOCOL: Final[dict[str, Change]] = {
     "usage-missing": lambda body: body.pop("usage"),
     "usage-of-zero": lambda body: body.update(usage=usage(0, 0)),
@@ -186,4 +220,29 @@ PROTOCOL: Final[dict[str, Change]] = {
     "no-choices": lambda body: body.update(choices=[]),
     "content-null": lambda body: None if _message(body)["tool_calls"] else _message(body).update(content=None),
     "message-missing": lambda body: body["choices"][0].pop("message"),
+    "fields-of-other-servers": _with_more,
+    "answer-of-another-model": lambda body: body.update(model="gpt-4o"),
+    "answer-from-the-year-2100": lambda body: body.update(created=4_102_444_800),
+    "answer-without-id": lambda body: body.update(id=""),
+    "answer-of-another-kind": lambda body: body.update(object="text_completion"),
+    "error-beside-the-answer": lambda body: body.update(error={"message": "CUDA out of memory"}),
+    "refusal-beside-the-answer": lambda body: _message(body).update(refusal="I cannot help with that."),
+    "second-choice": lambda body: body["choices"].append({**body["choices"][0], "index": 1}),
+    "choice-number-7": lambda body: body["choices"][0].update(index=7),
+    "role-of-the-user": lambda body: _message(body).update(role="user"),
+    "content-in-parts": lambda body: _message(body).update(
+        content=[{"type": "text", "text": _message(body)["content"]}]
+    ),
+    "usage-of-booleans": lambda body: body.update(usage=usage(True, True)),
+    "usage-the-same-for-all": _all_the_same,
+    "usage-of-a-billion": lambda body: body.update(usage=usage(1, 10**9)),
+    "calls-are-an-object": _first_call,
+    "call-is-null-once": _null_call_once,
+    "call-of-another-type": _each_call(lambda call: call.update(type="plugin")),
+    "call-with-a-list-as-id": _each_call(lambda call: call.update(id=["x"])),
+    "calls-of-all-turns-with-one-id": _each_call(lambda call: call.update(id="call_1")),
+    "call-with-a-list-as-name": _each_call(lambda call: call["function"].update(name=["add"])),
+    "call-without-arguments": _each_call(lambda call: call["function"].update(arguments=None)),
+    "argument-given-twice": _each_call(lambda call: call["function"].update(arguments='{"a": 9, "a": 3, "b": 5}')),
+    "story-beside-a-call": _rant,
 }

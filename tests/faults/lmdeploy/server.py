@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
 import os
 import signal
 import socket
 import sys
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +24,7 @@ from typing import Any, Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -184,7 +186,7 @@ class ApiServer:
         body = protocol.completion(self.name, turns, prompt, bool(wish.get("logprobs")))
         if self.fault in PROTOCOL:
             PROTOCOL[self.fault](body)
-        return JSONResponse(body)
+        return WIRE.get(self.fault, JSONResponse)(body)
 
     async def _events(self, turn: model.Say, prompt: int, include_usage: bool) -> AsyncIterator[bytes]:
         lines = [
@@ -281,6 +283,44 @@ class Cut(Response):
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b'{"id": "chatcmpl-', "more_body": True})
         raise ConnectionResetError
+
+
+def _packed(body: dict[str, Any]) -> Response:
+    packed = gzip.compress(json.dumps(body).encode())
+    return Response(packed, headers={"Content-Encoding": "gzip"}, media_type="application/json")
+
+
+def _bomb(_: dict[str, Any]) -> Response:
+    """200 MiB of blanks in 200 KiB."""
+    pack = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    packed = b"".join(pack.compress(b" " * 2**20) for _ in range(200)) + pack.flush()
+    return Response(packed, headers={"Content-Encoding": "gzip"}, media_type="application/json")
+
+
+def _with(name: str, value: str) -> Callable[[dict[str, Any]], Response]:
+    """A healthy answer with a field whose value is no JSON that Python would write."""
+
+    def sent(body: dict[str, Any]) -> Response:
+        return Response(json.dumps(body)[:-1] + f', "{name}": {value}' + "}", media_type="application/json")
+
+    return sent
+
+
+WIRE: Final[dict[str, Callable[[dict[str, Any]], Response]]] = {
+    "answer-packed": _packed,
+    "answer-packed-without-being-so": lambda _: Response(
+        b"\x1f\x8bgarbage", headers={"Content-Encoding": "gzip"}, media_type="application/json"
+    ),
+    "gzip-bomb": _bomb,
+    "answer-of-10-mib": _with("more", '"' + 10 * 2**20 * "x" + '"'),
+    "answer-nested-100000-deep": _with("more", 100_000 * "[" + 100_000 * "]"),
+    "number-of-5000-digits": _with("more", "9" * 5000),
+    "number-that-is-none": _with("more", "NaN"),
+    "status-202": lambda body: JSONResponse(body, 202),
+    "answer-said-to-be-html": lambda body: JSONResponse(body, media_type="text/html"),
+    "redirected": lambda _: RedirectResponse("http://elsewhere.example/v1/chat/completions"),
+}
+"""Faults of how a healthy answer is sent."""
 
 
 async def _status_500(_: ApiServer) -> Response:

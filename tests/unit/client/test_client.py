@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +19,8 @@ from fixtures.client.client import Client
 from fixtures.errors import RequestError, ServerDied
 from fixtures.evidence import Evidence, read
 from fixtures.evidence.events import Exchanged
-from fixtures.texts import Texts
+from fixtures.run.measurement import ClaimFailed
+from fixtures.texts import Texts, message
 from tests.unit.programs.chat_server import MODEL, Chat
 
 MODULE = sys.modules[Client.__module__]  # its name is also that of a fixture in it
@@ -62,7 +65,7 @@ def evidence(tmp_path: Path) -> Evidence:
 
 @pytest.fixture
 def client(base_url: str, evidence: Evidence) -> Iterator[Client]:
-    opened = Client(Server(base_url), 2.0, evidence.append)
+    opened = Client(Server(base_url), 20.0, evidence.append)
     yield opened
     opened.close()
 
@@ -96,7 +99,17 @@ def test_null_content_is_an_empty_text() -> None:
         ("ask", "status 500", 500, "HTTP 500"),
         ("ask", "status 400", 400, "HTTP 400"),
         ("ask", "no choices", 200, "an answer without a choice"),
-        ("ask", "no json", 200, "an answer without a choice"),
+        ("ask", "no json", 200, "the answer is not JSON"),
+        ("ask", "redirect", None, "HTTP 302, http://elsewhere.example/"),
+        ("ask", "flood", None, "larger than 8 MiB"),
+        ("ask", "bomb", None, "larger than 8 MiB"),
+        ("ask", "zstd", None, "Content-Encoding is 'zstd'"),
+        ("ask", "not packed", None, "says that it is gzip"),
+        ("ask", "deep", 200, "nested deeper than 64"),
+        ("ask", "nested", 200, "nested deeper than 64"),
+        ("ask", "digits", 200, "a number of 5000 digits"),
+        ("ask", "NaN", 200, "the number NaN"),
+        ("ask", "1e999", 200, "the number 1e999"),
         ("ask", "cut", None, "APIConnectionError"),
         ("stream", "status 500", 500, "HTTP 500: .*refused"),
         ("stream", "stream cut", 200, "Error"),
@@ -157,6 +170,40 @@ def test_closed_client_waits_for_no_answer_and_keeps_none(evidence: Evidence) ->
         server.shutdown()
     assert failures == ["client_closed"]
     assert exchanges(evidence) == []
+
+
+@pytest.mark.parametrize("wish", ["bomb", "flood", "deep", "digits"])
+def test_hostile_answer_costs_little(wish: str, client: Client) -> None:
+    """Two seconds of a processor, no matter who else wants it, and 100 MiB as Python counts them."""
+    client.ask(say("good"))
+    tracemalloc.start()
+    began = time.thread_time()
+    with pytest.raises(RequestError):
+        client.ask(say(wish))
+    seconds, (_, peak) = time.thread_time() - began, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (seconds < 2, peak < 100 * 2**20) == (True, True)
+
+
+def test_half_a_surrogate_pair_survives_in_both_directions(client: Client, evidence: Evidence) -> None:
+    answer = client.ask(say("surrogate"))
+    assert answer.text == "狐\ud800狸"
+    client.ask([*say("echo"), {"role": "assistant", "content": answer.text}])
+    assert exchanges(evidence)[0].response["choices"][0]["message"]["content"] == "狐\ud800狸"
+
+
+def test_packed_answer_is_unpacked(client: Client) -> None:
+    assert client.ask(say("packed")).text == "狐狸"
+
+
+@pytest.mark.parametrize("ask", ["ask", "stream"])
+def test_fault_that_the_check_finds_fails_whoever_asked(ask: str, base_url: str, evidence: Evidence) -> None:
+    with (
+        closing(Client(Server(base_url), 2.0, evidence.append, check=lambda _: message("envelope.no_usage"))) as client,
+        pytest.raises(ClaimFailed, match="no usage"),
+    ):
+        getattr(client, ask)(say(ask))
+    assert len(exchanges(evidence)) == 1
 
 
 def test_proxy_in_the_environment_is_not_used(

@@ -24,16 +24,16 @@ COMPACT = {"id": "c", "function": {"name": "add", "arguments": '{"a":3,"b":5}'}}
 @pytest.mark.parametrize(
     ("streamed", "usage_in", "fault"),
     [
-        (TEXT, "last chunk", ""),
-        (replace(TEXT, faults=BAD), "last chunk", "stream"),
-        (replace(TEXT, text="", pieces=()), "last chunk", "empty_reply"),
-        (replace(TEXT, pieces=("狐狸",)), "last chunk", "one_piece"),
-        (replace(TEXT, text="狐狐", pieces=("狐", "狐")), "last chunk", "differs"),
-        (replace(TEXT, usage=None, usage_in="none"), "last chunk", "no_usage"),
+        (TEXT, "last_chunk", ""),
+        (replace(TEXT, faults=BAD), "last_chunk", "stream"),
+        (replace(TEXT, text="", pieces=()), "last_chunk", "empty_reply"),
+        (replace(TEXT, pieces=("狐狸",)), "last_chunk", "one_piece"),
+        (replace(TEXT, text="狐狐", pieces=("狐", "狐")), "last_chunk", "differs"),
+        (replace(TEXT, usage=None, usage_in="none"), "last_chunk", "no_usage"),
         (replace(TEXT, usage=None, usage_in="none"), "none", ""),
-        (replace(TEXT, usage_in="every chunk"), "every chunk", ""),
-        (replace(TEXT, usage_in="every chunk"), "last chunk", "usage_elsewhere"),
-        (TEXT, "every chunk", "usage_elsewhere"),
+        (replace(TEXT, usage_in="every_chunk"), "every_chunk", ""),
+        (replace(TEXT, usage_in="every_chunk"), "last_chunk", "usage_elsewhere"),
+        (TEXT, "every_chunk", "usage_elsewhere"),
     ],
 )
 def test_streamed_text_is_the_unstreamed_one(streamed: Streamed, usage_in: str, fault: str) -> None:

@@ -30,6 +30,8 @@ def messages(file: Path) -> Iterator[tuple[str, set[str] | None]]:
                 yield str(node.args[0].value), fields
             elif called == "RequestError" and file.name != "load.py":
                 yield f"error.{node.args[0].value}.what", fields and fields - {"where", "detail"}
+            elif called == "Unreadable":
+                yield f"exchange.{node.args[0].value}", fields
 
 
 def places(text: str) -> set[str]:

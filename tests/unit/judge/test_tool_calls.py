@@ -77,15 +77,19 @@ def test_other_calls_are_shown_beside_those_expected() -> None:
         (answer(calls=[tool_call(*SUM)]), ""),
         (answer(calls=[tool_call(*SUM)], reason="stop"), "finish_reason"),
         (answer("<|plugin|>", calls=[tool_call(*SUM)]), "special_tokens"),
-        (answer(calls=[tool_call(*SUM, "")]), "call_without_id"),
-        (answer(calls=[tool_call(*SUM, None)]), "call_without_id"),
-        (answer(calls=[tool_call(*SUM), tool_call("mul", 8, 2)]), "call_id_repeated"),
         (answer(calls=[tool_call(*SUM, "seen")]), "call_id_repeated"),
-        (answer(calls=[tool_call(*SUM)], usage=None), "no_usage"),
+        (answer(calls=[tool_call(*SUM, "0")]), ""),
+        (answer(calls=[tool_call(*SUM), tool_call(*SUM, "0")]), "call_id_repeated"),
+        (answer("I add first." + 288 * "!", calls=[tool_call(*SUM)]), ""),
+        (answer("I add first." + 289 * "!", calls=[tool_call(*SUM)]), "text_beside_a_call"),
     ],
 )
 def test_answer_with_calls_is_checked_as_a_whole(given: Answer, fault: str) -> None:
-    assert fault_id(calls_fault(given, {"seen"})) == fault
+    assert fault_id(calls_fault(given, {"seen", "0"})) == fault
+
+
+def test_no_id_comes_again_where_the_version_promises_it() -> None:
+    assert fault_id(calls_fault(answer(calls=[tool_call(*SUM, "0")]), {"0"}, unique=True)) == "call_id_repeated"
 
 
 def call(name: Any = "add", arguments: Any = '{"a": 3, "b": 5}') -> dict[str, Any]:
@@ -172,7 +176,6 @@ def test_one_right_call(given: Answer, fault: str) -> None:
         (answer('{"name": "add"}'), ""),
         (answer(calls=[tool_call(*SUM)]), "forbidden_call"),
         (answer("text", reason="length"), "finish_reason"),
-        (answer("text", usage=None), "no_usage"),
     ],
 )
 def test_no_call_at_all(given: Answer, fault: str) -> None:

@@ -1,9 +1,12 @@
 """A server that answers chat completions as the first message asks: `status 500`, `hang`, `cut`, `stream`, ..."""
 
 import contextlib
+import gzip
 import json
 import sys
 import time
+import zlib
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODEL = "internlm2_5-1_8b-chat"
@@ -25,10 +28,39 @@ CHUNKS = [
 ]
 
 
+HOSTILE: dict[str, Callable[[], str]] = {
+    "flood": lambda: " " * (9 * 2**20),
+    "deep": lambda: "[" * 100_000,
+    "nested": lambda: '{"choices": ' + "[" * 100 + "]" * 100 + "}",
+    "digits": lambda: '{"choices": ' + "9" * 5000 + "}",
+    "NaN": lambda: '{"choices": NaN}',
+    "1e999": lambda: '{"choices": 1e999}',
+    "surrogate": lambda: json.dumps(COMPLETION).replace("\\u72d0", "\\u72d0\\ud800"),
+}
+"""Bodies that no server sends, as JSON or what looks like it."""
+
+
+def _bomb() -> bytes:
+    pack = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return b"".join(pack.compress(b" " * 2**20) for _ in range(200)) + pack.flush()
+
+
+PACKED: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "bomb": ("gzip", _bomb),
+    "packed": ("gzip", lambda: gzip.compress(json.dumps(COMPLETION).encode())),
+    "not packed": ("gzip", lambda: b"garbage"),
+    "zstd": ("zstd", lambda: b"anything"),
+}
+"""Encodings and bodies."""
+
+
 class Chat(BaseHTTPRequestHandler):
     """GET lists the model, POST misbehaves as told."""
 
     def do_GET(self) -> None:
+        if "/moved" in self.path:
+            self._redirect()
+            return
         if "/guarded" in self.path and self.headers["Authorization"] != "Bearer right-key":
             self._send(401, json.dumps({"message": "no such key"}))
             return
@@ -48,6 +80,13 @@ class Chat(BaseHTTPRequestHandler):
             self._drip(wish)
         elif wish == "no json":
             self._send(200, "<html>proxy</html>")
+        elif wish in HOSTILE:
+            self._send(200, HOSTILE[wish]())
+        elif wish in PACKED:
+            encoding, made = PACKED[wish]
+            self._send_bytes(made(), encoding)
+        elif wish == "redirect":
+            self._redirect()
         elif wish == "no choices":
             self._send(200, json.dumps(COMPLETION | {"choices": []}))
         elif wish == "echo":
@@ -81,12 +120,28 @@ class Chat(BaseHTTPRequestHandler):
                 self.wfile.write(f"data: {json.dumps(CHUNKS[0])}\n\n".encode() if streamed else b" ")
                 time.sleep(0.05)
 
+    def _redirect(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", "http://elsewhere.example/")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _send_bytes(self, body: bytes, encoding: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Encoding", encoding)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):  # nobody reads a bomb to its end
+            self.wfile.write(body)
+
     def _send(self, status: int, text: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()
-        self.wfile.write(text.encode())
+        with contextlib.suppress(OSError):
+            self.wfile.write(text.encode())
 
     def log_message(self, *_: object) -> None:
         """Quiet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from typing import Any
@@ -43,17 +44,19 @@ class _Noise(BaseHTTPRequestHandler):
         prompt = len(json.dumps(request["messages"]))
         usage = {"prompt_tokens": prompt, "completion_tokens": len(words), "total_tokens": prompt + len(words)}
         reason = "stop" if limit > LENGTH else "length"
+        head = {"id": "1", "object": "chat.completion", "created": int(time.time()), "model": request["model"]}
         if request.get("stream"):
-            self._stream(words, reason, usage)
+            self._stream(words, reason, usage, {**head, "object": "chat.completion.chunk"})
         else:
             message = {"role": "assistant", "content": "".join(words), "tool_calls": None}
-            self._send({"choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": usage})
+            choice = {"index": 0, "message": message, "finish_reason": reason}
+            self._send({**head, "choices": [choice], "usage": usage})
 
-    def _stream(self, words: list[str], reason: str, usage: dict[str, int]) -> None:
+    def _stream(self, words: list[str], reason: str, usage: dict[str, int], head: dict[str, Any]) -> None:
         chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": {"content": word}}]} for word in words]
         chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
         chunks.append({"choices": [], "usage": usage})
-        events = [*map(json.dumps, chunks), "[DONE]"]
+        events = [*(json.dumps({**head, **chunk}) for chunk in chunks), "[DONE]"]
         self._answer("text/event-stream", "".join(f"data: {event}\n\n" for event in events).encode())
 
     def _send(self, body: dict[str, Any]) -> None:

@@ -6,10 +6,10 @@ import pytest
 
 from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import judge
-from fixtures.report.reasons import Told, explanation, headline, told
+from fixtures.report.reasons import Told, explanation, headline, root, told
 from fixtures.run.claims import title
 from fixtures.suites import HOMEWORK, suites
-from fixtures.texts import LANGUAGES, Texts, message
+from fixtures.texts import LANGUAGES, Message, Texts, message
 from tests.unit.report import synthetic
 
 ENGLISH = Texts("en")
@@ -44,6 +44,22 @@ def test_cause_shared_with_claims_beyond_the_homework_is_told_once() -> None:
     found = told(judge(log), ENGLISH)
     shared = ENGLISH.say("reasons.same_beyond", n=1, number=1, claims=title("tools.zero_operand", ENGLISH))
     assert [reason.sentence for reason in found] == [failed("tools.add", "NVML is missing"), shared]
+
+
+EMPTY = message("fault.empty_reply")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        (EMPTY, message("fault.no_story", why=EMPTY), True),
+        (message("envelope.model", found="a", expected="m"), message("envelope.model", found="b", expected="m"), True),
+        (message("envelope.model", found="a", expected="m"), message("envelope.no_usage"), False),
+        (EMPTY, message("fault.short", characters=6, reply="狐狸"), False),
+    ],
+)
+def test_failures_of_one_broken_answer_have_one_cause(first: Message, second: Message, is_one: bool) -> None:
+    assert (root(first.as_json()) == root(second.as_json())) is is_one
 
 
 def test_short_causes_are_told_each_time() -> None:

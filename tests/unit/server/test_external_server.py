@@ -57,6 +57,11 @@ def test_server_that_does_not_answer_is_told_without_the_key(address: str) -> No
         ExternalServer(f"http://127.0.0.1:{free_port('127.0.0.1')}/v1", "any").check_alive()
 
 
+def test_key_is_not_sent_where_a_redirect_points(address: str) -> None:
+    with pytest.raises(ServerDied, match="HTTP 302"):
+        ExternalServer(f"{address}/moved/v1", "right-key").check_alive()
+
+
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """A run that judges a server of random words, under the homework's profile: one right try of five is easier to come
