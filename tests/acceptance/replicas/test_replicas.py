@@ -14,7 +14,7 @@ from fixtures.client.client import Client
 from fixtures.evidence import Evidence
 from fixtures.homework import SAMPLING, STORY_PROMPT
 from fixtures.judge.ending import ended_fault
-from fixtures.judge.language import chinese_fault
+from fixtures.judge.fluency import chinese_fault
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
@@ -43,7 +43,7 @@ def test_each_replica_tells_the_story(
     for number, replica in enumerate(server.replicas, start=1):
         with closing(Client(replica, settings.request_timeout, evidence.append)) as client:
             answer = client.ask(STORY, max_tokens=MAX_TOKENS, **asdict(SAMPLING))
-        faults[number] = chinese_fault(answer.text) or ended_fault(answer)
+        faults[number] = chinese_fault(answer.text) or ended_fault(answer, MAX_TOKENS)
     told = [number for number, fault in faults.items() if not fault]
     measure("replicas_that_tell_it", len(told), limit=str(settings.replicas))
     assert len(told) == settings.replicas, faults
