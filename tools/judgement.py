@@ -150,7 +150,10 @@ def scenarios(folder: Path) -> list[dict[str, str]]:
     expected = expectations(folder)
     os.chdir(ROOT)
     with endpoint(folder) as address, multiprocessing.get_context("fork").Pool(WORKERS, maxtasksperchild=1) as pool:
-        found = pool.map(partial(judged, address), list(expected), chunksize=1)
+        found = []
+        for name, verdict in zip(expected, pool.imap(partial(judged, address), expected), strict=True):
+            print(f"{name}: expected {expected[name]}, judged {verdict}", flush=True)
+            found.append(verdict)
     return [
         {"name": name, "expected": wanted, "judged": verdict}
         for (name, wanted), verdict in zip(expected.items(), found, strict=True)

@@ -101,6 +101,7 @@ def test_damage_in_the_middle_lowers_the_fluency_of_the_whole() -> None:
         (STORY, ""),
         (f"# 狐狸和西瓜\n\n{STORY}\n\n---\n\n希望你喜欢这个故事！", ""),
         (f"好的，下面是一个故事：\n{STORY}", ""),
+        (STORY.replace("一只狐狸，它", "我这只狐狸，我").replace("狐狸在", "我在"), ""),
         (
             "1. 狐狸在山坡下的田里发现了一个很大很大的西瓜。\n2. 它想把西瓜搬回家，可是西瓜太重，怎么也搬不动。\n"
             "3. 老牛看见了，就帮狐狸把西瓜推到了树下，大家一起吃。",
