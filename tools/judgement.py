@@ -97,7 +97,7 @@ def endpoint(folder: Path) -> Iterator[str]:
     with subprocess.Popen([sys.executable, "server.py", str(port)], cwd=folder, stderr=subprocess.DEVNULL) as server:
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_for(address, seconds=30.0)
+            _wait_for(address, seconds=120.0)
             yield address
         finally:
             server.terminate()
@@ -136,7 +136,9 @@ def judged(address: str, name: str) -> str:
         options |= {"html": f"{folder}/report.html", "request-timeout": str(REQUEST_TIMEOUT)}
         arguments = [f"--{key}={value}" for key, value in options.items()]
         with redirect_stdout(nowhere), redirect_stderr(nowhere):
-            pytest.main([str(ROOT / "tests" / "acceptance"), "-m", "gpu", "-p", "no:cacheprovider", "-q", *arguments])
+            pytest.main(
+                [str(ROOT / "tests" / "acceptance"), "-m", "gpu", "-o", f"cache_dir={folder}/cache", "-q", *arguments]
+            )
         runs = [read_events(log.parent) for log in Path(folder).glob("*/events.jsonl")]
     claims = [claim for run in runs for claim in judge(run).claims if claim.claim.id.startswith(BEHIND_THE_API)]
     states = {claim.state for claim in claims if claim.claim.id in CLAIMS}

@@ -63,13 +63,16 @@ def curve(record: Mapping[str, Any], _: str) -> str:
 
 def tried(record: Mapping[str, Any], _: str) -> str:
     """What was tried, in figures."""
-    scenarios, salad = record["scenario_counts"], record["replies_as_salad"]
+    salad = record["replies_as_salad"]
     alarms = ", ".join(f"{name} {count}" for name, count in record["false_alarms"].items())
     rows = [
-        ("场景判对 / scenarios judged right", f"{scenarios['right']} / {scenarios['decided']}"),
-        ("其中待人判断 / left to a person", str(scenarios["undecided"])),
         ("段落 / passages", f"{record['passages']:,}"),
         ("误报 / false alarms", alarms),
         ("打乱的回复被拒 / shuffled replies refused", f"{salad['refused']} / {salad['shuffled']}"),
     ]
+    if scenarios := record.get("scenario_counts"):
+        rows += [
+            ("场景判对 / scenarios judged right", f"{scenarios['right']} / {scenarios['decided']}"),
+            ("待人判断的场景 / scenarios left to a person", str(scenarios["undecided"])),
+        ]
     return markdown(("", ""), rows)
