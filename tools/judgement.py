@@ -6,8 +6,8 @@
   `scenarios.py` with `EXPECT`: accept, reject or decide for each. Each is judged by a run with `--base-url`.
 - FILE.jsonl has one reply a line: `server`, `kind`, `prompt`, and `text` or `message` of a real model, sound or
   damaged.
-- A DIR holds passages of Chinese, one a line, a file for each genre. Those held out are no part of the texts from which
-  `fixtures/judge/pairs.txt` is made. Of all of these the record keeps counts and names alone.
+- A DIR holds passages of Chinese, one a line, a file for each genre. Those held out come from other collections than
+  `fixtures/judge/pairs.txt`. Of all of these the record keeps counts and names alone.
 
 Shuffled text is the salad that fluency must find: the characters of a passage or a reply in another order.
 """
