@@ -81,7 +81,7 @@ def table(counts: Counts) -> Iterator[str]:
     for first in sorted(behind):
         unseen = tenths(PRIOR / (behind[first] + PRIOR))
         groups: dict[int, list[str]] = defaultdict(list)
-        for second, uses in followers[first]:
+        for second, uses in followers[first]:  # type: ignore[assignment]  # as above
             share = (counts.characters[second] + 0.5) / whole
             score = tenths((uses + PRIOR * share) / (behind[first] + PRIOR) / share)
             if score != unseen:
@@ -119,7 +119,7 @@ def strings(found: Any) -> Iterator[str]:
 
 def count(dictionary: Iterable[str], classical: Sequence[Path], modern: Sequence[Path]) -> Counts:
     """Count the words of jieba's dictionary, and the texts in simplified characters."""
-    from opencc import OpenCC  # for this program alone
+    from opencc import OpenCC  # type: ignore[import-not-found]  # for this program alone
 
     simplified = OpenCC("t2s").convert
     counts = Counts()
