@@ -81,9 +81,9 @@ def table(counts: Counts) -> Iterator[str]:
     for first in sorted(behind):
         unseen = tenths(PRIOR / (behind[first] + PRIOR))
         groups: dict[int, list[str]] = defaultdict(list)
-        for second, uses in followers[first]:  # type: ignore[assignment]  # as above
+        for second, weight in followers[first]:
             share = (counts.characters[second] + 0.5) / whole
-            score = tenths((uses + PRIOR * share) / (behind[first] + PRIOR) / share)
+            score = tenths((weight + PRIOR * share) / (behind[first] + PRIOR) / share)
             if score != unseen:
                 groups[score].append(second)
         scores = (f"{score}{''.join(sorted(signs))}" for score, signs in sorted(groups.items()))
