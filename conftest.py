@@ -24,6 +24,7 @@ PLUGINS = (
     "fixtures.session.contract_record",
     "fixtures.model.quantization",
     "fixtures.model.artefact.running",
+    "fixtures.model.special_tokens",
     "fixtures.server.external_server",
     "fixtures.ask.endpoint",
     "fixtures.server.deployment",

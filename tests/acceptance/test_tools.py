@@ -16,14 +16,14 @@ pytestmark = [
 
 @claim("tools.add", part="tools", zh="模型调用了加法函数 add", en="The model called add")
 def test_the_model_calls_add(ask_for_calls: AskForCalls) -> None:
-    """Asked for 3+5, the model calls add(a=3, b=5)."""
-    assert_no_fault(ask_for_calls(ADD_PROMPT, Expected(calls=(("add", 3, 5),))).fault)
+    """Asked for 3+5, the model calls add(a=3, b=5) and says 8."""
+    assert_no_fault(ask_for_calls(ADD_PROMPT, Expected(calls=(("add", 3, 5),), final=8)).fault)
 
 
 @claim("tools.multiply", part="tools", zh="模型调用了乘法函数 mul", en="The model called mul")
 def test_the_model_calls_multiply(ask_for_calls: AskForCalls) -> None:
-    """Asked for 8*2, the model calls mul(a=8, b=2)."""
-    assert_no_fault(ask_for_calls(MULTIPLY_PROMPT, Expected(calls=(("mul", 8, 2),))).fault)
+    """Asked for 8*2, the model calls mul(a=8, b=2) and says 16."""
+    assert_no_fault(ask_for_calls(MULTIPLY_PROMPT, Expected(calls=(("mul", 8, 2),), final=16)).fault)
 
 
 @claim(

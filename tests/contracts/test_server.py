@@ -14,7 +14,7 @@ from fixtures.client.streaming import join
 from fixtures.client.tools import TOOLS
 from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CHAIN_RESULT, MODEL_NAME, STORY_PROMPT, SYSTEM_PROMPT
 from fixtures.judge.envelope import prompt_growth_fault
-from fixtures.judge.story import story_fault
+from fixtures.judge.story import sample_fault
 from fixtures.judge.stream import same_calls_fault, same_text_fault
 from fixtures.judge.tool_calls import Expected, ToolConversation, conversation_fault, right_call_fault
 from fixtures.lmdeploy.capabilities import Capabilities
@@ -90,7 +90,7 @@ def test_another_model_is_an_error(server: RunningServer, capabilities: Capabili
 @claim("server.chat", part="contract", zh="对话", en="a chat")
 def test_the_story_is_told(client: Client) -> None:
     """In Chinese, to its end, without special tokens, and its tokens are counted."""
-    assert_no_fault(story_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY))))
+    assert_no_fault(sample_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY)), 1024))
 
 
 @claim("server.too_long_input", part="contract", zh="超过上下文的输入", en="input beyond the context")

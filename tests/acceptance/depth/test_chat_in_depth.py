@@ -14,7 +14,7 @@ from fixtures.judge.envelope import long_prompt_fault, refusal_fault, usage_faul
 from fixtures.judge.final_answer import recall_fault
 from fixtures.judge.profile import CONTENT, DRAMA, SEED
 from fixtures.judge.repetition import same_again_fault
-from fixtures.judge.story import story_fault
+from fixtures.judge.story import sample_fault
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, assert_no_fault
 from tests.acceptance.depth.long_text import long_text, tokens_per_character
@@ -50,12 +50,12 @@ def talk(client: Client, number: int, *said: str, system: str = "", max_tokens: 
 
 
 @claim("chat.story_trials", part="chat", zh="作业的故事：多次采样", en="The homework's story, many samples")
-def test_story_after_story(run_trials: RunTrials) -> None:
+def test_story_after_story(run_trials: RunTrials, special_tokens: tuple[str, ...]) -> None:
     """Each sample meets all five claims of the homework's chat."""
 
     def attempt(client: Client, number: int) -> Judged:
         answer = talk(client, number, STORY_PROMPT, system=SYSTEM_PROMPT, max_tokens=STORY_TOKENS)
-        return Judged(story_fault(answer), reply=answer.text)
+        return Judged(sample_fault(answer, STORY_TOKENS, special_tokens), reply=answer.text)
 
     assert_no_fault(run_trials(attempt, DRAMA, SAMPLING.temperature).fault)
 

@@ -14,7 +14,7 @@ from fixtures.client.client import Client
 from fixtures.evidence import Evidence
 from fixtures.homework import SAMPLING, STORY_PROMPT
 from fixtures.judge.ending import ended_fault
-from fixtures.judge.language import chinese_fault
+from fixtures.judge.fluency import chinese_fault
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, assert_no_fault
 from fixtures.run.settings import Settings
@@ -44,7 +44,7 @@ def test_each_replica_tells_the_story(
     for replica in server.replicas:
         with closing(Client(replica, settings.request_timeout, evidence.append)) as client:
             answer = client.ask(STORY, max_tokens=MAX_TOKENS, **asdict(SAMPLING))
-        faults.append(chinese_fault(answer.text) or ended_fault(answer) or None)
+        faults.append(chinese_fault(answer.text) or ended_fault(answer, MAX_TOKENS))
     measure("replicas_that_tell_it", faults.count(None), expected=settings.replicas)
     for fault in faults:
         assert_no_fault(fault)

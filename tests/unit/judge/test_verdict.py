@@ -143,6 +143,16 @@ def test_every_phase_counts(when: str, fields: dict[str, object], state: str) ->
     assert verdict.passed == len(CLAIMS) - 1
 
 
+def test_what_only_a_person_can_tell_is_undecided_and_behind_the_failures() -> None:
+    look = message("undecided.short", characters=48, least=50, reply="狐狸").as_json()
+    undecided = phase("chat.replies_in_chinese", "call", outcome="failed", cause=look)
+    failed = phase("vram.peak", "call", outcome="failed", cause="too much")
+    verdict = changed(lambda event: failed(undecided(event) or event))
+    assert codes(verdict) == [("claim_failed", "vram.peak"), ("claim_undecided", "chat.replies_in_chinese")]
+    assert verdict.outcome == "not_accepted"
+    assert verdict.reasons[1].detail == look
+
+
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
 def test_missing_phase_leaves_the_claim_unfinished(when: str) -> None:
     def drop(event: Event) -> Event | None:

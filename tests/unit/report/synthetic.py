@@ -85,7 +85,7 @@ MEASURES: dict[str, tuple[Any, ...]] = {
     "chat.tells_of_fox_and_watermelon": ("heroes", ["狐狸", "西瓜"], "", "==", ["狐狸", "西瓜"]),
     "chat.ends_by_itself": ("finish_reason", "stop", "", "==", "stop"),
     "chat.leaks_no_special_token": ("special_tokens", [], "", "==", []),
-    "chat.does_not_loop": ("repeated_passage", [], "", "==", []),
+    "chat.does_not_loop": ("repeated_share", 0.0, "", "<=", 0.4),
     "vram.after_start": ("vram_after_start", 12_612, "MiB", "<=", 13_291),
     "vram.peak": ("vram_peak", 12_744, "MiB", "<=", 13_803),
     "vram.released": ("vram_after_stop", 415, "MiB", "<=", 712),
