@@ -185,7 +185,7 @@ FAULTS: Final = (
     Fault("arguments-are-a-list", "protocol", "arguments are a list", ADD, ("no JSON object",)),
     Fault("arguments-are-an-object", "protocol", "arguments are an object, not its text", ADD, ("a JSON text is asked for",)),
     Fault("content-null", "protocol", "the reply's text is null", CHINESE, ("the reply is empty",)),
-    Fault("fields-of-other-servers", "protocol", "vLLM's fields, and tool_calls [] for none", ACCEPTED),
+    Fault("fields-of-other-servers", "client", "vLLM's fields, and tool_calls [] for none", ACCEPTED),
     Fault("answer-of-another-model", "protocol", "the answer names another model", CHINESE, ("by the model gpt-4o", "internlm2_5-1_8b-chat was asked")),
     Fault("answer-from-the-year-2100", "protocol", "the answer was created in the year 2100", CHINESE, ("created at 4102444800",)),
     Fault("answer-without-id", "protocol", "the answer's id is empty", CHINESE, ("the answer's id",)),

@@ -172,6 +172,7 @@ def _call_twice(body: Body) -> None:
 def _rant(body: Body) -> None:
     if _message(body)["tool_calls"]:
         _message(body)["content"] = 30 * "从前有一只狐狸和一个西瓜。"
+        body["usage"] = usage(body["usage"]["prompt_tokens"], 300)
 
 
 _calls_spoiled = itertools.count()

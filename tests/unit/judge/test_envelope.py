@@ -288,7 +288,7 @@ BARE = EnvironmentRecorded({}, "3.12", "Linux", "H100", 81559, "580", "13.0")
         (deployment.quantization_fault({**deployment.QUANTIZED_AS, "bits": 8}), "quantized_otherwise"),
         (deployment.quantization_fault({}), "quantized_otherwise"),
         (deployment.artefact_fault([]), ""),
-        (deployment.artefact_fault([SimpleNamespace(layer=1)]), "artefact"),
+        (deployment.artefact_fault([SimpleNamespace(told="layer 1")]), "artefact"),
         (deployment.release_fault(Release(3.0, 500, 812)), ""),
         (deployment.release_fault(Release(60.0, 900, 812)), "not_released"),
         (deployment.model_name_fault(["m"], "m"), ""),
