@@ -52,7 +52,7 @@ pathlib.Path("asked").write_text(json.dumps(sys.argv[2:]))
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stands in for the program that tokenizes; the checkpoint's name says what it does. Returns its folder."""
+    """Stand in for the program that tokenizes; the checkpoint's name says what it does. Returns its folder."""
     (tmp_path / "calibration_tokens.py").write_text(PROGRAM)
     monkeypatch.setattr(calibration_text, "__file__", str(tmp_path / "calibration_text.py"))
     return tmp_path
