@@ -127,7 +127,7 @@ def test_capacity_is_what_a_server_logged() -> None:
 
 def test_two_gpus_share_weights_and_heads() -> None:
     one, two = promised(), promised(knobs=replace(PROMISED, tp=2))
-    assert two.weights_mib == one.weights_mib / 2
+    assert two.terms["weights"] == one.terms["weights"] / 2
     assert two.kv_tokens > 2 * one.kv_tokens
 
 

@@ -138,7 +138,7 @@ def test_no_figure_is_given_after_a_failed_reading(
         sampler.last_mib,
         sampler.peak_mib,
         lambda: sampler.phase_mib("ready"),
-        lambda: wait_released(sampler.last_mib, 100, 50, 1),
+        lambda: wait_released(sampler.last_mib, 100),
     ):
         with pytest.raises(GpuError, match="no figure of this run can be trusted"):
             query()
@@ -150,13 +150,11 @@ def test_hung_driver_hangs_neither_queries_nor_marks_nor_the_stop(
     probe: NvmlProbe, device: FakeDevice, evidence: Evidence
 ) -> None:
     go_on = threading.Event()
-    sampler = Sampler(probe, evidence, stale_s=0.2)
-    sampler.start()
-    device.on_query = lambda: go_on.wait(30)  # type: ignore[assignment, return-value]
-    started = time.monotonic()
-    for number in range(40):  # it is waited for once, and not at every mark
-        sampler.mark(f"test {number}")
-    sampler.stop()
+    with Sampler(probe, evidence, stale_s=0.2) as sampler:
+        device.on_query = lambda: go_on.wait(30)  # type: ignore[assignment, return-value]
+        started = time.monotonic()
+        for number in range(40):  # it is waited for once, and not at every mark
+            sampler.mark(f"test {number}")
     assert time.monotonic() - started < 40 * 0.2 / 2
     with pytest.raises(GpuError, match="has not answered for"):
         sampler.peak_mib()
@@ -175,15 +173,14 @@ def test_sampler_that_cannot_log_is_not_believed(
         sampler.last_mib()
 
 
-def test_release_is_waited_for_and_reported_with_its_figure() -> None:
+def test_release_is_waited_for_and_reported_with_its_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([30000.0, 20000.0, 130.0])
-    release = wait_released(lambda: next(readings), baseline_mib=100, slack_mib=50, deadline_s=5)
-    assert release.complete
-    assert release.used_mib == 130
+    release = wait_released(lambda: next(readings), baseline_mib=100)
+    assert (release.complete, release.used_mib) == (True, 130)
     assert 0.2 <= release.seconds < 8
-    kept = wait_released(lambda: 2148.0, baseline_mib=100, slack_mib=50, deadline_s=0.3)
-    assert not kept.complete
-    assert (kept.used_mib, kept.limit_mib) == (2148, 150)
+    monkeypatch.setattr("fixtures.gpu.sampler.RELEASE_DEADLINE_S", 0.3)
+    kept = wait_released(lambda: 2148.0, baseline_mib=100)
+    assert (kept.complete, kept.used_mib, kept.limit_mib) == (False, 2148, 164)
     assert 0.3 <= kept.seconds < 8
 
 
