@@ -1,6 +1,5 @@
 """The command lines: the homework's, in the words of each version."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -87,13 +86,6 @@ def test_lmdeploy_beside_this_python_wins_and_without_any_there_is_an_error(
         lmdeploy_program(rehearse=False)
     (tmp_path / "lmdeploy").touch()
     assert lmdeploy_program(rehearse=False).argv == (str(tmp_path / "lmdeploy"),)
-
-
-def test_rehearsal_is_found_from_any_folder(tmp_path: Path) -> None:
-    program = lmdeploy_program(rehearse=True)
-    words = [*program.argv[:1], "-c", "import fixtures; print(fixtures.__name__)"]
-    said = subprocess.run(words, cwd=tmp_path, env=program.env, capture_output=True, text=True, check=True)
-    assert said.stdout == "fixtures\n"
 
 
 def test_distributor_sees_no_gpu_and_remembers_nothing() -> None:
