@@ -52,13 +52,13 @@ class TestEachRung:
         """Within 5 % or 500 MiB."""
         model = climbed.expectation
         assert_no_fault(ready_fault(model, climbed.row["ready_mib"]))
-        assert abs(climbed.row["ready_mib"] - model.ready_mib) <= model.tolerance_mib
+        assert abs(climbed.row["ready_mib"] - model.ready_mib) <= model.terms["tolerance"]
 
     def test_weights_come_before_the_cache(self, climbed: Climbed) -> None:
         """Memory before its largest step is baseline, weights and context."""
         model = climbed.expectation
-        assert climbed.row["idle_mib"] + model.weights_mib <= climbed.row["loaded_mib"]
-        assert climbed.row["loaded_mib"] <= model.ready_mib - model.kv_mib + model.tolerance_mib
+        assert climbed.row["idle_mib"] + model.terms["weights"] <= climbed.row["loaded_mib"]
+        assert climbed.row["loaded_mib"] <= model.ready_mib - model.kv_mib + model.terms["tolerance"]
 
     def test_cache_is_as_promised_by_the_log(self, climbed: Climbed, ground: Ground) -> None:
         """Bits, share and tokens."""

@@ -1,15 +1,12 @@
 """The doctor names what will go wrong and how to fix it, and its exit code says if anything will."""
 
-import io
 import socket
-import string
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from _pytest.config import Config
 
 from fixtures.doctor import checks
 from fixtures.doctor.finding import Finding, bad, good, note
@@ -31,7 +28,6 @@ NUMPY_1 = {"lmdeploy": "0.9.2.post1", "numpy": "1.26.4"}
 
 def settings_of(tmp_path: Path, **values: str) -> Settings:
     given = {"work_dir": str(tmp_path / "work"), **values}
-    assert set(given) <= {field.name for field in fields(Settings)}
     return resolve(given.get, lambda _: None, {}, tmp_path)
 
 
@@ -58,15 +54,14 @@ def test_versions_that_break_together_are_found(changed: dict[str, str], wanted:
     assert {row.id for row in found(versions)} == wanted
     assert set(ids(checks.pins(versions))) == ({(id_, "bad") for id_ in wanted} or {("pins", "good")})
     assert {row.distribution for row in BREAKS} <= set(DISTRIBUTIONS)
+    assert {f"doctor.{id_}.what" for id_ in wanted} <= set(catalogue())
 
 
 @pytest.mark.parametrize(
-    ("version", "wanted"),
-    [(None, "no_lmdeploy"), ("0.5.2", "old_lmdeploy"), (NEWEST_TRIED, "lmdeploy"), ("99.0", "new_lmdeploy")],
+    ("version", "wanted"), [("0.5.2", "old_lmdeploy"), (NEWEST_TRIED, "lmdeploy"), ("99.0", "new_lmdeploy")]
 )
-def test_lmdeploy_that_was_not_tried_is_told(version: str | None, wanted: str) -> None:
-    versions = {} if version is None else {"lmdeploy": version}
-    assert [finding.id for finding in checks.lmdeploy_version(versions)] == [wanted]
+def test_lmdeploy_that_was_not_tried_is_told(version: str, wanted: str) -> None:
+    assert [finding.id for finding in checks.lmdeploy_version({"lmdeploy": version})] == [wanted]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +69,6 @@ def test_lmdeploy_that_was_not_tried_is_told(version: str | None, wanted: str) -
     [
         ("__version__ = '2.10.0'\ncuda: Optional[str] = '12.8'\nhip = None\n", "12.8"),
         ("cuda: Optional[str] = None\n", ""),
-        ("cuda = '11.8'\n", "11.8"),
     ],
 )
 def test_cuda_of_the_wheel_is_read_without_importing_torch(text: str, wanted: str) -> None:
@@ -86,7 +80,6 @@ def test_cuda_of_the_wheel_is_read_without_importing_torch(text: str, wanted: st
     [
         ("13.0", "12.8", "driver_old"),
         ("12.8", "12.2", "driver_minor"),
-        ("12.8", "12.8", "driver"),
         ("12.8", "13.0", "driver"),
     ],
 )
@@ -144,18 +137,14 @@ def test_engine_is_loaded_only_where_there_is_a_gpu_and_it_was_asked_for(
     assert list(checks.turbomind(settings_of(tmp_path, backend="pytorch"), FALLBACK)) == []
 
 
-def test_missing_and_broken_checkpoints_are_told_with_their_remedy(tmp_path: Path) -> None:
+def test_broken_checkpoint_is_told(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "model")
     settings = settings_of(tmp_path, checkpoint=str(folder))
-    content, findings = checks.checkpoint(settings)
-    assert content is not None
-    assert ids(findings) == [("checkpoint", "good")]
+    assert ids(checks.checkpoint(settings)[1]) == [("checkpoint", "good")]
     (folder / "model-00001-of-00002.safetensors").unlink()
-    for broken in (settings, settings_of(tmp_path, checkpoint=str(tmp_path / "nothing"))):
-        content, findings = checks.checkpoint(broken)
-        assert content is None
-        assert ids(findings) == [("checkpoint_wrong", "bad")]
-        assert findings[0].fields["what"]
+    content, findings = checks.checkpoint(settings)
+    assert content is None
+    assert ids(findings) == [("checkpoint_wrong", "bad")]
 
 
 def test_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,52 +182,30 @@ def test_silent_hub_matters_only_where_it_was_asked_for(tmp_path: Path) -> None:
         ({"http_proxy": "http://proxy:1"}, "127.0.0.1,0.0.0.0"),
         ({"http_proxy": "http://proxy:1", "no_proxy": "localhost, 127.0.0.1"}, "0.0.0.0"),
         ({"HTTP_PROXY": "http://proxy:1", "NO_PROXY": "127.0.0.1,0.0.0.0"}, None),
-        ({"http_proxy": "http://proxy:1", "no_proxy": "*"}, None),
     ],
 )
 def test_proxy_without_an_exception_for_this_machine_is_told(environment: dict[str, str], missing: str) -> None:
     assert [finding.fields["missing"] for finding in checks.proxies(environment)] == ([missing] if missing else [])
 
 
-class Writer:
-    fullwidth = 50
-
-    def __init__(self) -> None:
-        self.text = io.StringIO()
-
-    def line(self, text: str, **_markup: Any) -> None:
-        self.text.write(text + "\n")
-
-
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_findings_fit_the_terminal_and_decide_the_exit_code(language: str) -> None:
-    writer = Writer()
+    writer = Mock(fullwidth=50)
     fields = {"version": "5.23.0", "lmdeploy": "0.18.0", "pip": "transformers==4.57.6"}
     assert tell([good("python", version="3.11.7"), note("no_pictures")], language, writer) == 0
     assert tell([bad("transformers_5", **fields)], language, writer, "venv/bin/pip") == 1
-    assert "venv/bin/pip install" in writer.text.getvalue()
-    assert all(columns(line) < Writer.fullwidth for line in writer.text.getvalue().splitlines())
+    lines = [call.args[0] for call in writer.line.call_args_list]
+    assert "venv/bin/pip install" in "\n".join(lines)
+    assert all(columns(line) < 50 for line in lines)
 
 
-def test_every_finding_has_its_text_with_the_same_fields_in_both_languages() -> None:
-    sources = "".join(file.read_text(encoding="utf-8") for file in Path(checks.__file__).parent.glob("*.py"))
-    told = {id_: text for id_, text in catalogue().items() if id_.startswith("doctor.")}
-    for id_, text in told.items():
-        chinese, english = (
-            {name for _, name, _, _ in string.Formatter().parse(told) if name} for told in text.values()
-        )
-        assert chinese == english, id_
-        assert f'"{id_.split(".")[1]}"' in sources or "ending" in id_ or "exit_code" in id_, id_
-    assert {f"doctor.{row.id}.what" for row in BREAKS} <= set(told)
-
-
-def test_command_ends_before_anything_is_written(pytester: pytest.Pytester, request: pytest.FixtureRequest) -> None:
-    root: Config = request.config
+def test_command_ends_before_anything_is_written(pytester: pytest.Pytester, pytestconfig: pytest.Config) -> None:
+    root = pytestconfig.rootpath
     result = pytest_processes.run(
         pytester.path,
-        "--rootdir", str(root.rootpath), "-c", str(root.rootpath / "pytest.ini"), "-m", "gpu", "--doctor",
+        "--rootdir", str(root), "-c", str(root / "pytest.ini"), "-m", "gpu", "--doctor",
         "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en", "--rehearse",
-        "--evidence-dir", str(pytester.path / "evidence"), str(root.rootpath / "tests" / "acceptance"),
+        "--evidence-dir", str(pytester.path / "evidence"), str(root / "tests" / "acceptance"),
     )  # fmt: skip
     result.stdout.fnmatch_lines(["* checkpoint internlm2_5-standin-chat is whole*"])
     assert result.ret in (0, 1)

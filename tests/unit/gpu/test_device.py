@@ -15,37 +15,28 @@ FIRST = FakeDevice("GPU-aaaa1111-0000")
 SECOND = FakeDevice("GPU-aaaa2222-0000")
 SLICES = [None, FakeDevice("MIG-5555", "NVIDIA A100 MIG 3g.20gb"), FakeDevice("MIG-6666", "NVIDIA A100 MIG 2g.10gb")]
 SLICED = FakeDevice("GPU-bbbb3333-0000", mig=SLICES)
+UNLIKE = [FakeDevice("GPU-1", "NVIDIA T400"), FakeDevice("GPU-2", "NVIDIA A100")]
 
 
-@pytest.mark.parametrize(
-    ("named", "uuid"),
-    [
-        (None, FIRST.uuid),
-        ("0", FIRST.uuid),
-        (" 1 , 0", SECOND.uuid),
-        (SECOND.uuid, SECOND.uuid),
-        ("GPU-aaaa2", SECOND.uuid),
-        ("MIG-6666", "MIG-6666"),
-        ("MIG-5", "MIG-5555"),
-        ("2", "MIG-5555"),
-    ],
-)
-def test_first_device_is_the_one_that_cuda_shows(named: str | None, uuid: str) -> None:
-    assert select(FakeNvml(FIRST, SECOND, SLICED), environment(named)).uuid == uuid
+def environment(named: str | None) -> dict[str, str]:
+    return {} if named is None else {"CUDA_VISIBLE_DEVICES": named}
 
 
 @pytest.mark.parametrize(
     ("named", "uuids"),
     [
         (None, [FIRST.uuid, SECOND.uuid, "MIG-5555", "MIG-6666"]),
-        ("1,0", [SECOND.uuid, FIRST.uuid]),
-        (f"{SECOND.uuid}, MIG-6666", [SECOND.uuid, "MIG-6666"]),
-        ("0,2", [FIRST.uuid, "MIG-5555", "MIG-6666"]),
+        (" 1 , 0", [SECOND.uuid, FIRST.uuid]),
+        ("GPU-aaaa2", [SECOND.uuid]),
+        (f"{SECOND.uuid}, MIG-6", [SECOND.uuid, "MIG-6666"]),
+        ("2,0", ["MIG-5555", "MIG-6666", FIRST.uuid]),
         ("1,-1,0", [SECOND.uuid]),
     ],
 )
-def test_gpu_in_mig_mode_is_its_slices(named: str | None, uuids: list[str]) -> None:
-    assert [device.uuid for device in visible(FakeNvml(FIRST, SECOND, SLICED), environment(named))] == uuids
+def test_devices_are_those_that_cuda_shows(named: str | None, uuids: list[str]) -> None:
+    nvml = FakeNvml(FIRST, SECOND, SLICED)
+    assert [device.uuid for device in visible(nvml, environment(named))] == uuids
+    assert select(nvml, environment(named)).uuid == uuids[0]
 
 
 @pytest.mark.parametrize(
@@ -54,28 +45,24 @@ def test_gpu_in_mig_mode_is_its_slices(named: str | None, uuids: list[str]) -> N
         ([], None, "no_gpu"),
         ([FIRST], "", "gpus_hidden"),
         ([FIRST], "-1,0", "gpus_hidden"),
-        ([FIRST, SECOND], "2", "gpu_out_of_range"),
-        ([FIRST, SECOND], "0,7", "gpu_out_of_range"),
+        ([FIRST, SECOND], "0,2", "gpu_out_of_range"),
         ([FIRST, SECOND], "0,GPU-cccc", "gpu_uuid_unknown"),
         ([FIRST, SECOND], "GPU-aaaa", "gpu_uuid_ambiguous"),
         ([FIRST, SECOND], f"0,{FIRST.uuid}", "gpu_named_twice"),
         ([FakeDevice("GPU-dddd", mig=[None, None])], "0", "mig_without_slice"),
-        ([FakeDevice("GPU-1", "NVIDIA T400"), FakeDevice("GPU-2", "NVIDIA A100")], "1", "gpu_uncertain"),
+        (UNLIKE, "1", "gpu_uncertain"),
     ],
 )
 def test_device_that_cuda_would_not_find_is_rejected(devices: list[FakeDevice], named: str | None, id_: str) -> None:
-    with pytest.raises(GpuError) as raised:
-        visible(FakeNvml(*devices), environment(named))
+    nvml = FakeNvml(*devices)
+    with pytest.raises(GpuError) as raised, nvml_session(nvml):
+        visible(nvml, environment(named))
     assert raised.value.id == id_
-    assert named is None or raised.value.where == f"CUDA_VISIBLE_DEVICES={named}"
-
-
-def environment(named: str | None) -> dict[str, str]:
-    return {} if named is None else {"CUDA_VISIBLE_DEVICES": named}
+    assert (nvml.opened, nvml.closed) == (1, 1)
 
 
 def test_unlike_cards_are_told_apart_by_order_or_uuid() -> None:
-    nvml = FakeNvml(FakeDevice("GPU-1", "NVIDIA T400"), FakeDevice("GPU-2", "NVIDIA A100"))
+    nvml = FakeNvml(*UNLIKE)
     assert select(nvml, {"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}).uuid == "GPU-2"
     assert select(nvml, {"CUDA_VISIBLE_DEVICES": "GPU-2"}).uuid == "GPU-2"
 
@@ -89,31 +76,16 @@ def test_failure_while_listing_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("code", "id_"),
-    [
-        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, "nvml_not_loaded"),
-        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "nvml_mismatch"),
-        (pynvml.NVML_ERROR_NO_PERMISSION, "nvml_no_permission"),
-        (pynvml.NVML_ERROR_UNKNOWN, "nvml_init"),
-    ],
+    [(pynvml.NVML_ERROR_NO_PERMISSION, "nvml_no_permission"), (pynvml.NVML_ERROR_UNKNOWN, "nvml_init")],
 )
-def test_missing_part_of_the_driver_is_named(code: int, id_: str) -> None:
+def test_driver_that_refuses_is_named(code: int, id_: str) -> None:
     with pytest.raises(GpuError) as raised, nvml_session(FakeNvml(init_error=code)):
         pass
     assert raised.value.id == id_
 
 
 def test_real_library_without_a_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_name: str) -> None:
-        raise OSError("libnvidia-ml.so.1: cannot open shared object file")
-
     monkeypatch.setattr(pynvml, "nvmlLib", None)
-    monkeypatch.setattr(pynvml, "CDLL", missing)
+    monkeypatch.setattr(pynvml, "CDLL", Mock(side_effect=OSError("libnvidia-ml.so.1: cannot open shared object file")))
     with pytest.raises(GpuError, match=r"libnvidia-ml\.so\.1 was not found"), nvml_session():
         pass
-
-
-def test_session_is_closed_after_an_error() -> None:
-    nvml = FakeNvml()
-    with pytest.raises(GpuError), nvml_session(nvml) as opened:
-        select(opened, {})
-    assert (nvml.opened, nvml.closed) == (1, 1)

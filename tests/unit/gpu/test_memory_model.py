@@ -13,8 +13,6 @@ import pytest
 from fixtures.errors import CheckpointError
 from fixtures.gpu.memory_model import (
     OVERHEAD,
-    TERMS,
-    TOLERANCES,
     Card,
     Geometry,
     Knobs,
@@ -22,8 +20,6 @@ from fixtures.gpu.memory_model import (
     Overhead,
     expected,
     formula,
-    kv_bytes_per_token,
-    kv_capacity_tokens,
     peak_fault,
     ready_fault,
     share_taken,
@@ -37,7 +33,6 @@ RESERVED_MIB: Final = {"vram-ladder-h100-80gb-hbm3": 480, "vram-ladder-h200": 61
 """Memory that the driver kept for itself on the recorded cards, as NVML said."""
 
 GEOMETRY_1_8B = Geometry(layers=24, kv_heads=8, head_dim=128)
-GEOMETRY_STANDIN = Geometry(layers=4, kv_heads=1, head_dim=128)
 BYTES = {"bf16": 3_778_220_032, "w4a16": 1_542_787_072}
 """1.8B geometry: 1.889e9 parameters in bf16; linear layers in 4 bits with 16-bit scales and 4-bit zeros per 128."""
 STANDIN_BYTES = 7_300_000
@@ -45,12 +40,9 @@ BF16_7B_BYTES = 15_475_000_000
 
 H100 = Card(total_mib=81559, baseline_mib=0, reserved_mib=480)
 HALF_A100 = Card(total_mib=40960, baseline_mib=0)
-SIZES_MIB = (8192, 24576, 40960, 81559)
-"""A small card, 30 % of an A100, half of one, and a whole card."""
 PROMISED = Knobs(share=0.4, quant_policy=4)
 
 NO_OVERHEAD = Overhead(context_mib=0, workspace_mib=0)
-"""The least that any server can need beyond weights and KV cache."""
 
 
 def promised(card: Card = H100, weights: int = BYTES["w4a16"], **others: Any) -> MemoryExpectation:
@@ -87,10 +79,7 @@ def test_recorded_server_agrees_with_the_model(card: Card, row: Mapping[str, Any
 
 @pytest.mark.parametrize("weights", OVERHEAD)
 def test_overhead_is_what_the_h100_record_says(weights: str) -> None:
-    """Whoever changes a constant measures the ladder again: the KV cache and the memory when ready give both.
-
-    The bf16 workspace is that of the largest cache, and 20 MiB smaller with the others.
-    """
+    """Whoever changes a constant measures the ladder again: the KV cache and the memory when ready give both."""
     context, workspace = [], []
     for card, row in rungs():
         if row["weights"] == weights and card.total_mib == H100.total_mib:
@@ -101,35 +90,11 @@ def test_overhead_is_what_the_h100_record_says(weights: str) -> None:
     assert min(workspace) - 1 <= OVERHEAD[weights].workspace_mib <= max(workspace) + 1
 
 
-def test_constants_are_the_agreed_ones() -> None:
-    """Thresholds of the homework's claims follow from them: whoever changes one measures the ladder again
-    (`pytest -m ladder --checkpoint geometry`), and writes why into docs/vram.md."""
-    assert {name: (found.context_mib, found.workspace_mib) for name, found in OVERHEAD.items()} == {
-        "bf16": (968, 797),
-        "w4a16": (1338, 625),
-    }
-    assert dict(TOLERANCES) == {
-        "tolerance_share": 0.05,
-        "tolerance_least": 500,
-        "peak_slack": 512,
-        "floor_slack": 128,
-    }
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_documented_formula_is_the_models(language: str) -> None:
     lines = "\n".join(f"    {line}" for line in formula(Texts(language)))
     page = {"en": "vram.md", "zh": "vram.zh-CN.md"}[language]
     assert lines in (ROOT / "docs" / page).read_text(encoding="utf-8")
-
-
-def test_formula_shows_its_figures() -> None:
-    told = formula(Texts("en"), promised(Card(24576, 300, 200)).terms)
-    assert len(told) == len(TERMS)
-    assert told[1:3] == [
-        "KV cache = share 0.4 × free 21267 = 8507 MiB",
-        "ready = in use before 300 + weights 1471 + CUDA context 1338 + KV cache 8507 + workspace 625 = 12241 MiB",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -147,47 +112,20 @@ def test_homeworks_figures_are_explained(weights: int, share: float, homework_gi
     assert expectation.ready_mib / 1024 == pytest.approx(homework_gib, abs=0.5)
 
 
-def test_int4_kv_saves_no_memory_but_holds_more_tokens() -> None:
-    wide, narrow = (promised(knobs=Knobs(0.4, policy)) for policy in (0, 4))
-    assert narrow.ready_mib == wide.ready_mib
-    assert narrow.kv_tokens / wide.kv_tokens == pytest.approx(3.76, abs=0.01)
-
-
-@pytest.mark.parametrize(("quant_policy", "size"), [(0, 98304), (8, 50688), (4, 26112)])
-def test_bytes_per_token_follow_from_the_bits(quant_policy: int, size: int) -> None:
-    assert kv_bytes_per_token(GEOMETRY_1_8B, quant_policy) == size
-
-
-def test_unknown_kv_precision_is_rejected() -> None:
-    with pytest.raises(ValueError, match="0, 4 or 8, not 2"):
-        kv_bytes_per_token(GEOMETRY_1_8B, 2)
-
-
-def test_capacity_is_what_a_server_logged() -> None:
-    """lmdeploy 0.9.2, small model of this geometry: `max_block_count = 966513`, blocks of 64 tokens."""
-    found = expected(H100, STANDIN_BYTES, GEOMETRY_STANDIN, PROMISED).kv_tokens
-    assert found == pytest.approx(966513 * 64, rel=0.01)
-
-
-def test_capacity_counts_whole_blocks() -> None:
-    assert kv_capacity_tokens(26112 * 64 / MIB * 2.9, GEOMETRY_1_8B, PROMISED) == 128
-
-
 def test_two_gpus_share_weights_and_heads() -> None:
     one, two = promised(), promised(knobs=replace(PROMISED, tp=2))
-    assert two.weights_mib == one.weights_mib / 2
+    assert two.terms["weights"] == one.terms["weights"] / 2
     assert two.kv_tokens > 2 * one.kv_tokens
 
 
-@pytest.mark.parametrize("size", SIZES_MIB)
+@pytest.mark.parametrize("size", [8192, 24576, 40960, 81559])
 @pytest.mark.parametrize("baseline_mib", [0, 900])
 @pytest.mark.parametrize("weights", [BYTES["w4a16"], STANDIN_BYTES], ids=["1.8B-W4A16", "standin"])
 def test_limits_tell_a_server_as_promised_from_the_others(size: float, baseline_mib: float, weights: int) -> None:
     """On every card the homework knows, with the whole model and with the small one."""
     card = Card(size, baseline_mib)
     expectation = promised(card, weights)
-    as_promised = (expectation, promised(card, weights, overhead=NO_OVERHEAD))
-    assert [ready_fault(expectation, server.ready_mib) for server in as_promised] == [None, None]
+    assert ready_fault(expectation, promised(card, weights, overhead=NO_OVERHEAD).ready_mib) is None
     # A share of 0.8, even if that server needs nothing beyond weights and cache; no KV cache; another GPU.
     for overhead in (NO_OVERHEAD, OVERHEAD["w4a16"]):
         greedy = promised(card, weights, knobs=replace(PROMISED, share=0.8), overhead=overhead)
@@ -200,21 +138,15 @@ def test_limits_tell_a_server_as_promised_from_the_others(size: float, baseline_
         assert (found.id, found.fields["taken"]) == ("vram.fault.below", pytest.approx(0, abs=1e-9))
 
 
-@pytest.mark.parametrize("size", [size for size in SIZES_MIB if size >= 24576])
-def test_half_the_promised_share_is_caught_from_24_gb_on(size: float) -> None:
-    meagre = promised(Card(size, 0), knobs=replace(PROMISED, share=0.2))
-    assert fault(promised(Card(size, 0)), meagre.ready_mib).fields["taken"] == pytest.approx(0.2)
-
-
-@pytest.mark.parametrize(
-    "ready_mib",
-    [
-        pytest.param(promised(Card(24576, 0), BYTES["bf16"]).ready_mib, id="weights-not-quantized"),
-        pytest.param(promised(Card(24576, 0)).ready_mib + 2048, id="another-process"),
-    ],
-)
-def test_two_gib_too_many_are_caught_on_24_gb(ready_mib: float) -> None:
-    assert fault(promised(Card(24576, 0)), ready_mib).id == "vram.fault.above"
+@pytest.mark.parametrize("size", [24576, 40960, 81559])
+def test_smaller_deviations_are_caught_from_24_gb_on(size: float) -> None:
+    card = Card(size, 0)
+    expectation = promised(card)
+    meagre = promised(card, knobs=replace(PROMISED, share=0.2))
+    assert fault(expectation, meagre.ready_mib).fields["taken"] == pytest.approx(0.2)
+    if size == 24576:  # weights that are not quantized, and another process
+        for ready_mib in (promised(card, BYTES["bf16"]).ready_mib, expectation.ready_mib + 2048):
+            assert fault(expectation, ready_mib).id == "vram.fault.above"
 
 
 def test_limits_are_still_within_the_limits() -> None:
@@ -222,26 +154,15 @@ def test_limits_are_still_within_the_limits() -> None:
     low, high, peak = expectation.terms["floor"], expectation.ready_limit_mib, expectation.peak_limit_mib
     assert [ready_fault(expectation, low), ready_fault(expectation, high), peak_fault(expectation, peak)] == [None] * 3
     assert fault(expectation, low - 0.1).id == "vram.fault.below"
-    above = fault(expectation, high + 1)
-    assert above.id == "vram.fault.above"
-    assert above.fields["surplus_mib"] == pytest.approx(high + 1 - expectation.ready_mib)
+    assert fault(expectation, high + 1).id == "vram.fault.above"
     assert peak_fault(expectation, peak + 1) is not None
 
 
 def test_given_limit_replaces_the_computed_ones_and_not_the_floor() -> None:
     expectation = promised(limit_gib=10)
     assert (expectation.ready_limit_mib, expectation.peak_limit_mib) == (10240, 10240)
-    assert formula(Texts("en"), expectation.terms)[-1].endswith("= 10240 MiB")
     assert fault(expectation, 34735).fields["limit_mib"] == 10240
     assert fault(expectation, 5000).id == "vram.fault.below"
-
-
-def test_event_has_the_limits_the_parts_and_every_term() -> None:
-    expectation = promised(Card(24576, 300))
-    event = expectation.event(gpu=1)
-    assert (event.gpu, event.baseline_mib, event.parts) == (1, 300, expectation.parts)
-    assert 300 + sum(event.parts.values()) == pytest.approx(expectation.ready_mib)
-    assert event.ready_limit_mib == event.terms["ready_limit"] < event.peak_limit_mib == event.terms["peak_limit"]
 
 
 def test_card_too_small_for_the_weights_has_no_room_for_a_cache() -> None:
@@ -250,22 +171,17 @@ def test_card_too_small_for_the_weights_has_no_room_for_a_cache() -> None:
     assert share_taken(expectation, 5000) == 0
 
 
-PLAIN = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 512}
-
-
 @pytest.mark.parametrize(
     ("config", "geometry"),
     [
-        (
-            {"num_hidden_layers": 24, "num_attention_heads": 16, "num_key_value_heads": 8, "hidden_size": 2048},
-            GEOMETRY_1_8B,
-        ),
-        (PLAIN, Geometry(2, 4, 128)),
-        ({**PLAIN, "head_dim": 64}, Geometry(2, 4, 64)),
+        ({}, Geometry(2, 4, 128)),
+        ({"num_key_value_heads": 2}, Geometry(2, 2, 128)),
+        ({"head_dim": 64}, Geometry(2, 4, 64)),
     ],
 )
 def test_geometry_is_read_from_config_json(config: dict[str, int], geometry: Geometry) -> None:
-    assert Geometry.of(config) == geometry
+    plain = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 512}
+    assert Geometry.of({**plain, **config}) == geometry
 
 
 @pytest.mark.parametrize(
@@ -273,6 +189,5 @@ def test_geometry_is_read_from_config_json(config: dict[str, int], geometry: Geo
     [{}, {"num_attention_heads": 0, "hidden_size": 1, "num_hidden_layers": 1}, {"num_attention_heads": "many"}],
 )
 def test_config_without_attention_is_rejected(config: dict[str, object]) -> None:
-    with pytest.raises(CheckpointError) as raised:
+    with pytest.raises(CheckpointError):
         Geometry.of(config)
-    assert raised.value.id == "config_without_attention"

@@ -10,12 +10,8 @@ from fixtures.errors import AcceptanceError, GpuError
 from fixtures.gpu.placement import check_split, divide
 
 
-def test_gpus_are_divided_in_order_and_the_rest_is_nobodys() -> None:
+def test_gpus_are_divided_in_order_and_the_rest_is_nobodys_and_too_few_are_rejected() -> None:
     assert divide("abcde", 2, 2, "") == [("a", "b"), ("c", "d")]
-    assert divide("ab", 1, 1, "") == [("a",)]
-
-
-def test_too_few_gpus_are_rejected() -> None:
     with pytest.raises(GpuError, match="-n 2 takes 2 GPUs, visible: 1"):
         divide("a", 2, 1, "-n 2")
 
@@ -23,7 +19,7 @@ def test_too_few_gpus_are_rejected() -> None:
 @pytest.mark.parametrize(
     ("heads", "tp", "refusal"),
     [
-        *(((16, 8), tp, None) for tp in (1, 2, 4, 8, 16)),
+        ((16, 8), 16, None),
         ((16, 8), 3, "tp_heads"),
         pytest.param((2, 1), 2, None, id="key-value-heads-are-copied"),
         pytest.param((2, 1), 4, "tp_heads", id="attention-heads-are-not"),

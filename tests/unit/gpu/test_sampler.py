@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pynvml
 import pytest
@@ -69,6 +70,11 @@ def test_phases_have_their_first_sample_and_their_peak(
         assert sampler.peak_mib(since_phase="ready", before_phase="under load") == 34735
         assert sampler.peak_mib(before_phase="never marked") == 36000
         assert sampler.peak_mib(since_phase="stopped") == sampler.last_mib() == 100
+        with pytest.raises(LookupError, match="no phase 'loaded' was marked"):
+            sampler.phase_mib("loaded")
+    sampler.mark("late")
+    with pytest.raises(LookupError, match="after sampling had stopped"):
+        sampler.phase_mib("late")
 
 
 def test_phase_begins_with_a_reading_taken_after_the_mark(
@@ -99,20 +105,15 @@ def test_everything_is_in_the_log_in_order(
     monkeypatch.setattr("fixtures.gpu.sampler.BATCH_S", 3600)
     with Sampler(probe, evidence) as sampler:
         take(sampler, 10)
-        assert read(evidence.folder) == [], "samples are logged in batches"
         sampler.mark("ready")
         take(sampler, 3)
         taken = sampler.samples()
-    entries = read(evidence.folder)
-    before, mark, after = (entry.event for entry in entries)
+    before, mark, after = (entry.event for entry in read(evidence.folder))
     assert isinstance(before, VramSampled)
     assert mark == PhaseMarked("ready")
     assert isinstance(after, VramSampled)
     logged = before.samples + after.samples
     assert logged[: len(taken)] == [[round(sample.t, 3), sample.mib] for sample in taken]
-    assert [t for t, _ in logged] == sorted(t for t, _ in logged)
-    # One reading may have been under way when the phase was marked.
-    assert sum(t < entries[1].t for t, _ in after.samples) <= 1
 
 
 def test_killed_run_has_all_but_the_last_batch_in_its_log(
@@ -123,57 +124,37 @@ def test_killed_run_has_all_but_the_last_batch_in_its_log(
         eventually(lambda: read(evidence.folder))
 
 
-@pytest.mark.parametrize(
-    ("cause", "words"),
-    [(error(pynvml.NVML_ERROR_GPU_IS_LOST), "GPU is lost"), (RuntimeError("surprise"), "surprise")],
-)
+@pytest.mark.parametrize("cause", [error(pynvml.NVML_ERROR_GPU_IS_LOST), RuntimeError("surprise"), float("nan")])
 def test_no_figure_is_given_after_a_failed_reading(
-    probe: NvmlProbe, device: FakeDevice, evidence: Evidence, cause: Exception, words: str
+    probe: NvmlProbe, evidence: Evidence, monkeypatch: pytest.MonkeyPatch, cause: object
 ) -> None:
-    def fail() -> None:
-        raise cause
-
     with Sampler(probe, evidence) as sampler:
         sampler.mark("ready")
-        assert sampler.phase_mib("ready") == 100
-        device.on_query = fail
-        eventually(lambda: fails(sampler.last_mib))
-        device.on_query = lambda: None  # the device is back: too late
-        sampler.mark("stopped")
-        for query in (
-            sampler.last_mib,
-            sampler.peak_mib,
-            sampler.samples,
-            lambda: sampler.phase_mib("ready"),
-            lambda: wait_released(sampler.last_mib, 100, 50, 1),
-        ):
-            with pytest.raises(GpuError, match=f"no figure of this run can be trusted: .*{words}"):
-                query()
-    with pytest.raises(GpuError, match=words):
-        sampler.peak_mib()
+        with monkeypatch.context() as broken:
+            broken.setattr(probe, "used_mib", Mock(side_effect=[cause]))
+            eventually(lambda: fails(sampler.last_mib))
+        sampler.mark("stopped")  # the device is back: too late
+    for query in (
+        sampler.last_mib,
+        sampler.peak_mib,
+        lambda: sampler.phase_mib("ready"),
+        lambda: wait_released(sampler.last_mib, 100),
+    ):
+        with pytest.raises(GpuError, match="no figure of this run can be trusted"):
+            query()
     logged = [entry.event for entry in read(evidence.folder)]
     assert any(isinstance(event, VramSampled) for event in logged), "what was seen before is kept"
-
-
-def test_reading_that_is_no_number_is_a_failure(probe: NvmlProbe, evidence: Evidence) -> None:
-    probe.used_mib = lambda: float("nan")  # type: ignore[method-assign]
-    with Sampler(probe, evidence) as sampler, pytest.raises(GpuError, match="is no number: nan"):
-        sampler.last_mib()
 
 
 def test_hung_driver_hangs_neither_queries_nor_marks_nor_the_stop(
     probe: NvmlProbe, device: FakeDevice, evidence: Evidence
 ) -> None:
     go_on = threading.Event()
-    sampler = Sampler(probe, evidence, stale_s=0.2)
-    sampler.start()
-    device.on_query = lambda: go_on.wait(30)  # type: ignore[assignment, return-value]
-    started = time.monotonic()
-    for number in range(40):  # it is waited for once, and not at every mark
-        sampler.mark(f"test {number}")
-    with pytest.raises(GpuError, match="has not answered for"):
-        sampler.last_mib()
-    sampler.stop()
+    with Sampler(probe, evidence, stale_s=0.2) as sampler:
+        device.on_query = lambda: go_on.wait(30)  # type: ignore[assignment, return-value]
+        started = time.monotonic()
+        for number in range(40):  # it is waited for once, and not at every mark
+            sampler.mark(f"test {number}")
     assert time.monotonic() - started < 40 * 0.2 / 2
     with pytest.raises(GpuError, match="has not answered for"):
         sampler.peak_mib()
@@ -184,52 +165,22 @@ def test_sampler_that_cannot_log_is_not_believed(
     probe: NvmlProbe, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk: the thread must not go on as if the report could show what it saw."""
-
-    def full(_event: object) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr("fixtures.gpu.sampler.BATCH_S", 0.05)
-    sampler = Sampler(probe, evidence)
-    sampler.start()
-    evidence.append = full  # type: ignore[method-assign]
-    eventually(lambda: fails(sampler.last_mib))
+    with Sampler(probe, evidence) as sampler, monkeypatch.context() as full:
+        full.setattr(evidence, "append", Mock(side_effect=OSError(28, "No space left on device")))
+        eventually(lambda: fails(sampler.last_mib))
     with pytest.raises(GpuError, match="No space left"):
         sampler.last_mib()
-    del evidence.append  # type: ignore[attr-defined]
-    sampler.stop()
 
 
-def test_question_that_makes_no_sense_is_a_lookup_error(probe: NvmlProbe, evidence: Evidence) -> None:
-    sampler = Sampler(probe, evidence)
-    with pytest.raises(LookupError, match="not started"):
-        sampler.last_mib()
-    with sampler:
-        sampler.mark("idle")
-        with pytest.raises(LookupError, match="no phase 'ready' was marked, only: idle"):
-            sampler.phase_mib("ready")
-    sampler.mark("late")
-    with pytest.raises(LookupError, match="after sampling had stopped"):
-        sampler.phase_mib("late")
-
-
-def test_sampling_at_10_hz_takes_less_than_a_hundredth_of_a_core(probe: NvmlProbe, evidence: Evidence) -> None:
-    """Measured at 100 Hz, so that it takes a tenth of the time; the other thread of the process only waits."""
-    with Sampler(probe, evidence) as sampler:
-        before, taken_before = time.process_time(), len(sampler.samples())
-        take(sampler, 25)
-        spent, taken = time.process_time() - before, len(sampler.samples()) - taken_before
-    assert spent / taken * 10 < 0.01
-
-
-def test_release_is_waited_for_and_reported_with_its_figure() -> None:
+def test_release_is_waited_for_and_reported_with_its_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([30000.0, 20000.0, 130.0])
-    release = wait_released(lambda: next(readings), baseline_mib=100, slack_mib=50, deadline_s=5)
-    assert release.complete
-    assert release.used_mib == 130
+    release = wait_released(lambda: next(readings), baseline_mib=100)
+    assert (release.complete, release.used_mib) == (True, 130)
     assert 0.2 <= release.seconds < 8
-    kept = wait_released(lambda: 2148.0, baseline_mib=100, slack_mib=50, deadline_s=0.3)
-    assert not kept.complete
-    assert (kept.used_mib, kept.limit_mib) == (2148, 150)
+    monkeypatch.setattr("fixtures.gpu.sampler.RELEASE_DEADLINE_S", 0.3)
+    kept = wait_released(lambda: 2148.0, baseline_mib=100)
+    assert (kept.complete, kept.used_mib, kept.limit_mib) == (False, 2148, 164)
     assert 0.3 <= kept.seconds < 8
 
 

@@ -1,6 +1,5 @@
 """The command lines: the homework's, in the words of each version."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from fixtures.errors import LmdeployError
 from fixtures.homework import AWQ
 from fixtures.lmdeploy import commands
-from fixtures.lmdeploy.capabilities import NEWEST_TRIED, TABLE, capabilities
+from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.lmdeploy.commands import (
     Program,
     ServeCommand,
@@ -38,14 +37,11 @@ def serve(version: str, **given: str) -> str:
     return " ".join(command(version, **given).shown)
 
 
-def test_auto_awq_has_the_homeworks_arguments() -> None:
+def test_commands_have_the_homeworks_arguments() -> None:
     assert awq("0.5.3") == (
         "lmdeploy lite auto_awq internlm2_5-1_8b-chat --calib-dataset ptb --calib-samples 128 --calib-seqlen 2048 "
         "--w-bits 4 --w-group-size 128 --batch-size 1 --work-dir internlm2_5-1_8b-chat-w4a16-4bit"
     )
-
-
-def test_server_has_the_homeworks_arguments() -> None:
     assert serve("0.5.3") == (
         "lmdeploy serve api_server internlm2_5-1_8b-chat-w4a16-4bit --model-format awq --quant-policy 4 "
         "--cache-max-entry-count 0.4 --server-name 127.0.0.1 --server-port 23333 --tp 1 "
@@ -54,13 +50,19 @@ def test_server_has_the_homeworks_arguments() -> None:
 
 
 def test_newest_version_is_spoken_to_in_its_words() -> None:
-    assert "--calib-dataset wikitext2" in awq(NEWEST_TRIED)
-    assert "--trust-remote-code" in awq(NEWEST_TRIED)
+    made = awq(NEWEST_TRIED)
+    assert "--calib-dataset wikitext2" in made
+    assert "--trust-remote-code" in made
+    assert "/" not in made, "no folder of this machine is published"
     assert serve(NEWEST_TRIED).endswith("--tool-call-parser internlm --trust-remote-code")
 
 
-def test_search_scale_is_never_passed() -> None:
-    assert not [row.since for row in TABLE if "--search-scale" in awq(row.since)]
+def test_settings_reach_the_command_line() -> None:
+    made = serve(NEWEST_TRIED, server_name="0.0.0.0", quant_policy="8", cache_max_entry_count="0.25", tp="2")
+    assert "--quant-policy 8 --cache-max-entry-count 0.25 --server-name 0.0.0.0 --server-port 23333 --tp 2" in made
+    made = serve(NEWEST_TRIED, session_len="4096", backend="pytorch")
+    assert "--session-len 4096" in made
+    assert "--backend pytorch" in made
 
 
 @pytest.mark.parametrize(
@@ -75,25 +77,6 @@ def test_server_knows_its_engine_and_the_words_for_another(
     assert made.fallback == (capabilities("0.14.0").fallback if heeds_the_log else None)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "words"),
-    [
-        ("server_name", "0.0.0.0", "--server-name 0.0.0.0"),
-        ("quant_policy", "8", "--quant-policy 8"),
-        ("cache_max_entry_count", "0.25", "--cache-max-entry-count 0.25"),
-        ("session_len", "4096", "--session-len 4096"),
-        ("tp", "2", "--tp 2"),
-        ("backend", "pytorch", "--backend pytorch"),
-    ],
-)
-def test_setting_reaches_the_command_line(setting: str, value: str, words: str) -> None:
-    assert words in serve(NEWEST_TRIED, **{setting: value})
-
-
-def test_shown_command_has_no_folders() -> None:
-    assert "/" not in awq(NEWEST_TRIED) + serve(NEWEST_TRIED)
-
-
 def test_lmdeploy_beside_this_python_wins_and_without_any_there_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -103,13 +86,6 @@ def test_lmdeploy_beside_this_python_wins_and_without_any_there_is_an_error(
         lmdeploy_program(rehearse=False)
     (tmp_path / "lmdeploy").touch()
     assert lmdeploy_program(rehearse=False).argv == (str(tmp_path / "lmdeploy"),)
-
-
-def test_rehearsal_is_found_from_any_folder(tmp_path: Path) -> None:
-    program = lmdeploy_program(rehearse=True)
-    words = [*program.argv[:1], "-c", "import fixtures; print(fixtures.__name__)"]
-    said = subprocess.run(words, cwd=tmp_path, env=program.env, capture_output=True, text=True, check=True)
-    assert said.stdout == "fixtures\n"
 
 
 def test_distributor_sees_no_gpu_and_remembers_nothing() -> None:

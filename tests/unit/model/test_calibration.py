@@ -2,23 +2,14 @@
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from fixtures.errors import QuantizationError
 from fixtures.model import calibration
 from fixtures.model.calibration import choose, prose
-
-
-def hub(delivers: BaseException | None) -> Callable[..., None]:
-    def run(*_: object, **__: object) -> None:
-        if delivers is not None:
-            raise delivers
-
-    return run
-
 
 NEVER = AssertionError("the hub was asked")
 REFUSES = subprocess.CalledProcessError(1, "python", stderr="Traceback\nConnectionError: no route\n")
@@ -37,7 +28,7 @@ HANGS = subprocess.TimeoutExpired("python", 120)
 def test_hub_is_replaced_by_prose_where_it_does_not_deliver(
     wish: str, offline: str, delivers: BaseException | None, id_: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(calibration.subprocess, "run", hub(delivers))
+    monkeypatch.setattr(calibration.subprocess, "run", Mock(side_effect=delivers))
     monkeypatch.setenv("HF_HUB_OFFLINE", offline)
     chosen = choose(wish, "wikitext2")
     assert chosen.description.id == id_
@@ -51,7 +42,7 @@ def test_hub_is_replaced_by_prose_where_it_does_not_deliver(
 def test_hub_that_was_asked_for_and_does_not_deliver_is_an_error(
     delivers: BaseException, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibration.subprocess, "run", hub(delivers))
+    monkeypatch.setattr(calibration.subprocess, "run", Mock(side_effect=delivers))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     with pytest.raises(QuantizationError, match=words):
         choose("hub", "ptb")
@@ -63,11 +54,3 @@ def test_local_folder_is_what_datasets_expects(tmp_path: Path) -> None:
     assert tuple(json.loads(line)["text"] for line in lines) == prose()
     assert all(text.strip() for text in prose())
     assert "config_name: wikitext-2-raw-v1" in (tmp_path / "wikitext" / "README.md").read_text()
-
-
-def test_identity_follows_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = choose("local", "ptb").identity
-    for name in ("prose-zh.txt", "prose-en.txt"):
-        (tmp_path / name).write_text("狐狸和西瓜\n", encoding="utf-8")
-    monkeypatch.setattr(calibration, "PROSE", tmp_path)
-    assert choose("local", "ptb").identity != before

@@ -27,24 +27,18 @@ def look(tmp_path: Path) -> Look:
     return lambda folder: identify(folder, "path", tmp_path / "fingerprints")
 
 
-def test_whole_checkpoint_is_identified(folder: Path, look: Look) -> None:
+def test_whole_checkpoint_is_identified_through_a_link(folder: Path, look: Look, tmp_path: Path) -> None:
     found = look(folder)
     assert (found.name, found.geometry, found.parameters) == ("internlm2_5-1_8b-chat", "internlm2_5-1_8b", 8)
     assert found.bytes == sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    assert len(found.fingerprint) == 64
+    link = tmp_path / "linked"
+    link.symlink_to(folder)
+    assert (look(link).name, look(link).fingerprint) == ("linked", found.fingerprint)
 
 
 def test_one_file_and_another_shape_are_accepted(tmp_path: Path, look: Look) -> None:
     found = look(write_checkpoint(tmp_path / "7b", shards=0, hidden_size=4096))
     assert (found.parameters, found.geometry) == (4, "other")
-
-
-def test_symbolic_links_are_followed(folder: Path, look: Look, tmp_path: Path) -> None:
-    link = tmp_path / "models" / "linked"
-    link.parent.mkdir()
-    link.symlink_to(folder)
-    assert look(link).fingerprint == look(folder).fingerprint
-    assert look(link).name == "linked"
 
 
 def test_fingerprint_follows_content_and_names(folder: Path, look: Look) -> None:
@@ -58,42 +52,21 @@ def test_fingerprint_follows_content_and_names(folder: Path, look: Look) -> None
     assert len(seen) == 3
 
 
-def _pointer(folder: Path) -> None:
-    (folder / SHARD).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3600000000\n")
-
-
-def _config(text: str) -> Callable[[Path], object]:
-    return lambda folder: (folder / "config.json").write_text(text)
-
-
-def _dangling(folder: Path) -> None:
-    folder.rename(folder.with_name("elsewhere"))
-    folder.symlink_to("gone")
-
-
-BROKEN: dict[str, Callable[[Path], object]] = {
-    "lfs_pointer": _pointer,
-    "file_truncated": lambda folder: os.truncate(folder / SHARD, (folder / SHARD).stat().st_size - 3),
-    "shards_missing": lambda folder: (folder / SHARD).unlink(),
-    "config_missing": lambda folder: (folder / "config.json").unlink(),
-    "config_not_json": _config("{"),
-    "another_architecture": _config('{"architectures": ["Qwen2ForCausalLM"]}'),
-    "tokenizer_missing": lambda folder: (folder / "tokenizer.json").unlink(),
-    "checkpoint_missing": lambda folder: folder.rename(folder.with_name("elsewhere")),
-    "checkpoint_dangling": _dangling,
-    "checkpoint_is_file": lambda folder: folder.rename(folder.with_name("elsewhere")).with_name(folder.name).touch(),
-}
-
-
-@pytest.mark.parametrize("id_", BROKEN)
-def test_broken_checkpoint_is_refused_by_its_fault(id_: str, folder: Path, look: Look) -> None:
-    look(folder)  # whole until now
-    BROKEN[id_](folder)
+@pytest.mark.parametrize(
+    ("damage", "id_"),
+    [
+        (lambda file: os.truncate(file, file.stat().st_size - 3), "file_truncated"),
+        (Path.unlink, "shards_missing"),
+        (lambda file: file.with_name("tokenizer.json").unlink(), "tokenizer_missing"),
+    ],
+)
+def test_broken_checkpoint_is_refused_by_its_fault(
+    damage: Callable[[Path], object], id_: str, folder: Path, look: Look
+) -> None:
+    damage(folder / SHARD)
     with pytest.raises(CheckpointError) as refused:
         look(folder)
     assert refused.value.id == id_
-    assert refused.value.where
-    assert "what to do: " in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +75,6 @@ def test_broken_checkpoint_is_refused_by_its_fault(id_: str, folder: Path, look:
         ("standin", STANDIN, "standin"),
         ("geometry", Path("/work-dir/checkpoints/internlm2_5-1_8b-chat-geometry"), "geometry"),
         ("~/models/chat", Path.home() / "models" / "chat", "path"),
-        ("models/chat", Path.cwd() / "models" / "chat", "path"),
     ],
 )
 def test_checkpoint_is_one_of_the_suites_or_a_folder(asked: str, folder: Path, origin: str) -> None:

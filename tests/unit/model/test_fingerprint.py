@@ -26,7 +26,7 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-@pytest.mark.parametrize("size", [0, 1, 1000, 2100])
+@pytest.mark.parametrize("size", [0, 1000, 2100])
 def test_long_file_is_hashed_in_parts(file: Path, tmp_path: Path, size: int) -> None:
     data = file.read_bytes()[:size]
     file.write_bytes(data)
@@ -41,7 +41,7 @@ def test_digest_is_remembered(file: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert fingerprint([file], tmp_path / "cache") == before
 
 
-@pytest.mark.parametrize("content", [b"", b"0" * 63, b"\0" * 64, b"\xff" * 64], ids=["empty", "short", "zeros", "ones"])
+@pytest.mark.parametrize("content", [b"", b"0" * 63, b"\0" * 64, b"\xff" * 64])
 def test_note_that_lost_its_content_is_not_believed(file: Path, tmp_path: Path, content: bytes) -> None:
     before = fingerprint([file], tmp_path / "cache")
     (note,) = (tmp_path / "cache").iterdir()

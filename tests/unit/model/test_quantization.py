@@ -35,7 +35,7 @@ Quantize = Callable[..., QuantizedCheckpoint]
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """Counts how often the program ran to its end."""
+    """Count how often the program ran to its end."""
     file = tmp_path / "runs"
     monkeypatch.setenv("RUNS", str(file))
     monkeypatch.setenv("RESULT", str(write_checkpoint(tmp_path / "w4a16", shards=0, quantization_config=W4A16)))
@@ -75,36 +75,27 @@ def left_in_store(tmp_path: Path) -> list[str]:
     return sorted(entry.name for entry in store.iterdir() if entry.suffix != ".lock")
 
 
-def test_result_is_cached_whole(run: Quantize, runs: Callable[[], int], tmp_path: Path) -> None:
-    first, second = run(), run()
+def test_result_is_cached_whole_as_lmdeploy_needs_it(run: Quantize, runs: Callable[[], int], tmp_path: Path) -> None:
+    first = run(look_at=seeing(40_000))
+    second = run(look_at=seeing(1_000))  # not looked at again
     assert (first.made.cached, second.made.cached, runs()) == (False, True, 1)
     assert second.folder == first.folder
-    assert second.made.argv[:3] == ["lmdeploy", "lite", "auto_awq"]
+    assert second.made.calibration_text["tokens"] == 40_000
     assert "/" not in json.dumps(second.made.argv), "no folder of this machine is published"
-    assert second.made.calibration == LOCAL.description.as_json()
     assert left_in_store(tmp_path) == [first.made.key]
     assert not list(first.folder.glob("*.pth")), "statistics of the calibration"
     assert sorted(entry.name for entry in first.folder.parent.iterdir()) == [first.folder.name, "made.json"]
-
-
-def test_served_folder_has_the_name_and_the_template_that_lmdeploy_needs(run: Quantize, tmp_path: Path) -> None:
-    result = run()
-    assert result.folder.name == "internlm2_5-1_8b-chat-w4a16-4bit"
+    assert first.folder.name == "internlm2_5-1_8b-chat-w4a16-4bit"
     assert served_name("my-model") == "internlm2_5-chat-my-model-w4a16-4bit"
-    assert "tools" in (result.folder / "chat_template.jinja").read_text()
-    assert result.made.template["id"] == "template.installed"
-    log = next((tmp_path / "work" / "logs").iterdir()).read_text()
-    assert "data: ['ptb_text_only']" in log
-    assert "stdin: ''" in log
+    assert "tools" in (first.folder / "chat_template.jinja").read_text()
+    assert "stdin: ''" in next((tmp_path / "work" / "logs").iterdir()).read_text()
 
 
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
         ("fails", "CUDA out of memory. Tried to allocate 2.00 GiB"),
-        ("incomplete", "no whole checkpoint: the checkpoint has no weights"),
         ("half", "model.safetensors is truncated"),
-        ("8 bits", "another quantization than asked: quant_method awq; bits 8"),
         ("hangs", "within 0.3 s"),
     ],
 )
@@ -117,21 +108,6 @@ def test_failure_is_told_and_leaves_nothing(
     assert left_in_store(tmp_path) == []
     monkeypatch.delenv("AUTO_AWQ")
     assert not run().made.cached
-
-
-@pytest.mark.parametrize(
-    ("damage", "id_"),
-    [
-        (lambda content: content + b"x", "quantized_cache_damaged"),
-        (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "quantized_cache_changed"),
-    ],
-)
-def test_cached_result_that_changed_is_refused(damage: Callable[[bytes], bytes], id_: str, run: Quantize) -> None:
-    file = run().folder / "model.safetensors"
-    file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(QuantizationError) as refused:
-        run()
-    assert refused.value.id == id_
 
 
 def seeing(tokens: int, seconds: float = 0.0) -> Callable[..., Any]:
@@ -150,12 +126,6 @@ def seeing(tokens: int, seconds: float = 0.0) -> Callable[..., Any]:
     return look_at
 
 
-def test_figures_of_the_calibration_text_are_kept_with_the_result(run: Quantize) -> None:
-    assert run(look_at=seeing(40_000)).made.calibration_text["tokens"] == 40_000
-    again = run(look_at=seeing(1_000))
-    assert (again.made.cached, again.made.calibration_text["tokens"]) == (True, 40_000), "not looked at again"
-
-
 @pytest.mark.parametrize(("mode", "seconds"), [("hangs", 0), ("", 0.5), ("fails", 0.5)])
 def test_unfit_text_stops_auto_awq_and_is_told_though_that_ended_first(
     mode: str, seconds: float, run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -169,30 +139,19 @@ def test_unfit_text_stops_auto_awq_and_is_told_though_that_ended_first(
     assert _running(str(tmp_path)) == []
 
 
-def start_a_run(folder: Path) -> subprocess.Popen[str]:
-    """Quantize in a process of its own, which prints whether the result was cached."""
-    script = (
-        "import sys; from pathlib import Path; from tests.unit.model import test_quantization as t; "
-        "print(t.run.__wrapped__(Path(sys.argv[1]), lambda: 0)().made.cached)"
-    )
-    return subprocess.Popen([sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-
-def test_two_runs_at_once_quantize_once(runs: Callable[[], int], tmp_path: Path) -> None:
-    both = [start_a_run(tmp_path) for _ in range(2)]
-    assert sorted(process.communicate(timeout=30)[0].strip() for process in both) == ["False", "True"]
-    assert runs() == 1
-
-
 def test_kill_in_the_middle_leaves_no_process_and_no_result(
     run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AUTO_AWQ", "hangs")
-    victim = start_a_run(tmp_path)
+    script = (
+        "import sys; from pathlib import Path; from tests.unit.model import test_quantization as t; "
+        "t.run.__wrapped__(Path(sys.argv[1]), lambda: 0)()"
+    )
+    victim = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT)
     log = tmp_path / "work" / "logs"
-    eventually(lambda: log.exists() and any(file.stat().st_size for file in log.iterdir()))
+    eventually(lambda: log.exists() and any(file.stat().st_size for file in log.iterdir()), within=60)
     victim.kill()
-    victim.communicate()
+    victim.wait()
     eventually(lambda: not _running(str(tmp_path)))
     monkeypatch.delenv("AUTO_AWQ")
     assert len(left_in_store(tmp_path)) == 1, "half a result"

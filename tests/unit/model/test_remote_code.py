@@ -18,7 +18,6 @@ def test_code_of_the_folder_is_named() -> None:
     ("file", "auto_map"),
     [
         ("config.json", {"AutoConfig": "configuration_x.Config", "AutoModel": "someone/model--modeling_x.Model"}),
-        ("tokenizer_config.json", {"AutoTokenizer": ["tokenization_x.Slow", "someone/model--tokenization_x.Fast"]}),
         ("tokenizer_config.json", ["someone/model--tokenization_x.Slow", None]),
     ],
 )

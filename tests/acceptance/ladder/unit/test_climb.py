@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +17,7 @@ from xprocess import XProcess
 from fixtures.ask import load
 from fixtures.evidence import Evidence, read
 from fixtures.gpu.memory_model import OVERHEAD, Geometry
-from fixtures.gpu.sampler import Sampler, wait_released
+from fixtures.gpu.sampler import Sampler
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.lmdeploy.commands import Program
 from fixtures.process.guard import process
@@ -98,7 +97,7 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ladder_run, "SETTLING_REQUESTS", 5)
     monkeypatch.setattr(load, "STALL_S", 0.3)
     monkeypatch.setattr(load, "POLL_S", 0.05)
-    monkeypatch.setattr(ladder_run, "wait_released", partial(wait_released, deadline_s=0.5))
+    monkeypatch.setattr("fixtures.gpu.sampler.RELEASE_DEADLINE_S", 0.5)
 
     @contextmanager
     def ballast(mib: int) -> Iterator[None]:

@@ -45,8 +45,7 @@ def honest(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "group", "seed"),
-    [("BF16", 128, 0), ("BF16", 64, 1), ("F16", 128, 2), ("F16", 64, 3)],
+    ("dtype", "group", "seed"), [("BF16", 128, 0), ("BF16", 64, 1), ("F16", 128, 2), ("F16", 64, 3)]
 )
 def test_honest_artefact_is_never_flagged(dtype: str, group: int, seed: int, source: Path, tmp_path: Path) -> None:
     result = verify(source, quantize_folder(source, tmp_path / "w4a16", dtype, group, seed))
@@ -97,13 +96,9 @@ def test_unreadable_source_is_an_error_and_no_finding(honest: Path, source: Path
     broken = tmp_path / "broken"
     shutil.copytree(source, broken)
     (broken / WEIGHTS).write_bytes((broken / WEIGHTS).read_bytes()[:-1])
-    with pytest.raises(CheckpointError, match="the source cannot be read"):
-        verify(broken, honest)
-
-
-def test_artefact_is_refused_as_a_source(honest: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"attention\.wqkv\.weight has the shape -"):
-        verify(honest, honest)
+    for unfit in (broken, honest):
+        with pytest.raises(CheckpointError, match="the source cannot be read"):
+            verify(unfit, honest)
 
 
 def test_folder_that_is_no_checkpoint_is_a_finding(source: Path, tmp_path: Path) -> None:
