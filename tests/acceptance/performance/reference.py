@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import fmean, median
@@ -116,10 +117,8 @@ def run(endpoint: Endpoint, concurrency: int, bodies: list[str], answer_tokens: 
 
 def _first_chunk(endpoint: Endpoint, body: str) -> float:
     """Seconds to the first chunk of an answer that is read to its end."""
-    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=TIMEOUT_S)
-    headers = {"Content-Type": "application/json", **endpoint.headers()}
-    first = None
-    try:
+    headers, first = {**endpoint.headers(), "Connection": "close"}, None
+    with closing(http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=TIMEOUT_S)) as connection:
         began = time.perf_counter()
         connection.request("POST", CHAT, body.encode(), headers)
         response = connection.getresponse()
@@ -128,8 +127,6 @@ def _first_chunk(endpoint: Endpoint, body: str) -> float:
         while line := response.readline():
             if first is None and line.startswith(b"data: {"):
                 first = time.perf_counter() - began
-    finally:
-        connection.close()
     if first is None:
         raise RuntimeError("an answer without a chunk")
     return first

@@ -1,4 +1,4 @@
-"""Perplexity, its ratio with an interval, and agreement: pure functions of what the servers answered."""
+"""Perplexity, and its ratio with an interval: pure functions of what the servers answered."""
 
 from __future__ import annotations
 
@@ -61,10 +61,3 @@ def ratio(unquantized: Sequence[Scored], quantized: Sequence[Scored]) -> Ratio:
 
     spread = math.sqrt(squares * count / (count - 1)) * float(student.ppf((1 + CONFIDENCE) / 2, count - 1))
     return Ratio(math.exp(mean), Interval(math.exp(mean - spread), math.exp(mean + spread)))
-
-
-def same(one: Sequence[int], other: Sequence[int]) -> int:
-    """Count the prompts with the same greedy next token. Raises ValueError where they are not the same prompts."""
-    if len(one) != len(other) or not one:
-        raise ValueError(f"{len(one)} and {len(other)} next tokens are no pairs")
-    return sum(a == b for a, b in zip(one, other, strict=True))

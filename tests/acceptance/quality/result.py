@@ -12,7 +12,7 @@ from fixtures.judge.paired import Paired, pair
 from fixtures.judge.trials import Interval, wilson
 from fixtures.server.in_turn import BF16
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
-from tests.acceptance.quality.formulas import Ratio, Scored, mean_loss, perplexity, ratio, same
+from tests.acceptance.quality.formulas import Ratio, Scored, mean_loss, perplexity, ratio
 from tests.acceptance.quality.limits import LEAST_KNOWN
 
 
@@ -60,17 +60,11 @@ class Quality:
         """The known parts; where none is known, all of them: then the figures are of no quality, and judge nothing."""
         return self.known or self.parts
 
-    @property
-    def judged_texts(self) -> tuple[str, ...]:
-        """Those of them whose perplexity is measured."""
-        scored = {part for part, _ in self.asked.passages}
-        return tuple(part for part in self.judged if part in scored)
-
     def knowledge(self, part: str) -> float:
         """Share of the part's prompts at which the unquantized model names the token that follows in the text."""
-        chosen = [index for index, (of, _) in enumerate(self.asked.prompts) if of == part]
-        named = self.unquantized.next_tokens[0]
-        return sum(named[index] == self.asked.prompts[index][1] for index in chosen) / len(chosen) if chosen else 0.0
+        named = zip(self.asked.prompts, self.unquantized.next_tokens[0], strict=True)
+        right = [token == following for (of, following), token in named if of == part]
+        return sum(right) / len(right) if right else 0.0
 
     @property
     def unquantized(self) -> QualityMeasured:
@@ -79,8 +73,7 @@ class Quality:
 
     def named(self, name: str) -> QualityMeasured:
         """The server of a configuration. Raises KeyError where it was not measured."""
-        found = {one.name: one for one in self.measured}
-        return found[name]
+        return {one.name: one for one in self.measured}[name]
 
     def passages(self, name: str, parts: Sequence[str], asking: int = 0) -> list[Scored]:
         """The passages of some parts as this server scored them."""
@@ -93,19 +86,21 @@ class Quality:
 
     def perplexity(self, name: str, parts: Sequence[str] | None = None) -> float:
         """Of the judged texts, or of the parts named."""
-        return perplexity(self.passages(name, self.judged_texts if parts is None else parts))
+        return perplexity(self.passages(name, self.judged if parts is None else parts))
 
     def ratio(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Ratio:
         """Perplexity as a multiple of the unquantized server's."""
-        chosen = self.judged_texts if parts is None else parts
+        chosen = self.judged if parts is None else parts
         return ratio(self.passages(BF16.title, chosen), self.passages(name, chosen, asking))
 
     def agreement(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Agreement:
         """With the unquantized server's first asking."""
         chosen = self.judged if parts is None else parts
-        which = [index for index, (part, _) in enumerate(self.asked.prompts) if part in chosen]
-        first, other = self.unquantized.next_tokens[0], self.named(name).next_tokens[asking]
-        return Agreement(same([first[index] for index in which], [other[index] for index in which]), len(which))
+        tokens = zip(self.unquantized.next_tokens[0], self.named(name).next_tokens[asking], strict=True)
+        same = [
+            one == other for (part, _), (one, other) in zip(self.asked.prompts, tokens, strict=True) if part in chosen
+        ]
+        return Agreement(sum(same), len(same))
 
     def tasks(self, name: str) -> Paired:
         """The chains, against the unquantized server's."""
@@ -145,7 +140,7 @@ class Quality:
 
         return {
             "argv": found.argv,
-            "loss_nats_per_token": round(mean_loss(self.passages(name, self.judged_texts)), 6),
+            "loss_nats_per_token": round(mean_loss(self.passages(name, self.judged)), 6),
             "perplexity_ratio": [round(x, 4) for x in (change.value, change.interval.lower, change.interval.upper)],
             "agreement": [agreed.same, agreed.prompts],
             "task": [sum(found.right), len(found.right)],

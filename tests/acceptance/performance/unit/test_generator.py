@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -50,10 +50,8 @@ def start() -> Iterator[Start]:
 
 def said(endpoint: Endpoint) -> dict[str, Any]:
     """What the server's own clock says."""
-    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=5)
-    connection.request("GET", "/said")
-    found: dict[str, Any] = json.loads(connection.getresponse().read())
-    connection.close()
+    with urlopen(f"{endpoint.url}/said", timeout=5) as answered:
+        found: dict[str, Any] = json.load(answered)
     return found
 
 
@@ -91,18 +89,15 @@ def test_queueing_shows_in_the_first_token_and_in_what_runs_at_once(start: Start
     assert slots != "2" or found.ttft_ms.p95 > 20 + (TOKENS - 1) * 5
 
 
-def test_refusals_are_counted_and_a_slow_answer_fails(start: Start) -> None:
+def test_refused_late_and_impossible_requests_fail(start: Start) -> None:
     endpoint = start("--first-ms", "20", "--gap-ms", "1", "--refuse-every", "4")
     timings = send(endpoint, Load(8, concurrency=1), PROMPTS, TOKENS, timeout_s=30).timings
     assert [bool(one.error) for one in timings] == [False, False, False, True] * 2
     assert timings[3].error == 'HTTP 503: {"error": "no room"}'
     (late,) = send(endpoint, Load(1, concurrency=1), PROMPTS, 10_000, timeout_s=0.3).timings
     assert "TimeoutError" in late.error
-
-
-def test_server_that_is_not_there_is_a_failure() -> None:
-    (one,) = send(Endpoint("127.0.0.1", 1, "m"), Load(1, concurrency=1), PROMPTS, 1, timeout_s=5).timings
-    assert "Connect" in one.error
+    (lost,) = send(Endpoint("127.0.0.1", 1, "m"), Load(1, concurrency=1), PROMPTS, 1, timeout_s=5).timings
+    assert "Connect" in lost.error
 
 
 @pytest.mark.parametrize(
@@ -126,14 +121,11 @@ def test_generator_knows_how_busy_it_was(start: Start) -> None:
     assert busy > 2 * idle
 
 
-def test_generator_agrees_with_lmdeploys_protocol(start: Start) -> None:
+def test_generator_agrees_with_lmdeploys_protocol_which_ends_at_a_failed_request(start: Start) -> None:
     """On one server, in turn; median of three, where a GPU gets more rounds."""
     endpoint = start("--first-ms", "80", "--gap-ms", "10")
     found = compare(endpoint, Load(8, concurrency=4), 3, PROMPTS, TOKENS, 30, first=0)
     assert len(found.ours) == len(found.theirs) == 3
     assert found.apart < BUSY
-
-
-def test_failed_request_ends_lmdeploys_protocol(start: Start) -> None:
     with pytest.raises(RequestError, match="a request that failed"):
         profile(start("--refuse-every", "2"), Load(4, concurrency=2), PROMPTS, TOKENS, first=0)
