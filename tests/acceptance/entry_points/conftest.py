@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import Any
 
 import pytest
 from xprocess import XProcess
@@ -12,18 +12,17 @@ from fixtures.evidence import Evidence
 from fixtures.evidence.events import CONTROL_PHASE, EnvironmentRecorded
 from fixtures.gpu.plugin import mark
 from fixtures.gpu.sampler import Sampler, wait_released
-from fixtures.homework import CACHE_SHARE, MODEL_NAME
+from fixtures.homework import CACHE_SHARE
 from fixtures.lmdeploy.capabilities import Capabilities
-from fixtures.lmdeploy.commands import lmdeploy_program, serve_command
+from fixtures.lmdeploy.commands import lmdeploy_program
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
-from fixtures.process.port import free_port
 from fixtures.run.claims import claim_of
 from fixtures.run.measurement import as_value
 from fixtures.run.progress import Progress
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer
-from fixtures.server.deployment import DEPLOYMENT, LOOPBACK, Deployment, started
+from fixtures.server.deployment import DEPLOYMENT, LOOPBACK, Deployment, api_server_command, started
 from fixtures.texts import Message
 from tests.acceptance.entry_points.events import EntryPointTried
 from tests.acceptance.entry_points.trying import Ground, Keep, Said
@@ -34,16 +33,8 @@ def keep(request: pytest.FixtureRequest, evidence: Evidence) -> Keep:
     """Records what was seen at the running test's entry point."""
     claim = claim_of(request.node)
 
-    def record(
-        command: str,
-        transcript: str,
-        seconds: float,
-        note: Message | str = "",
-        vram_mib: int | None = None,
-        picture: str = "",
-    ) -> None:
-        seen = (command, transcript, round(seconds, 2), as_value(note), vram_mib, picture)
-        evidence.append(EntryPointTried(claim, *seen))
+    def record(command: str, transcript: str, seconds: float, note: Message | str = "", **seen: Any) -> None:
+        evidence.append(EntryPointTried(claim, command, transcript, round(seconds, 2), as_value(note), **seen))
 
     return record
 
@@ -79,9 +70,8 @@ def homework_server(
 ) -> Iterator[RunningServer]:
     """The homework's command of section 4.1 as a learner types it, which asks for no key: browsers, `ssh` and the
     homework's script have none to give. It listens on loopback, for as long as the entry points are tried."""
-    settings = replace(ground.settings, server_name=LOOPBACK)
-    port = free_port(LOOPBACK)
-    command = serve_command(ground.program, quantized.folder, MODEL_NAME, "awq", port, settings, ground.capabilities)
+    settings = ground.settings
+    command = api_server_command(quantized.folder, "awq", settings, ground.capabilities, server_name=LOOPBACK)
     with started(xprocess, command, settings, ground.progress, "start_the_server", evidence.folder.name) as server:
         yield server
 

@@ -90,12 +90,7 @@ def test_quantized_checkpoint_chats_in_a_terminal(quantized_chat: Said, measure:
     told(quantized_chat, measure, keep)
 
 
-@claim(
-    "entry_points.web_page",
-    part="chat",
-    zh="入口：浏览器中的 API 网页",
-    en="Entry point: the API's web page",
-)
+@claim("entry_points.web_page", part="chat", zh="入口：浏览器中的 API 网页", en="Entry point: the API's web page")
 def test_web_page_lists_the_chat_route_and_tries_it_out(
     homework_server: RunningServer, ground: Ground, measure: Measure, keep: Keep
 ) -> None:
@@ -138,12 +133,7 @@ def test_homeworks_own_script_tells_the_story(
     tells_the_story(printed, measure)
 
 
-@claim(
-    "entry_points.tunnel",
-    part="chat",
-    zh="入口：ssh 端口转发",
-    en="Entry point: an ssh tunnel",
-)
+@claim("entry_points.tunnel", part="chat", zh="入口：ssh 端口转发", en="Entry point: an ssh tunnel")
 def test_server_answers_through_an_ssh_tunnel(homework_server: RunningServer, measure: Measure, keep: Keep) -> None:
     """Section 3.1.1: `ssh -CNg -L`, with a local sshd in the place of the remote machine."""
     require_ssh()
@@ -171,12 +161,7 @@ def test_terminal_client_talks_to_the_server(
     told(ground.converse(api_client_command(ground.program, f"http://{server.host}:{server.port}")), measure, keep)
 
 
-@claim(
-    "entry_points.gradio",
-    part="chat",
-    zh="入口：Gradio 网页",
-    en="Entry point: Gradio's web page",
-)
+@claim("entry_points.gradio", part="chat", zh="入口：Gradio 网页", en="Entry point: Gradio's web page")
 def test_gradios_page_talks_to_the_server(
     ground: Ground, request: pytest.FixtureRequest, tmp_path: Path, measure: Measure, keep: Keep
 ) -> None:

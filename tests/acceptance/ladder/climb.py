@@ -17,7 +17,7 @@ from fixtures.errors import ServerError
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.memory_model import OVERHEAD, Card, Geometry, expected
 from fixtures.gpu.probe import Probe
-from fixtures.gpu.sampler import Release, Sampler, wait_released
+from fixtures.gpu.sampler import Sampler, wait_released
 from fixtures.process.guard import descendants
 from fixtures.process.port import listener
 from fixtures.run.units import GIB_IN_MIB, MIB
@@ -88,7 +88,7 @@ def fail_to_start(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -
         peak = sampler.peak_mib(since_phase=f"{rung.id}.idle")
         sampler.mark(f"{rung.id}.failed")
         release = wait_released(sampler.last_mib, idle)
-    memory = {"idle_mib": round(idle), "peak_mib": round(peak), **_released(release)}
+    memory = {"idle_mib": round(idle), "peak_mib": round(peak), **release.row()}
     said = None if error is None else error.as_json()
     facts = {**rung.fields, **memory, "seconds": seconds, "error": said}
     ground.in_turn.evidence.append(StartFailed(facts))
@@ -147,7 +147,7 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
     row = {
         **rung.fields,
         **{f"{name}_mib": round(mib) for name, mib in memory.items()},
-        **_released(release),
+        **release.row(),
         "crowded_mib": None if crowded is None else round(crowded),
         "model_parts_mib": {part: round(mib) for part, mib in expectation.parts.items()},
         "kv_mib": None if cache.mib is None else round(cache.mib),
@@ -159,10 +159,6 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
         "start_seconds": turn.server.started_seconds,
     }
     return Climbed(rung, expectation, release, cache, filled, row)
-
-
-def _released(release: Release) -> dict[str, float]:
-    return {"released_mib": round(release.used_mib), "released_seconds": release.seconds}
 
 
 def _begin(sampler: Sampler, rung: Rung, phase: str) -> float:

@@ -69,7 +69,7 @@ def measure(in_turn: InTurn, configuration: Configuration, model: Path, geometry
         "answer_tokens": workload.answer_tokens,
         "loads": [load_row(load, sent) for load, sent in answered],
         "held": held,
-        "agreement": None if agreement is None else agreement.row(),
+        "agreement": agreement,
     }
     in_turn.evidence.append(PerformanceMeasured(row, [requests(sent) for _, sent in answered]))
     return row

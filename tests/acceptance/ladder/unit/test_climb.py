@@ -24,7 +24,7 @@ from fixtures.lmdeploy.commands import Program
 from fixtures.process.guard import process
 from fixtures.run.settings import resolve
 from fixtures.run.units import MIB
-from fixtures.server import in_turn as servers
+from fixtures.server import deployment
 from fixtures.server.in_turn import HOMEWORK, InTurn
 from tests.acceptance.ladder import climb as ladder_run
 from tests.acceptance.ladder import test_ladder as acceptance
@@ -93,7 +93,7 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("VRAM_FREE", str(CARD_MIB - BASELINE_MIB))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     program = Program((sys.executable, str(PROGRAMS / "cache_server.py")))
-    monkeypatch.setattr(servers, "lmdeploy_program", lambda _: program)
+    monkeypatch.setattr(deployment, "lmdeploy_program", lambda _: program)
     monkeypatch.setattr(ladder_run, "LEAK_REQUESTS", 80)
     monkeypatch.setattr(ladder_run, "SETTLING_REQUESTS", 5)
     monkeypatch.setattr(load, "STALL_S", 0.3)

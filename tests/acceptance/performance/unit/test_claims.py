@@ -16,7 +16,7 @@ from tests.acceptance.performance.formulas import Timing
 from tests.acceptance.performance.generator import Sent
 from tests.acceptance.performance.measuring import Row, load_row, requests
 from tests.acceptance.performance.record import records
-from tests.acceptance.performance.reference import Agreement, Profile
+from tests.acceptance.performance.reference import Profile, agreement
 from tests.acceptance.performance.section import key_figures, section
 from tests.acceptance.performance.workloads import Load
 
@@ -49,7 +49,7 @@ def row(served: Configuration = HOMEWORK, at_once: int | None = 150, asked: int 
         "answer_tokens": TOKENS,
         "loads": [load_row(load, sent(load, **change)) for load in LOADS],
         "held": held if at_once else None,
-        "agreement": Agreement((USUAL,), (Profile(0.0204, 990.0, 8.1),)).row() if served == HOMEWORK else None,
+        "agreement": agreement([USUAL], [Profile(0.0204, 990.0, 8.1)]) if served == HOMEWORK else None,
     }
 
 
@@ -87,13 +87,13 @@ def test_failed_request_short_answer_busy_generator_and_lone_answers_are_noticed
 
 @pytest.mark.parametrize("other", [Profile(0.0212, 1000.0, 8.0), Profile(0.02, 940.0, 8.0), Profile(0.02, 1000.0, 8.5)])
 def test_other_figure_of_lmdeploys_is_noticed(other: Profile) -> None:
-    found = {**row(), "agreement": Agreement((USUAL,), (other,)).row()}
+    found = {**row(), "agreement": agreement([USUAL], [other])}
     with pytest.raises(AssertionError):
         claims.test_lmdeploys_own_protocol_says_the_same(servers(found), keep)
 
 
 def test_one_odd_round_of_three_decides_nothing() -> None:
-    assert Agreement((USUAL, USUAL, USUAL), (Profile(0.04, 500.0, 4.0), USUAL, USUAL)).apart == 0
+    assert agreement([USUAL] * 3, [Profile(0.04, 500.0, 4.0), USUAL, USUAL])["apart"] == 0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from tests.acceptance.performance.formulas import Spread, Timing, apart, figures, most_at_once
+from tests.acceptance.performance.formulas import Spread, Timing, figures, most_at_once
 from tests.acceptance.performance.workloads import Load
 
 
@@ -43,12 +43,6 @@ def test_most_at_once_counts_what_overlaps() -> None:
     assert most_at_once(overlapping) == 3
     assert most_at_once([answer(0.0, 0.0, 1.0, 3), answer(2.0, 0.0, 1.0, 3)]) == 1
     assert most_at_once([Timing(0.0, (), 1.0, 0, "refused")]) == 0
-
-
-def test_apart_is_a_share_of_the_larger() -> None:
-    assert apart(95.0, 100.0) == apart(100.0, 95.0) == pytest.approx(0.05)
-    with pytest.raises(ValueError, match="cannot be compared"):
-        apart(0.0, 1.0)
 
 
 def test_poisson_arrivals_have_their_rate_and_their_irregularity() -> None:
