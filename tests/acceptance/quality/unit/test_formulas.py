@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from tests.acceptance.quality.formulas import Scored, mean_loss, perplexity, ratio
 from tests.acceptance.quality.limits import PROMPTS
 from tests.acceptance.quality.passages import PARTS, Passage, fingerprint, passages, prompts, tokens
+from tests.acceptance.quality.result import Scored, mean_loss, perplexity, ratio
 
 FINGERPRINT = "a85efad7dae3fc48"
 """Of the committed text. A changed character makes older figures incomparable: change this line on purpose."""
