@@ -10,9 +10,7 @@ from xprocess import XProcess
 
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import CONTROL_PHASE, EnvironmentRecorded
-from fixtures.gpu.plugin import mark
 from fixtures.gpu.sampler import Sampler, wait_released
-from fixtures.homework import CACHE_SHARE
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.lmdeploy.commands import lmdeploy_program
 from fixtures.model.checkpoint import Checkpoint
@@ -40,27 +38,21 @@ def keep(request: pytest.FixtureRequest, evidence: Evidence) -> Keep:
 
 
 @pytest.fixture(scope="module")
-def gpu_to_itself(request: pytest.FixtureRequest, sampler: Sampler | None) -> None:
-    """The deployment, if this run has one, is stopped, and its memory given back."""
-    deployment: Deployment | None = request.config.stash.get(DEPLOYMENT, None)
-    if deployment is not None:
-        deployment.stop()
-    # From here on others than the deployment use the GPU.
-    mark(sampler, CONTROL_PHASE)
-    if sampler is not None:
-        wait_released(sampler.last_mib, sampler.phase_mib("idle"))
-
-
-@pytest.fixture(scope="module")
 def ground(
-    gpu_to_itself: None,  # noqa: ARG001
+    request: pytest.FixtureRequest,
     environment: EnvironmentRecorded,  # noqa: ARG001 - for the report of a run of entry points alone
     settings: Settings,
     capabilities: Capabilities,
     sampler: Sampler | None,
     progress: Progress,
 ) -> Ground:
-    """For the entry points, one after the other."""
+    """For the entry points, one after the other: this run's deployment is stopped, and its memory given back."""
+    deployment: Deployment | None = request.config.stash.get(DEPLOYMENT, None)
+    if deployment is not None:
+        deployment.stop()
+    if sampler is not None:
+        sampler.mark(CONTROL_PHASE)  # from here on others than the deployment use the GPU
+        wait_released(sampler.last_mib, sampler.phase_mib("idle"))
     return Ground(settings, capabilities, lmdeploy_program(settings.rehearse), sampler, progress)
 
 
@@ -80,15 +72,3 @@ def homework_server(
 def source_chat(ground: Ground, checkpoint: Checkpoint) -> Said:
     """Section 2.3: `lmdeploy chat` on the checkpoint as it came."""
     return ground.chat(checkpoint.folder)
-
-
-@pytest.fixture(scope="module")
-def smaller_cache_chat(ground: Ground, checkpoint: Checkpoint) -> Said:
-    """Section 3.2.1: the same with half the share for the KV cache."""
-    return ground.chat(checkpoint.folder, share=CACHE_SHARE)
-
-
-@pytest.fixture(scope="module")
-def quantized_chat(ground: Ground, quantized: QuantizedCheckpoint) -> Said:
-    """The W4A16 checkpoint in the terminal."""
-    return ground.chat(quantized.folder, model_format="awq", share=CACHE_SHARE)

@@ -81,7 +81,7 @@ FAULTS: Final = (
     Fault("server-killed-in-a-request", 20, words="SIGKILL", strike="kill_server"),
     # The guard gives the server its 30 s to stop.
     Fault("pytest-killed-in-a-request", 45, code="killed", strike="kill_pytest"),
-    Fault("interrupted-in-the-start", 45, code="interrupted", words="KeyboardInterrupt", strike="interrupt_pytest"),
+    Fault("interrupted-in-the-start", 45, code="interrupted", words="SIGINT", strike="interrupt_pytest"),
     Fault(
         "out-of-memory-at-the-start", 110, words="out of memory", short_of_memory=True,
         # A start takes 20 s; one that hangs without memory is given up after 60, and 30 to stop it.
