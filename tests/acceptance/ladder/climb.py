@@ -89,8 +89,7 @@ def fail_to_start(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -
         sampler.mark(f"{rung.id}.failed")
         release = wait_released(sampler.last_mib, idle)
     memory = {"idle_mib": round(idle), "peak_mib": round(peak), **release.row()}
-    said = None if error is None else error.as_json()
-    facts = {**rung.fields, **memory, "seconds": seconds, "error": said}
+    facts = {**rung.fields, **memory, "seconds": seconds, "error": error and error.as_json()}
     ground.in_turn.evidence.append(StartFailed(facts))
     return FailedStart(weights_bytes / MIB, error, release, facts)
 
@@ -127,7 +126,11 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
         burst(endpoint, LEAK_REQUESTS, CONCURRENCY)
         after_requests = _begin(sampler, rung, "at_rest")
         peak = sampler.peak_mib(since_phase=f"{rung.id}.ready")
-        crowded = _crowded(sampler, rung) if rung == Rung(HOMEWORK) else None
+        crowded = None
+        if rung == Rung(HOMEWORK):
+            with ballast(CROWD_MIB):
+                sampler.mark(f"{rung.id}.crowded")
+                crowded = round(sampler.last_mib())
         cache = turn.cache(ground.geometry, knobs)
         if rung.killed:
             os.kill(_listening(turn.server), signal.SIGKILL)
@@ -148,7 +151,7 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
         **rung.fields,
         **{f"{name}_mib": round(mib) for name, mib in memory.items()},
         **release.row(),
-        "crowded_mib": None if crowded is None else round(crowded),
+        "crowded_mib": crowded,
         "model_parts_mib": {part: round(mib) for part, mib in expectation.parts.items()},
         "kv_mib": None if cache.mib is None else round(cache.mib),
         "kv_tokens": cache.tokens,
@@ -172,12 +175,6 @@ def _long_requests(kv_tokens: int) -> tuple[int, int, int]:
     requests = max(1, math.ceil(FILL_SHARE * kv_tokens / PROMPT_TOKENS))
     prompt = int(FILL_SHARE * kv_tokens / requests)
     return requests, prompt, int((HELD_SHARE - FILL_SHARE) * kv_tokens / requests)
-
-
-def _crowded(sampler: Sampler, rung: Rung) -> float:
-    with ballast(CROWD_MIB):
-        sampler.mark(f"{rung.id}.crowded")
-        return sampler.last_mib()
 
 
 def _listening(server: RunningServer) -> int:

@@ -93,14 +93,13 @@ def load_row(load: Load, sent: Sent) -> Row:
 def requests(sent: Sent) -> list[list[float | None]]:
     """Of every request `[sent, first piece, end, tokens]`, seconds from the load's start."""
     began = min(timing.sent for timing in sent.timings)
+
+    def since(moment: float | None) -> float | None:
+        return None if moment is None else round(moment - began, 5)
+
     return [
-        [
-            round(timing.sent - began, 5),
-            round(timing.pieces[0] - began, 5) if timing.pieces else None,
-            None if timing.error else round(timing.ended - began, 5),
-            timing.tokens,
-        ]
-        for timing in sent.timings
+        [since(one.sent), since(next(iter(one.pieces), None)), since(None if one.error else one.ended), one.tokens]
+        for one in sent.timings
     ]
 
 

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -51,22 +52,11 @@ START = 30.0
 """Seconds for a small Python program on a busy machine."""
 
 
-class Refusing(BaseHTTPRequestHandler):
-    """Knows no path, which a client does not ask for twice."""
-
-    def do_GET(self) -> None:
-        self.send_error(404, explain="no such path")
-
-    do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
 @pytest.fixture
-def refusing() -> Iterator[int]:
-    """The port of such a server."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+def refusing(tmp_path: Path) -> Iterator[int]:
+    """The port of a server without files: it knows no path, which a client does not ask for twice."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
@@ -82,16 +72,25 @@ def test_question_typed_gets_its_answer_without_the_echo(how: str, code: int) ->
     with terminal(chat(how), START) as opened:
         pid = opened.process.pid
         assert opened.ask("狐狸和西瓜", START) == "狐狸问：西瓜"
-        assert opened.ask("再说一遍，要说得" + "很长" * 50, START) == "狐狸问：很长"
+        assert opened.ask("再说一遍", START) == "狐狸问：一遍"
         assert opened.leave() == code
     assert process(pid) is None
 
 
 @needs_pexpect
-def test_program_that_dies_is_told_with_what_it_said() -> None:
-    with pytest.raises(ServerError, match="ended before it prompted") as failure, terminal(chat("dies"), START):
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ((str(CHAT), "dies"), "no CUDA here"),
+        (("-c", "import os; print(os.get_terminal_size())"), "os.terminal_size(columns=200, lines=50)"),
+    ],
+    ids=["dies", "tells how wide its terminal is"],
+)
+def test_program_that_ends_is_told_with_what_it_said(program: tuple[str, ...], told: str) -> None:
+    ends = Command(argv=(sys.executable, *program), shown=("lmdeploy", "chat"))
+    with pytest.raises(ServerError, match="ended before it prompted") as failure, terminal(ends, START):
         pass
-    assert "no CUDA here" in failure.value.detail
+    assert told in failure.value.detail
 
 
 @needs_pexpect

@@ -122,15 +122,11 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
 
 def verdicts(climbed: Climbed, ground: Ground) -> dict[str, str]:
     """The acceptance tests of one rung that fail, with what they say."""
-    tests = acceptance.TestEachRung()
-    failed = {}
+    tests, failed = acceptance.TestEachRung(), {}
     for name in (name for name in dir(tests) if name.startswith("test_")):
         test: Callable[..., None] = getattr(tests, name)
-        arguments: dict[str, Any] = {"climbed": climbed}
-        if "ground" in test.__code__.co_varnames:
-            arguments["ground"] = ground
         try:
-            test(**arguments)
+            test(climbed, *([ground] if "ground" in test.__code__.co_varnames else []))
         except AssertionError as error:
             failed[name] = str(error)
     return failed

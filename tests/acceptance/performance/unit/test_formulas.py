@@ -25,7 +25,7 @@ def test_figures_of_an_even_load() -> None:
     assert found.itl_ms.median == pytest.approx(10.0)
     assert found.tokens_per_s == pytest.approx(33 / 1.3, abs=0.01)
     assert found.requests_per_s == pytest.approx(3 / 1.3, abs=0.001)
-    assert found.longest_gap_s == 0.01
+    assert figures([Timing(0.0, (0.1, 0.11, 1.11, 1.12), 1.12, 4)]).longest_gap_s == 1.0
     assert Spread.of([0.2]) == Spread(200.0, 200.0, 200.0, 200.0)
 
 
