@@ -15,7 +15,6 @@ import sys
 import time
 from statistics import median
 from types import SimpleNamespace
-from typing import Any
 
 from aiohttp import web
 
@@ -45,14 +44,11 @@ class Paced:
         came, body = time.perf_counter(), await request.json()
         if self._given.refuse_every and next(self._numbers) % self._given.refuse_every == 0:
             return web.json_response({"error": "no room"}, status=503)
-        usage = {"prompt_tokens": len(body["messages"][0]["content"]) // 4, "completion_tokens": body["max_tokens"]}
-        if not body.get("stream"):
-            return web.json_response({"choices": [{"message": {"content": "x"}}], "usage": usage})
         response = web.StreamResponse()
         async with self._slots:
             await response.prepare(request)
             await self._stream(response, body["max_tokens"], came)
-            ending: dict[str, Any] = {"choices": [], "usage": usage}
+            ending = {"choices": [], "usage": {"completion_tokens": body["max_tokens"]}}
             await response.write(line({"content": ""}, "length") + b"data: " + json.dumps(ending).encode() + b"\n\n")
         return response
 
