@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.ask.trial_runs import Judged, RunTrials
+from fixtures.ask.trial_runs import Attempt, Judged, RunTrials
 from fixtures.client.answer import Answer
 from fixtures.client.client import Client
 from fixtures.client.tools import TOOLS
@@ -29,20 +29,21 @@ MAX_TOKENS = 128
 is_the_sum = partial(right_call_fault, expected=("add", 3, 5))
 
 
-def ask_once(
-    client: Client, number: int, *, question: str, choice: Any, fault_of: Callable[[Answer], Message | None]
-) -> Judged:
-    """One trial of a single answer with both tools offered."""
-    fields = {"tools": list(TOOLS), "max_tokens": MAX_TOKENS, "seed": SEED + number, **asdict(SAMPLING)}
-    answer = client.ask([{"role": "user", "content": question}], tool_choice=choice, **fields)
-    return Judged(fault_of(answer), [call.get("function") or {} for call in answer.tool_calls], answer.text)
+def choosing(question: str, choice: Any, fault_of: Callable[[Answer], Message | None]) -> Attempt:
+    """Make trials of a single answer with both tools offered."""
+
+    def attempt(client: Client, number: int) -> Judged:
+        fields = {"tools": list(TOOLS), "max_tokens": MAX_TOKENS, "seed": SEED + number, **asdict(SAMPLING)}
+        answer = client.ask([{"role": "user", "content": question}], tool_choice=choice, **fields)
+        return Judged(fault_of(answer), [call.get("function") or {} for call in answer.tool_calls], answer.text)
+
+    return attempt
 
 
 @claim("tools.choice_auto", part="tools", zh="tool_choice=auto", en="tool_choice auto")
 def test_auto_leaves_it_to_the_model(run_trials: RunTrials) -> None:
     """Said aloud, `auto` is what is meant without it: the sum is called for."""
-    attempt = partial(ask_once, question=ADD_PROMPT, choice="auto", fault_of=is_the_sum)
-    assert_no_fault(run_trials(attempt, CONTENT, SAMPLING.temperature).fault)
+    assert_no_fault(run_trials(choosing(ADD_PROMPT, "auto", is_the_sum), CONTENT, SAMPLING.temperature).fault)
 
 
 @claim(
@@ -54,8 +55,7 @@ def test_auto_leaves_it_to_the_model(run_trials: RunTrials) -> None:
 )
 def test_none_forbids_calls(run_trials: RunTrials) -> None:
     """The client gets no call, no matter what the model writes."""
-    attempt = partial(ask_once, question=ADD_PROMPT, choice="none", fault_of=no_call_fault)
-    assert_no_fault(run_trials(attempt, SAFETY, SAMPLING.temperature).fault)
+    assert_no_fault(run_trials(choosing(ADD_PROMPT, "none", no_call_fault), SAFETY, SAMPLING.temperature).fault)
 
 
 @claim(
@@ -68,8 +68,7 @@ def test_none_forbids_calls(run_trials: RunTrials) -> None:
 def test_required_forces_a_call(run_trials: RunTrials, capabilities: Capabilities, measure: Measure) -> None:
     """A call comes even where the model would rather tell a story, and it satisfies the schema."""
     measure("enforced_by_a_grammar", capabilities.enforces_required)
-    attempt = partial(ask_once, question=STORY_PROMPT, choice="required", fault_of=forced_fault)
-    assert_no_fault(run_trials(attempt, SAFETY, SAMPLING.temperature).fault)
+    assert_no_fault(run_trials(choosing(STORY_PROMPT, "required", forced_fault), SAFETY, SAMPLING.temperature).fault)
 
 
 @claim("tools.choice_named", part="tools", zh="tool_choice 指定函数", en="tool_choice with a named function")
@@ -78,5 +77,4 @@ def test_named_function_excludes_the_others(
 ) -> None:
     """The named function and no other; lmdeploy takes the others out of the prompt, and forces nothing."""
     measure("enforced_by_a_grammar", capabilities.enforces_named)
-    attempt = partial(ask_once, question=ADD_PROMPT, choice=ADD_TOOL, fault_of=is_the_sum)
-    assert_no_fault(run_trials(attempt, CONTENT, SAMPLING.temperature).fault)
+    assert_no_fault(run_trials(choosing(ADD_PROMPT, ADD_TOOL, is_the_sum), CONTENT, SAMPLING.temperature).fault)

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from typing import Any
 
 import pytest
 from xprocess import XProcess
 
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import CONTROL_PHASE, EnvironmentRecorded
-from fixtures.gpu.plugin import mark
 from fixtures.gpu.sampler import Sampler, wait_released
-from fixtures.homework import CACHE_SHARE, MODEL_NAME
 from fixtures.lmdeploy.capabilities import Capabilities
-from fixtures.lmdeploy.commands import lmdeploy_program, serve_command
+from fixtures.lmdeploy.commands import lmdeploy_program
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
-from fixtures.process.port import free_port
 from fixtures.run.claims import claim_of
 from fixtures.run.measurement import as_value
 from fixtures.run.progress import Progress
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer
-from fixtures.server.deployment import DEPLOYMENT, LOOPBACK, Deployment, started
+from fixtures.server.deployment import DEPLOYMENT, LOOPBACK, Deployment, api_server_command, started
 from fixtures.texts import Message
 from tests.acceptance.entry_points.events import EntryPointTried
 from tests.acceptance.entry_points.trying import Ground, Keep, Said
@@ -34,42 +31,28 @@ def keep(request: pytest.FixtureRequest, evidence: Evidence) -> Keep:
     """Records what was seen at the running test's entry point."""
     claim = claim_of(request.node)
 
-    def record(
-        command: str,
-        transcript: str,
-        seconds: float,
-        note: Message | str = "",
-        vram_mib: int | None = None,
-        picture: str = "",
-    ) -> None:
-        seen = (command, transcript, round(seconds, 2), as_value(note), vram_mib, picture)
-        evidence.append(EntryPointTried(claim, *seen))
+    def record(command: str, transcript: str, seconds: float, note: Message | str = "", **seen: Any) -> None:
+        evidence.append(EntryPointTried(claim, command, transcript, round(seconds, 2), as_value(note), **seen))
 
     return record
 
 
 @pytest.fixture(scope="module")
-def gpu_to_itself(request: pytest.FixtureRequest, sampler: Sampler | None) -> None:
-    """The deployment, if this run has one, is stopped, and its memory given back."""
-    deployment: Deployment | None = request.config.stash.get(DEPLOYMENT, None)
-    if deployment is not None:
-        deployment.stop()
-    # From here on others than the deployment use the GPU.
-    mark(sampler, CONTROL_PHASE)
-    if sampler is not None:
-        wait_released(sampler.last_mib, sampler.phase_mib("idle"))
-
-
-@pytest.fixture(scope="module")
 def ground(
-    gpu_to_itself: None,  # noqa: ARG001
+    request: pytest.FixtureRequest,
     environment: EnvironmentRecorded,  # noqa: ARG001 - for the report of a run of entry points alone
     settings: Settings,
     capabilities: Capabilities,
     sampler: Sampler | None,
     progress: Progress,
 ) -> Ground:
-    """For the entry points, one after the other."""
+    """For the entry points, one after the other: this run's deployment is stopped, and its memory given back."""
+    deployment: Deployment | None = request.config.stash.get(DEPLOYMENT, None)
+    if deployment is not None:
+        deployment.stop()
+    if sampler is not None:
+        sampler.mark(CONTROL_PHASE)  # from here on others than the deployment use the GPU
+        wait_released(sampler.last_mib, sampler.phase_mib("idle"))
     return Ground(settings, capabilities, lmdeploy_program(settings.rehearse), sampler, progress)
 
 
@@ -79,9 +62,8 @@ def homework_server(
 ) -> Iterator[RunningServer]:
     """The homework's command of section 4.1 as a learner types it, which asks for no key: browsers, `ssh` and the
     homework's script have none to give. It listens on loopback, for as long as the entry points are tried."""
-    settings = replace(ground.settings, server_name=LOOPBACK)
-    port = free_port(LOOPBACK)
-    command = serve_command(ground.program, quantized.folder, MODEL_NAME, "awq", port, settings, ground.capabilities)
+    settings = ground.settings
+    command = api_server_command(quantized.folder, "awq", settings, ground.capabilities, server_name=LOOPBACK)
     with started(xprocess, command, settings, ground.progress, "start_the_server", evidence.folder.name) as server:
         yield server
 
@@ -90,15 +72,3 @@ def homework_server(
 def source_chat(ground: Ground, checkpoint: Checkpoint) -> Said:
     """Section 2.3: `lmdeploy chat` on the checkpoint as it came."""
     return ground.chat(checkpoint.folder)
-
-
-@pytest.fixture(scope="module")
-def smaller_cache_chat(ground: Ground, checkpoint: Checkpoint) -> Said:
-    """Section 3.2.1: the same with half the share for the KV cache."""
-    return ground.chat(checkpoint.folder, share=CACHE_SHARE)
-
-
-@pytest.fixture(scope="module")
-def quantized_chat(ground: Ground, quantized: QuantizedCheckpoint) -> Said:
-    """The W4A16 checkpoint in the terminal."""
-    return ground.chat(quantized.folder, model_format="awq", share=CACHE_SHARE)

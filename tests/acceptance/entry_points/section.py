@@ -43,39 +43,36 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
 def _tried(event: EntryPointTried, texts: Texts) -> Html:
     memory = f"{event.vram_mib:,} MiB" if event.vram_mib is not None else ""
     aside = " · ".join(filter(None, (f"{event.seconds:g} s", memory, brief(texts.tell(event.note)))))
+    name, jpeg = title(event.claim, texts), _jpeg(event)
+    shown = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
     return tag(
         "div",
-        tag("p", title(event.claim, texts), " ", tag("span", aside, class_="aside"), class_="command-title"),
+        tag("p", name, " ", tag("span", aside, class_="aside"), class_="command-title"),
         tag("pre", brief(event.command)),
         tag("pre", cap(event.transcript, SHOWN, texts.say("cut"))),
-        _picture(event, texts),
+        tag("img", src=shown, alt=name) if jpeg else None,
         class_="command",
     )
+
+
+def _jpeg(event: EntryPointTried) -> bytes:
+    """Return the picture; empty where there is none, or something else in its place."""
+    try:
+        found = base64.b32decode(event.picture)
+    except ValueError:
+        return b""
+    return found if found.startswith(JPEG) else b""
 
 
 def _not_tried(verdict: ClaimVerdict, texts: Texts) -> Html:
     """Show one whose test ran into something before it saw anything: the cause, or what replaces it in the version."""
     state = tag("span", texts.say(f"state.{verdict.state}"), class_=f"state {verdict.state}")
     replaced = f"{verdict.claim.id}.instead"
-    return tag(
-        "div",
-        tag("p", title(verdict.claim.id, texts), " ", state, class_="command-title"),
-        tag("p", texts.say(replaced), class_="note")
-        if verdict.state == "not_offered" and texts.has(replaced)
-        else tag("pre", cap(said(verdict.cause, texts), SHOWN, texts.say("cut"))),
-        class_="command",
-    )
-
-
-def _picture(event: EntryPointTried, texts: Texts) -> Html | None:
-    try:
-        jpeg = base64.b32decode(event.picture)
-    except ValueError:
-        return None
-    if not jpeg.startswith(JPEG):
-        return None
-    shown = base64.b64encode(jpeg).decode("ascii")
-    return tag("img", src=f"data:image/jpeg;base64,{shown}", alt=title(event.claim, texts))
+    told = tag("pre", cap(said(verdict.cause, texts), SHOWN, texts.say("cut")))
+    if verdict.state == "not_offered" and texts.has(replaced):
+        told = tag("p", texts.say(replaced), class_="note")
+    heading = tag("p", title(verdict.claim.id, texts), " ", state, class_="command-title")
+    return tag("div", heading, told, class_="command")
 
 
 def key_figures(run: RunSummary, texts: Texts) -> list[Figure]:

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from fixtures.gpu.sampler import Sampler
-from fixtures.homework import STORY_PROMPT, SYSTEM_PROMPT
-from fixtures.judge.fluency import chinese_fault
+from fixtures.homework import CACHE_SHARE, STORY_PROMPT, SYSTEM_PROMPT
+from fixtures.judge.language import chinese_fault
 from fixtures.judge.special_tokens import leak_fault
 from fixtures.judge.story import HEROES, heroes_fault
 from fixtures.lmdeploy.commands import api_client_command
+from fixtures.model.checkpoint import Checkpoint
+from fixtures.model.quantization import QuantizedCheckpoint
 from fixtures.report.pictures import browser
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, NotMeasured, assert_no_fault
@@ -69,9 +71,10 @@ def test_checkpoint_chats_in_a_terminal(source_chat: Said, measure: Measure, kee
     structural="memory",
 )
 def test_half_the_cache_share_frees_memory(
-    vram: Sampler, source_chat: Said, smaller_cache_chat: Said, measure: Measure, keep: Keep
+    vram: Sampler, source_chat: Said, ground: Ground, checkpoint: Checkpoint, measure: Measure, keep: Keep
 ) -> None:
     """Section 3.2.1: `--cache-max-entry-count 0.4` against lmdeploy's own 0.8."""
+    smaller_cache_chat = ground.chat(checkpoint.folder, share=CACHE_SHARE)
     baseline = vram.phase_mib("idle")
     whole, half = (float(said.vram_mib or 0) - baseline for said in (source_chat, smaller_cache_chat))
     measure("vram", half, "MiB", below=whole)
@@ -85,17 +88,14 @@ def test_half_the_cache_share_frees_memory(
     zh="入口：W4A16 模型的 lmdeploy chat",
     en="Entry point: lmdeploy chat, W4A16",
 )
-def test_quantized_checkpoint_chats_in_a_terminal(quantized_chat: Said, measure: Measure, keep: Keep) -> None:
+def test_quantized_checkpoint_chats_in_a_terminal(
+    ground: Ground, quantized: QuantizedCheckpoint, measure: Measure, keep: Keep
+) -> None:
     """The W4A16 checkpoint, with the homework's share for the KV cache."""
-    told(quantized_chat, measure, keep)
+    told(ground.chat(quantized.folder, model_format="awq", share=CACHE_SHARE), measure, keep)
 
 
-@claim(
-    "entry_points.web_page",
-    part="chat",
-    zh="入口：浏览器中的 API 网页",
-    en="Entry point: the API's web page",
-)
+@claim("entry_points.web_page", part="chat", zh="入口：浏览器中的 API 网页", en="Entry point: the API's web page")
 def test_web_page_lists_the_chat_route_and_tries_it_out(
     homework_server: RunningServer, ground: Ground, measure: Measure, keep: Keep
 ) -> None:
@@ -138,12 +138,7 @@ def test_homeworks_own_script_tells_the_story(
     tells_the_story(printed, measure)
 
 
-@claim(
-    "entry_points.tunnel",
-    part="chat",
-    zh="入口：ssh 端口转发",
-    en="Entry point: an ssh tunnel",
-)
+@claim("entry_points.tunnel", part="chat", zh="入口：ssh 端口转发", en="Entry point: an ssh tunnel")
 def test_server_answers_through_an_ssh_tunnel(homework_server: RunningServer, measure: Measure, keep: Keep) -> None:
     """Section 3.1.1: `ssh -CNg -L`, with a local sshd in the place of the remote machine."""
     require_ssh()
@@ -171,12 +166,7 @@ def test_terminal_client_talks_to_the_server(
     told(ground.converse(api_client_command(ground.program, f"http://{server.host}:{server.port}")), measure, keep)
 
 
-@claim(
-    "entry_points.gradio",
-    part="chat",
-    zh="入口：Gradio 网页",
-    en="Entry point: Gradio's web page",
-)
+@claim("entry_points.gradio", part="chat", zh="入口：Gradio 网页", en="Entry point: Gradio's web page")
 def test_gradios_page_talks_to_the_server(
     ground: Ground, request: pytest.FixtureRequest, tmp_path: Path, measure: Measure, keep: Keep
 ) -> None:

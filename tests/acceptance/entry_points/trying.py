@@ -58,25 +58,20 @@ class Ground:
     def chat(self, folder: Path, *, model_format: str = "", share: float | None = None) -> Said:
         """Ask a checkpoint in a terminal; its memory is read when the prompt is there."""
         command = chat_command(self.program, folder, self.capabilities, model_format=model_format, share=share)
-        shown = " ".join(command.shown)
+        return self.converse(command, self.sampler)
 
-        def memory() -> int | None:
-            mark(self.sampler, shown)
-            return None if self.sampler is None else round(self.sampler.phase_mib(shown))
-
-        with self.progress.stage(shown):
-            return self.converse(command, memory)
-
-    def converse(self, command: Command, memory: Callable[[], int | None] = lambda: None) -> Said:
+    def converse(self, command: Command, sampler: Sampler | None = None) -> Said:
         """Ask for the homework's story in a terminal, then leave. Raises ServerError as :func:`terminal` does."""
         require_terminal()
-        with terminal(command, self.settings.start_timeout) as opened:
-            vram_mib = memory()
+        shown = " ".join(command.shown)
+        with self.progress.stage(shown), terminal(command, self.settings.start_timeout) as opened:
+            mark(sampler, shown)
+            vram_mib = None if sampler is None else round(sampler.phase_mib(shown))
             began = time.monotonic()
             answer = opened.ask(STORY_PROMPT, self.settings.request_timeout)
             seconds = round(time.monotonic() - began, 1)
             code = opened.leave()
-        return Said(" ".join(command.shown), answer, code, round(opened.started_seconds, 1), seconds, vram_mib)
+        return Said(shown, answer, code, round(opened.started_seconds, 1), seconds, vram_mib)
 
     @contextmanager
     def gradio(self, url: str, folder: Path) -> Iterator[tuple[str, str]]:

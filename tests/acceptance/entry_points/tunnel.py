@@ -33,9 +33,8 @@ SEPARATION: Final = Path("/run/sshd")
 
 def require_ssh() -> None:
     """Skip the test where the tunnel cannot be tried on this machine."""
-    missing = [name for name in ("ssh", "ssh-keygen") if shutil.which(name) is None]
-    missing += [] if _sshd() else ["sshd"]
-    if missing:
+    found = {"ssh": shutil.which("ssh"), "ssh-keygen": shutil.which("ssh-keygen"), "sshd": _sshd()}
+    if missing := [name for name, path in found.items() if path is None]:
         not_measured("no_ssh", programs=missing)
     if os.geteuid() == 0 and not SEPARATION.is_dir():
         not_measured("no_separation", folder=str(SEPARATION))

@@ -6,15 +6,14 @@ is what a person has afterwards: the cause in the verdict, a report, and a GPU a
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,8 +56,8 @@ class Fault:
 
     :param code: of the reason that the verdict must give; any, where empty.
     :param words: must appear in that reason, whatever the language.
-    :param strike: `kill_server` and `kill_pytest` (SIGKILL), `interrupt_pytest` (SIGINT) or nothing.
-    :param moment: `request`, `start` or nothing.
+    :param strike: `kill_server` and `kill_pytest` (SIGKILL) in a request, `interrupt_pytest` (SIGINT) while the
+        server starts, or nothing.
     :param arguments: of the struck run.
     :param short_of_memory: another process leaves it :data:`LEFT_FREE_MIB`.
     :param within_s: from the strike, or from the launch of a server that fails by itself, to the end of pytest and of
@@ -70,24 +69,19 @@ class Fault:
     code: str = ""
     words: str = ""
     strike: str = ""
-    moment: str = ""
     arguments: tuple[str, ...] = ()
     short_of_memory: bool = False
 
     def explains(self, reason: Reason) -> bool:
         """Whether a reason of the verdict is that of this fault."""
-        told = said(reason.detail, Texts("en"))
-        return self.code in ("", reason.code) and self.words in told
+        return self.code in ("", reason.code) and self.words in said(reason.detail, Texts("en"))
 
 
 FAULTS: Final = (
-    Fault("server-killed-in-a-request", 20, words="SIGKILL", strike="kill_server", moment="request"),
+    Fault("server-killed-in-a-request", 20, words="SIGKILL", strike="kill_server"),
     # The guard gives the server its 30 s to stop.
-    Fault("pytest-killed-in-a-request", 45, code="killed", strike="kill_pytest", moment="request"),
-    Fault(
-        "interrupted-in-the-start", 45,
-        code="interrupted", words="KeyboardInterrupt", strike="interrupt_pytest", moment="start",
-    ),
+    Fault("pytest-killed-in-a-request", 45, code="killed", strike="kill_pytest"),
+    Fault("interrupted-in-the-start", 45, code="interrupted", words="SIGINT", strike="interrupt_pytest"),
     Fault(
         "out-of-memory-at-the-start", 110, words="out of memory", short_of_memory=True,
         # A start takes 20 s; one that hangs without memory is given up after 60, and 30 to stop it.
@@ -100,6 +94,7 @@ FAULTS: Final = (
 class Suffered:
     """What a fault left, with memory in MiB (None without a GPU) and times in seconds.
 
+    :param exit_code: of pytest, -n for signal n.
     :param seconds: from the strike to the end of pytest and of every process of the run.
     :param evidence: folder of the struck run.
     :param report: its page; empty where there is none.
@@ -126,11 +121,10 @@ class Suffered:
 
     def row(self) -> dict[str, Any]:
         """The fault as a row of the record."""
-        release, explained = self.release, any(map(self.fault.explains, self.verdict.reasons))
+        explained = any(map(self.fault.explains, self.verdict.reasons))
         return {
             "id": self.fault.id,
             "strike": self.fault.strike,
-            "moment": self.fault.moment,
             "reasons": [asdict(reason) for reason in self.verdict.reasons],
             "caught": bool(explained and self.report),
             "exit_code": self.exit_code,
@@ -139,8 +133,7 @@ class Suffered:
             "left": self.left,
             "idle_mib": self.idle_mib,
             "peak_mib": self.peak_mib,
-            "released_mib": release.used_mib if release else None,
-            "released_seconds": release.seconds if release else None,
+            **(self.release.row() if self.release else {"released_mib": None, "released_seconds": None}),
         }
 
 
@@ -160,20 +153,23 @@ def suffer(place: Place, fault: Fault) -> Suffered:
     :raises AcceptanceError: the run never came to the moment, or memory cannot be measured.
     """
     probe, seen = place.probe, [0.0]
+
+    def look() -> None:
+        if probe is not None:
+            seen.append(probe.used_mib())
+
     with ExitStack() as stack:
         if fault.short_of_memory:
-            stack.enter_context(_short_of_memory(probe))
+            if probe is None:
+                raise AcceptanceError("no_memory_to_miss", where="--rehearse")
+            free = probe.total_mib() - probe.reserved_mib() - probe.used_mib()
+            stack.enter_context(ballast(round(free - LEFT_FREE_MIB - CONTEXT_MIB)))
         idle = probe.used_mib() if probe else None
-
-        def look() -> None:
-            if probe is not None:
-                seen.append(probe.used_mib())
-
-        run = stack.enter_context(contextlib.closing(_Run(place, fault)))
+        run = stack.enter_context(closing(_Run(place, fault)))
         run.await_event(ServerLaunched)
-        if fault.moment == "start":
+        if fault.strike == "interrupt_pytest":
             run.await_server_on_gpu(probe, idle)
-        elif fault.moment == "request":
+        elif fault.strike:
             run.freeze_in_a_request()
         look()
         struck = time.monotonic()
@@ -193,15 +189,6 @@ def suffer(place: Place, fault: Fault) -> Suffered:
             peak_mib=max(seen) if probe else None,
             release=wait_released(probe.used_mib, idle) if probe and idle is not None else None,
         )
-
-
-@contextmanager
-def _short_of_memory(probe: Probe | None) -> Iterator[None]:
-    if probe is None:
-        raise AcceptanceError("no_memory_to_miss", where="--rehearse")
-    free = probe.total_mib() - probe.reserved_mib() - probe.used_mib()
-    with ballast(round(free - LEFT_FREE_MIB - CONTEXT_MIB)):
-        yield
 
 
 class _Run:
@@ -243,12 +230,14 @@ class _Run:
         page = self.evidence / "report.html"
         return page.read_text(encoding="utf-8") if page.exists() else ""
 
-    def await_event(self, kind: type, holds: Callable[[Any], bool] = lambda _: True) -> Any:
-        """Wait for the first event of this kind that `holds`."""
-        return self._await(
-            lambda: next((e.event for e in self.entries() if isinstance(e.event, kind) and holds(e.event)), None),
-            kind.__name__,
-        )
+    def await_event(self, kind: type, wanted: Callable[[Any], bool] = lambda _: True) -> Any:
+        """Wait for the first event of this kind that is `wanted`."""
+
+        def found() -> Any:
+            events = (entry.event for entry in self.entries())
+            return next((event for event in events if isinstance(event, kind) and wanted(event)), None)
+
+        return self._await(found, kind.__name__)
 
     def await_server_on_gpu(self, probe: Probe | None, idle: float | None) -> None:
         """Wait until the starting server has a CUDA context, or without a GPU for a while."""
@@ -260,7 +249,10 @@ class _Run:
     def freeze_in_a_request(self) -> None:
         """Stop the server's process where the homework's chat comes next, and wait until a request hangs in it."""
         self.await_event(ServerReady)
-        self._server = psutil.Process(self._listening())
+        address = urlsplit(self.await_event(ServerLaunched).url)
+        pid = listener(str(address.hostname), address.port or 0, (found.pid for found in self._processes()))
+        assert pid is not None  # it is ready
+        self._server = psutil.Process(pid)
         self.await_event(TestFinished, lambda done: (done.claim, done.when) == ("server.named_model", "teardown"))
         self._server.suspend()
         time.sleep(FROZEN_S)
@@ -276,15 +268,8 @@ class _Run:
             case "interrupt_pytest":
                 self._child.send_signal(signal.SIGINT)
 
-    def _listening(self) -> int:
-        """The pid of the run's own server."""
-        address = urlsplit(self.await_event(ServerLaunched).url)
-        pid = listener(str(address.hostname), address.port or 0, (found.pid for found in self._processes()))
-        assert pid is not None  # it is ready
-        return pid
-
     def wait(self, seconds: float, look: Callable[[], None]) -> int:
-        """Wait for pytest's exit code, -n for signal n; one that does not end in time is killed."""
+        """Wait for pytest's exit code; one that does not end in time is killed."""
         deadline = time.monotonic() + seconds
         while self._child.poll() is None and time.monotonic() < deadline:
             look()

@@ -17,7 +17,7 @@ from fixtures.errors import ServerError
 from fixtures.gpu.ballast import CONTEXT_MIB, ballast
 from fixtures.gpu.memory_model import OVERHEAD, Card, Geometry, expected
 from fixtures.gpu.probe import Probe
-from fixtures.gpu.sampler import Release, Sampler, wait_released
+from fixtures.gpu.sampler import Sampler, wait_released
 from fixtures.process.guard import descendants
 from fixtures.process.port import listener
 from fixtures.run.units import GIB_IN_MIB, MIB
@@ -88,9 +88,8 @@ def fail_to_start(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -
         peak = sampler.peak_mib(since_phase=f"{rung.id}.idle")
         sampler.mark(f"{rung.id}.failed")
         release = wait_released(sampler.last_mib, idle)
-    memory = {"idle_mib": round(idle), "peak_mib": round(peak), **_released(release)}
-    said = None if error is None else error.as_json()
-    facts = {**rung.fields, **memory, "seconds": seconds, "error": said}
+    memory = {"idle_mib": round(idle), "peak_mib": round(peak), **release.row()}
+    facts = {**rung.fields, **memory, "seconds": seconds, "error": error and error.as_json()}
     ground.in_turn.evidence.append(StartFailed(facts))
     return FailedStart(weights_bytes / MIB, error, release, facts)
 
@@ -127,7 +126,11 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
         burst(endpoint, LEAK_REQUESTS, CONCURRENCY)
         after_requests = _begin(sampler, rung, "at_rest")
         peak = sampler.peak_mib(since_phase=f"{rung.id}.ready")
-        crowded = _crowded(sampler, rung) if rung == Rung(HOMEWORK) else None
+        crowded = None
+        if rung == Rung(HOMEWORK):
+            with ballast(CROWD_MIB):
+                sampler.mark(f"{rung.id}.crowded")
+                crowded = round(sampler.last_mib())
         cache = turn.cache(ground.geometry, knobs)
         if rung.killed:
             os.kill(_listening(turn.server), signal.SIGKILL)
@@ -147,8 +150,8 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
     row = {
         **rung.fields,
         **{f"{name}_mib": round(mib) for name, mib in memory.items()},
-        **_released(release),
-        "crowded_mib": None if crowded is None else round(crowded),
+        **release.row(),
+        "crowded_mib": crowded,
         "model_parts_mib": {part: round(mib) for part, mib in expectation.parts.items()},
         "kv_mib": None if cache.mib is None else round(cache.mib),
         "kv_tokens": cache.tokens,
@@ -159,10 +162,6 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
         "start_seconds": turn.server.started_seconds,
     }
     return Climbed(rung, expectation, release, cache, filled, row)
-
-
-def _released(release: Release) -> dict[str, float]:
-    return {"released_mib": round(release.used_mib), "released_seconds": release.seconds}
 
 
 def _begin(sampler: Sampler, rung: Rung, phase: str) -> float:
@@ -176,12 +175,6 @@ def _long_requests(kv_tokens: int) -> tuple[int, int, int]:
     requests = max(1, math.ceil(FILL_SHARE * kv_tokens / PROMPT_TOKENS))
     prompt = int(FILL_SHARE * kv_tokens / requests)
     return requests, prompt, int((HELD_SHARE - FILL_SHARE) * kv_tokens / requests)
-
-
-def _crowded(sampler: Sampler, rung: Rung) -> float:
-    with ballast(CROWD_MIB):
-        sampler.mark(f"{rung.id}.crowded")
-        return sampler.last_mib()
 
 
 def _listening(server: RunningServer) -> int:

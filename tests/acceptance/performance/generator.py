@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from fixtures.ask.load import Endpoint, Prompts
+from fixtures.ask.load import CHAT, Endpoint, Prompts, chat_body
 from fixtures.texts import message
 from tests.acceptance.performance.formulas import Timing
 from tests.acceptance.performance.workloads import Load
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     import aiohttp
 
 Stamped = list[tuple[float, bytes]]
+Raw = tuple[float, float, Stamped, str]
+"""When a request was sent and when it ended, the lines of its answer, and its error."""
+Ask = Callable[[bytes], Awaitable[Raw]]
 
 
 @dataclass(frozen=True)
@@ -37,66 +42,55 @@ def send(
     :param timeout_s: for one answer; one that is later has failed.
     :param first: number of the first prompt; no prompt must be asked twice, or it comes from the prefix cache.
     """
-    return asyncio.run(_send(endpoint, load, prompts, answer_tokens, timeout_s, first))
-
-
-async def _send(
-    endpoint: Endpoint, load: Load, prompts: Prompts, answer_tokens: int, timeout_s: float, first: int
-) -> Sent:
-    import aiohttp  # a third of a second: too long for a run that only collects
-
-    url = f"http://{endpoint.host}:{endpoint.port}/v1/chat/completions"
-    headers = {"Content-Type": "application/json"}
-    if endpoint.api_key:
-        headers["Authorization"] = f"Bearer {endpoint.api_key}"
     # Made beforehand: a load that begins must not wait for its own prompts.
     bodies = [request(endpoint, prompts.text(first + number), answer_tokens) for number in range(load.requests)]
+    return asyncio.run(_send(endpoint, load, bodies, timeout_s))
+
+
+async def _send(endpoint: Endpoint, load: Load, bodies: list[bytes], timeout_s: float) -> Sent:
+    import aiohttp  # a third of a second: too long for a run that only collects
+
     async with aiohttp.ClientSession(
+        endpoint.url,
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=timeout_s),
-        headers=headers,
+        headers=endpoint.headers(),
         trust_env=False,
     ) as session:
-
-        async def ask(number: int) -> tuple[float, float, Stamped, str]:
-            return await _ask(session, url, bodies[number])
-
         began, cpu = time.perf_counter(), time.thread_time()
-        raw = await (_at_a_rate(ask, load) if load.concurrency is None else _at_a_time(ask, load))
+        raw = await (_at_a_rate if load.concurrency is None else _at_a_time)(partial(_ask, session), load, bodies)
         share = (time.thread_time() - cpu) / (time.perf_counter() - began)
     return Sent(tuple(timing(*one) for one in raw), round(share, 4))
 
 
-async def _at_a_time(ask: Callable[[int], Awaitable[Any]], load: Load) -> list[Any]:
-    numbers: Iterator[int] = iter(range(load.requests))
-    found: list[Any] = [None] * load.requests
+async def _at_a_time(ask: Ask, load: Load, bodies: list[bytes]) -> list[Raw]:
+    waiting = iter(bodies)
 
-    async def user() -> None:
-        for number in numbers:
-            found[number] = await ask(number)
+    async def user() -> list[Raw]:
+        return [await ask(body) for body in waiting]
 
-    await asyncio.gather(*(user() for _ in range(load.concurrency or 1)))
-    return found
+    answered = await asyncio.gather(*(user() for _ in range(load.concurrency or 1)))
+    return sorted(itertools.chain.from_iterable(answered))
 
 
-async def _at_a_rate(ask: Callable[[int], Awaitable[Any]], load: Load) -> list[Any]:
+async def _at_a_rate(ask: Ask, load: Load, bodies: list[bytes]) -> list[Raw]:
     began = time.perf_counter()
 
-    async def later(number: int, at: float) -> Any:
+    async def later(body: bytes, at: float) -> Raw:
         await asyncio.sleep(max(0.0, began + at - time.perf_counter()))
-        return await ask(number)
+        return await ask(body)
 
-    return await asyncio.gather(*(later(number, at) for number, at in enumerate(load.times())))
+    return await asyncio.gather(*(later(body, at) for body, at in zip(bodies, load.times(), strict=True)))
 
 
-async def _ask(session: aiohttp.ClientSession, url: str, body: bytes) -> tuple[float, float, Stamped, str]:
+async def _ask(session: aiohttp.ClientSession, body: bytes) -> Raw:
     import aiohttp
 
     stamped: Stamped = []
     error = ""
     sent = time.perf_counter()
     try:
-        async with session.post(url, data=body) as response:
+        async with session.post(CHAT, data=body) as response:
             if response.status != 200:
                 error = f"HTTP {response.status}: {(await response.content.read(500)).decode(errors='replace')}"
             else:
@@ -109,17 +103,8 @@ async def _ask(session: aiohttp.ClientSession, url: str, body: bytes) -> tuple[f
 
 def request(endpoint: Endpoint, text: str, answer_tokens: int) -> bytes:
     """Make a streamed request whose answer has exactly so many tokens, whatever the model would say."""
-    body = {
-        "model": endpoint.model,
-        "messages": [{"role": "user", "content": text}],
-        "max_tokens": answer_tokens,
-        "ignore_eos": True,
-        "temperature": 0.8,
-        "top_p": 0.8,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    return json.dumps(body).encode()
+    body = chat_body(endpoint, text, answer_tokens)
+    return json.dumps({**body, "ignore_eos": True, "stream": True, "stream_options": {"include_usage": True}}).encode()
 
 
 def timing(sent: float, ended: float, stamped: Stamped, error: str) -> Timing:

@@ -13,15 +13,17 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from statistics import fmean, median
 from typing import Any, Final
 
 from fixtures.ask.load import CHAT, Endpoint, Prompts
 from fixtures.errors import RequestError
-from tests.acceptance.performance.formulas import apart, figures
+from tests.acceptance.performance.formulas import figures
 from tests.acceptance.performance.generator import request, send
 from tests.acceptance.performance.workloads import Load
 
@@ -38,38 +40,29 @@ class Profile:
     rps: float
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """The figures of each round: the generator's in lmdeploy's terms, and those of lmdeploy's protocol."""
+def agreement(ours: Sequence[Profile], theirs: Sequence[Profile]) -> dict[str, Any]:
+    """Compare the medians of the rounds: the generator's first, lmdeploy's second; rounds in seconds and per second.
 
-    ours: tuple[Profile, ...]
-    theirs: tuple[Profile, ...]
-
-    def medians(self, figure: str) -> tuple[float, float]:
-        """Of the rounds: the generator's, and lmdeploy's."""
-        ours, theirs = (median(getattr(round_, figure) for round_ in side) for side in (self.ours, self.theirs))
-        return ours, theirs
-
-    @property
-    def apart(self) -> float:
-        """How far they are from each other, as a share of the larger; of the three figures the farthest."""
-        return max(apart(*self.medians(figure)) for figure in ("first_token_latency", "token_throughput", "rps"))
-
-    def row(self) -> dict[str, Any]:
-        """As JSON values: the generator's first, lmdeploy's second; every round in seconds and per second."""
-        return {
-            "ttft_mean_ms": [round(1000 * value, 3) for value in self.medians("first_token_latency")],
-            "tokens_per_s": [round(value, 2) for value in self.medians("token_throughput")],
-            "requests_per_s": [round(value, 3) for value in self.medians("rps")],
-            "apart": round(self.apart, 4),
-            "rounds": [[asdict(one), asdict(other)] for one, other in zip(self.ours, self.theirs, strict=True)],
-        }
+    `apart` is how far they are from each other, as a share of the larger; of the three figures the farthest.
+    """
+    medians = [
+        [median(getattr(round_, figure.name) for round_ in side) for side in (ours, theirs)]
+        for figure in fields(Profile)
+    ]
+    latency, tokens, requests = medians
+    return {
+        "ttft_mean_ms": [round(1000 * value, 3) for value in latency],
+        "tokens_per_s": [round(value, 2) for value in tokens],
+        "requests_per_s": [round(value, 3) for value in requests],
+        "apart": round(max(abs(one - other) / max(one, other) for one, other in medians), 4),
+        "rounds": [[asdict(one), asdict(other)] for one, other in zip(ours, theirs, strict=True)],
+    }
 
 
 def compare(
     endpoint: Endpoint, load: Load, rounds: int, prompts: Prompts, answer_tokens: int, timeout_s: float, first: int
-) -> Agreement:
-    """Put the server under the load by turns.
+) -> dict[str, Any]:
+    """Put the server under the load by turns; return both generators' figures as :func:`agreement` compares them.
 
     :param load: users who ask again as soon as they are answered: the one kind that lmdeploy's protocol knows.
     :param timeout_s: for one answer of the generator's.
@@ -83,7 +76,7 @@ def compare(
         found = figures(send(endpoint, load, prompts, answer_tokens, timeout_s, own).timings)
         ours.append(Profile(found.ttft_ms.mean / 1000, found.tokens_per_s, found.requests_per_s))
         theirs.append(profile(endpoint, load, prompts, answer_tokens, other))
-    return Agreement(tuple(ours), tuple(theirs))
+    return agreement(ours, theirs)
 
 
 def profile(endpoint: Endpoint, load: Load, prompts: Prompts, answer_tokens: int, first: int) -> Profile:
@@ -116,10 +109,8 @@ def run(endpoint: Endpoint, concurrency: int, bodies: list[str], answer_tokens: 
 
 def _first_chunk(endpoint: Endpoint, body: str) -> float:
     """Seconds to the first chunk of an answer that is read to its end."""
-    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=TIMEOUT_S)
-    headers = {"Content-Type": "application/json", **endpoint.headers()}
-    first = None
-    try:
+    headers, first = {**endpoint.headers(), "Connection": "close"}, None
+    with closing(http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=TIMEOUT_S)) as connection:
         began = time.perf_counter()
         connection.request("POST", CHAT, body.encode(), headers)
         response = connection.getresponse()
@@ -128,8 +119,6 @@ def _first_chunk(endpoint: Endpoint, body: str) -> float:
         while line := response.readline():
             if first is None and line.startswith(b"data: {"):
                 first = time.perf_counter() - began
-    finally:
-        connection.close()
     if first is None:
         raise RuntimeError("an answer without a chunk")
     return first

@@ -14,6 +14,7 @@ from tests.acceptance.performance.events import PerformanceMeasured
 from tests.acceptance.performance.picture import draw
 
 COLUMNS: Final = ("server", "load", "ttft", "itl", "tokens", "requests")
+SPREAD: Final = ("median", "p95", "p99")
 
 
 def section(run: RunSummary, texts: Texts) -> Html | None:
@@ -38,16 +39,9 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
 
 
 def _cells(name: str, load: dict[str, Any], texts: Texts) -> tuple[str, ...]:
-    spreads = (
-        " / ".join(f"{load[kind][part]:.1f}" for part in ("median", "p95", "p99")) for kind in ("ttft_ms", "itl_ms")
-    )
-    return (
-        brief(name),
-        brief(texts.tell(load["load"])),
-        *spreads,
-        f"{load['tokens_per_s']:,.0f}",
-        f"{load['requests_per_s']:.2f}",
-    )
+    spreads = (" / ".join(f"{load[kind][part]:.1f}" for part in SPREAD) for kind in ("ttft_ms", "itl_ms"))
+    rates = (f"{load['tokens_per_s']:,.0f}", f"{load['requests_per_s']:.2f}")
+    return (brief(name), brief(texts.tell(load["load"])), *spreads, *rates)
 
 
 def key_figures(run: RunSummary, texts: Texts) -> list[Figure]:

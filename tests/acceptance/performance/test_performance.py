@@ -40,9 +40,8 @@ def test_every_request_is_answered_whole(measured: Row, measure: Measure) -> Non
     asked, failed = (sum(load[count] for load in loads) for count in ("requests", "failed"))
     measure("whole_answers", asked - failed, expected=asked)
     for load in loads:
-        assert_no_fault(
-            message("performance.failed_request", name=name, error=load["error"]) if load["failed"] else None
-        )
+        no_answer = message("performance.failed_request", name=name, error=load["error"])
+        assert_no_fault(no_answer if load["failed"] else None)
         tokens = load["requests"] * measured["answer_tokens"]
         short = message("performance.short", name=name, load=load["load"], tokens=load["tokens"], asked=tokens)
         assert_no_fault(short if load["tokens"] != tokens else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -72,7 +71,9 @@ def compare(in_turn: InTurn, geometry: Geometry, unquantized: Path, quantized: P
                 # The unquantized server is asked twice: what differs then is noise.
                 askings = range(2 if first else 1)
                 losses = [[scoring.loss(text.ids) for text in questions.texts if text.scored] for _ in askings]
-                next_tokens = [_next_tokens(scoring, questions.prompts) for _ in askings]
+                with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="prompt") as pool:
+                    prefixes = [prompt.ids for prompt in questions.prompts]
+                    next_tokens = [list(pool.map(scoring.next_token, prefixes)) for _ in askings]
                 right = _chains(in_turn, server, configuration, range(1, FIRST_TRIALS + 1))
                 if asked is None:
                     asked = questions.event(TRIALS if any(right) and not settings.rehearse else FIRST_TRIALS)
@@ -92,7 +93,11 @@ def compare(in_turn: InTurn, geometry: Geometry, unquantized: Path, quantized: P
             )
         in_turn.evidence.append(answered)
         measured.append(answered)
-        _require_released(sampler, idle, configuration)
+        if sampler is not None and idle is not None:
+            # Without the memory the next server's could not be measured.
+            release, where = wait_released(sampler.last_mib, idle), configuration.title
+            if not release.complete:
+                raise GpuError("quality_memory_not_back", where=where, mib=release.used_mib, seconds=release.seconds)
     assert asked is not None
     return Quality(asked, tuple(measured))
 
@@ -105,11 +110,6 @@ def read_questions(scoring: ScoringEndpoint, count: int) -> Questions:
         encoded = scoring.encode([first], bos=True) + (scoring.encode(others, bos=False) if others else [])
         texts.append(tokens(passage, encoded))
     return Questions(tuple(texts), tuple(prompt for text in texts for prompt in prompts(text, count)))
-
-
-def _next_tokens(scoring: ScoringEndpoint, asked: Sequence[Prompt]) -> list[int]:
-    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="prompt") as pool:
-        return list(pool.map(scoring.next_token, (prompt.ids for prompt in asked)))
 
 
 CHAINS: Final = Topic(chain, sampling=GREEDY)
@@ -138,13 +138,3 @@ def _begin(sampler: Sampler | None, phase: str) -> float | None:
         return None
     sampler.mark(phase)
     return sampler.phase_mib(phase)
-
-
-def _require_released(sampler: Sampler | None, idle: float | None, configuration: Configuration) -> None:
-    """Wait for the memory, without which the next server's could not be measured."""
-    if sampler is None or idle is None:
-        return
-    release = wait_released(sampler.last_mib, idle)
-    if not release.complete:
-        where = configuration.title
-        raise GpuError("quality_memory_not_back", where=where, mib=release.used_mib, seconds=release.seconds)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import http.client
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ ONE_TOKEN: Final = {"max_tokens": 1, "temperature": 0.0, "ignore_eos": True, "sk
 """Greedy, and the end of a turn is a token like any other."""
 
 
+@dataclass(frozen=True)
 class ScoringEndpoint:
     """A server of this machine. Several threads may ask at a time.
 
@@ -31,52 +33,40 @@ class ScoringEndpoint:
     :param timeout: seconds for one answer.
     """
 
-    def __init__(self, endpoint: Endpoint, timeout: float) -> None:
-        self._endpoint = endpoint
-        self._timeout = timeout
+    endpoint: Endpoint
+    timeout: float
 
     def encode(self, texts: Sequence[str], bos: bool) -> list[list[int]]:
         """Return the token ids of each text; with `bos` the beginning of sequence in front."""
-        answer = self._post("/v1/encode", {"input": list(texts), "add_bos": bos})
-        encoded = answer.get("input_ids")
-        if not isinstance(encoded, list) or len(encoded) != len(texts):
-            raise self._unusable("/v1/encode", answer)
-        return encoded
+        body = {"input": list(texts), "add_bos": bos}
+        found: list[list[int]] = self._ask("/v1/encode", body, "input_ids", lambda ids: len(ids) == len(texts))
+        return found
 
     def loss(self, ids: Sequence[int]) -> float:
         """Return the mean loss of all tokens but the first, nats per token: lmdeploy's `ppl`, before the exp."""
-        answer = self._post("/get_ppl", {"input": list(ids)})
-        loss = answer.get("ppl")
-        if not isinstance(loss, (int, float)) or not math.isfinite(loss) or loss < 0:
-            raise self._unusable("/get_ppl", answer)
-        return float(loss)
+        usable = self._ask("/get_ppl", {"input": list(ids)}, "ppl", lambda loss: math.isfinite(loss) and loss >= 0)
+        return float(usable)
 
     def next_token(self, ids: Sequence[int]) -> int:
         """Return the most probable token after these."""
-        answer = self._post("/generate", {"input_ids": list(ids), **ONE_TOKEN})
-        found = answer.get("output_ids")
-        if not isinstance(found, list) or len(found) != 1:
-            raise self._unusable("/generate", answer)
-        return int(found[0])
+        body = {"input_ids": list(ids), **ONE_TOKEN}
+        return int(self._ask("/generate", body, "output_ids", lambda found: len(found) == 1)[0])
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        where = self._where(path)
+    def _ask(self, path: str, body: dict[str, Any], field: str, usable: Callable[[Any], bool]) -> Any:
+        where = f"POST {self.endpoint.host}:{self.endpoint.port}{path}"
         try:
-            status, content = post(self._endpoint, path, body, self._timeout)
+            status, content = post(self.endpoint, path, body, self.timeout)
             if status == HTTPStatus.NOT_FOUND:
                 raise LmdeployError("no_scoring_route", where=where, path=path)
             if status != HTTPStatus.OK:
                 said = content[:1000].decode(errors="replace")
                 raise RequestError("scoring_refused", where=where, detail=said, status=status)
-            found = json.loads(content)
+            answer = json.loads(content)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RequestError("scoring_unanswered", where=where, error=f"{type(error).__name__}: {error}") from None
-        if not isinstance(found, dict):
-            raise self._unusable(path, found)
-        return found
-
-    def _where(self, path: str) -> str:
-        return f"POST {self._endpoint.host}:{self._endpoint.port}{path}"
-
-    def _unusable(self, path: str, answer: Any) -> RequestError:
-        return RequestError("scoring_unusable", where=self._where(path), detail=str(answer)[:1000])
+        try:
+            if usable(answer[field]):
+                return answer[field]
+        except (KeyError, TypeError):
+            pass
+        raise RequestError("scoring_unusable", where=where, detail=str(answer)[:1000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,11 +10,64 @@ from typing import Any
 
 from fixtures.evidence.events import Event
 from fixtures.judge.paired import Paired, pair
-from fixtures.judge.trials import Interval, wilson
+from fixtures.judge.trials import CONFIDENCE, Interval, wilson
 from fixtures.server.in_turn import BF16
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
-from tests.acceptance.quality.formulas import Ratio, Scored, mean_loss, perplexity, ratio, same
 from tests.acceptance.quality.limits import LEAST_KNOWN
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A passage's mean loss, nats per token, over its `tokens` predicted tokens: all but the first."""
+
+    loss: float
+    tokens: int
+
+
+def mean_loss(passages: Sequence[Scored]) -> float:
+    """Return the nats per token, each token counting alike. Raises ValueError where there is none."""
+    tokens = sum(passage.tokens for passage in passages)
+    if tokens < 1:
+        raise ValueError("a perplexity needs a token to predict")
+    return sum(passage.loss * passage.tokens for passage in passages) / tokens
+
+
+def perplexity(passages: Sequence[Scored]) -> float:
+    """Return exp of the mean loss. Depends on the tokenizer: compare it within a checkpoint only."""
+    return math.exp(mean_loss(passages))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Perplexity as a multiple of the unquantized one's, with its 95 % interval."""
+
+    value: float
+    interval: Interval
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.interval.lower:.4f}, {self.interval.upper:.4f}]"
+
+
+def ratio(unquantized: Sequence[Scored], quantized: Sequence[Scored]) -> Ratio:
+    """Return the ratio of two perplexities of the same passages.
+
+    The interval is of the paired differences of the passages, weighted by their tokens, with Student's t: how hard a
+    passage is cancels out.
+
+    :raises ValueError: not the same passages, or fewer than two.
+    """
+    if [one.tokens for one in unquantized] != [other.tokens for other in quantized] or len(unquantized) < 2:
+        raise ValueError(f"{len(unquantized)} and {len(quantized)} passages are no pairs, or too few")
+    total = sum(passage.tokens for passage in unquantized)
+    weights = [passage.tokens / total for passage in unquantized]
+    changes = [other.loss - one.loss for one, other in zip(unquantized, quantized, strict=True)]
+    mean = sum(weight * change for weight, change in zip(weights, changes, strict=True))
+    count = len(changes)
+    squares = sum((weight * (change - mean)) ** 2 for weight, change in zip(weights, changes, strict=True))
+    from scipy.stats import t as student  # a second to import: too long for a run that only collects
+
+    spread = math.sqrt(squares * count / (count - 1)) * float(student.ppf((1 + CONFIDENCE) / 2, count - 1))
+    return Ratio(math.exp(mean), Interval(math.exp(mean - spread), math.exp(mean + spread)))
 
 
 @dataclass(frozen=True)
@@ -60,17 +114,11 @@ class Quality:
         """The known parts; where none is known, all of them: then the figures are of no quality, and judge nothing."""
         return self.known or self.parts
 
-    @property
-    def judged_texts(self) -> tuple[str, ...]:
-        """Those of them whose perplexity is measured."""
-        scored = {part for part, _ in self.asked.passages}
-        return tuple(part for part in self.judged if part in scored)
-
     def knowledge(self, part: str) -> float:
         """Share of the part's prompts at which the unquantized model names the token that follows in the text."""
-        chosen = [index for index, (of, _) in enumerate(self.asked.prompts) if of == part]
-        named = self.unquantized.next_tokens[0]
-        return sum(named[index] == self.asked.prompts[index][1] for index in chosen) / len(chosen) if chosen else 0.0
+        named = zip(self.asked.prompts, self.unquantized.next_tokens[0], strict=True)
+        right = [token == following for (of, following), token in named if of == part]
+        return sum(right) / len(right) if right else 0.0
 
     @property
     def unquantized(self) -> QualityMeasured:
@@ -79,8 +127,7 @@ class Quality:
 
     def named(self, name: str) -> QualityMeasured:
         """The server of a configuration. Raises KeyError where it was not measured."""
-        found = {one.name: one for one in self.measured}
-        return found[name]
+        return {one.name: one for one in self.measured}[name]
 
     def passages(self, name: str, parts: Sequence[str], asking: int = 0) -> list[Scored]:
         """The passages of some parts as this server scored them."""
@@ -93,19 +140,21 @@ class Quality:
 
     def perplexity(self, name: str, parts: Sequence[str] | None = None) -> float:
         """Of the judged texts, or of the parts named."""
-        return perplexity(self.passages(name, self.judged_texts if parts is None else parts))
+        return perplexity(self.passages(name, self.judged if parts is None else parts))
 
     def ratio(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Ratio:
         """Perplexity as a multiple of the unquantized server's."""
-        chosen = self.judged_texts if parts is None else parts
+        chosen = self.judged if parts is None else parts
         return ratio(self.passages(BF16.title, chosen), self.passages(name, chosen, asking))
 
     def agreement(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Agreement:
         """With the unquantized server's first asking."""
         chosen = self.judged if parts is None else parts
-        which = [index for index, (part, _) in enumerate(self.asked.prompts) if part in chosen]
-        first, other = self.unquantized.next_tokens[0], self.named(name).next_tokens[asking]
-        return Agreement(same([first[index] for index in which], [other[index] for index in which]), len(which))
+        tokens = zip(self.unquantized.next_tokens[0], self.named(name).next_tokens[asking], strict=True)
+        same = [
+            one == other for (part, _), (one, other) in zip(self.asked.prompts, tokens, strict=True) if part in chosen
+        ]
+        return Agreement(sum(same), len(same))
 
     def tasks(self, name: str) -> Paired:
         """The chains, against the unquantized server's."""
@@ -145,7 +194,7 @@ class Quality:
 
         return {
             "argv": found.argv,
-            "loss_nats_per_token": round(mean_loss(self.passages(name, self.judged_texts)), 6),
+            "loss_nats_per_token": round(mean_loss(self.passages(name, self.judged)), 6),
             "perplexity_ratio": [round(x, 4) for x in (change.value, change.interval.lower, change.interval.upper)],
             "agreement": [agreed.same, agreed.prompts],
             "task": [sum(found.right), len(found.right)],

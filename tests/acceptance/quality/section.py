@@ -46,23 +46,19 @@ def points_of(found: Quality) -> list[Point]:
 
 def _table(found: Quality, texts: Texts) -> Html:
     unknown = texts.say("not_measured")
-    rows: list[tuple[str, ...]] = []
-    for one in found.measured:
-        first = one is found.unquantized
-        right = sum(one.right)
-        rows.append(
-            (
-                one.name,
-                f"{found.perplexity(one.name):.4g}",
-                "1" if first else str(found.ratio(one.name)),
-                str(found.agreement(one.name, asking=len(one.next_tokens) - 1)),
-                f"{right} / {len(one.right)}",
-                unknown if one.vram_mib is None else f"{one.vram_mib:,}",
-                unknown if one.kv_tokens is None else f"{one.kv_tokens:,}",
-            )
+    columns = ("server", "perplexity", "ratio", "agreement", "chains", "vram", "kv_tokens")
+    rows = (
+        (
+            one.name,
+            f"{found.perplexity(one.name):.4g}",
+            "1" if one is found.unquantized else str(found.ratio(one.name)),
+            str(found.agreement(one.name, asking=len(one.next_tokens) - 1)),
+            f"{sum(one.right)} / {len(one.right)}",
+            *(unknown if figure is None else f"{figure:,}" for figure in (one.vram_mib, one.kv_tokens)),
         )
-    heads = ("quality.server", "quality.perplexity", "quality.ratio", "quality.agreement", "quality.chains")
-    return grid([texts.say(id_) for id_ in (*heads, "quality.vram", "quality.kv_tokens")], rows)
+        for one in found.measured
+    )
+    return grid((texts.say(f"quality.{column}") for column in columns), rows)
 
 
 def _parts(found: Quality, texts: Texts) -> Html:

@@ -13,6 +13,21 @@ from tests.acceptance.quality.result import Quality
 pytestmark = [pytest.mark.gpu, pytest.mark.quality]
 
 
+def each(what: str, part: str, zh: str, en: str) -> pytest.MarkDecorator:
+    """Parametrize a test with both quantized servers: a claim for each, with its name in the titles."""
+    return pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(
+                title,
+                marks=claim(f"quality.{what}_{id_}", part=part, zh=f"质量：{title} {zh}", en=f"Quality: {en} {title}"),
+                id=id_,
+            )
+            for id_, title in (("w4a16", W4A16.title), ("int4_kv", HOMEWORK.title))
+        ],
+    )
+
+
 @claim(
     "quality.measure_repeats",
     part="deployment",
@@ -46,31 +61,7 @@ def test_int4_keys_and_values_show_in_the_perplexity(quality: Quality, measure: 
     assert moved >= least
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            W4A16.title,
-            marks=claim(
-                "quality.perplexity_w4a16",
-                part="deployment",
-                zh="质量：W4A16 的困惑度",
-                en="Quality: perplexity of W4A16",
-            ),
-            id="w4a16",
-        ),
-        pytest.param(
-            HOMEWORK.title,
-            marks=claim(
-                "quality.perplexity_int4_kv",
-                part="deployment",
-                zh="质量：W4A16 + int4 KV 的困惑度",
-                en="Quality: perplexity of W4A16 + int4 KV",
-            ),
-            id="int4_kv",
-        ),
-    ],
-)
+@each("perplexity", "deployment", "的困惑度", "perplexity of")
 def test_perplexity_stays(name: str, quality: Quality, measure: Measure) -> None:
     """On texts that the unquantized model knows something of."""
     if not quality.known:
@@ -80,31 +71,7 @@ def test_perplexity_stays(name: str, quality: Quality, measure: Measure) -> None
     assert found.value <= HIGHEST_RATIO
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            W4A16.title,
-            marks=claim(
-                "quality.agreement_w4a16",
-                part="deployment",
-                zh="质量：W4A16 的下一词元一致率",
-                en="Quality: next tokens of W4A16",
-            ),
-            id="w4a16",
-        ),
-        pytest.param(
-            HOMEWORK.title,
-            marks=claim(
-                "quality.agreement_int4_kv",
-                part="deployment",
-                zh="质量：W4A16 + int4 KV 的下一词元一致率",
-                en="Quality: next tokens of W4A16 + int4 KV",
-            ),
-            id="int4_kv",
-        ),
-    ],
-)
+@each("agreement", "deployment", "的下一词元一致率", "next tokens of")
 def test_next_token_stays(name: str, quality: Quality, measure: Measure) -> None:
     """Greedy, at the same prompts: the agreement is not shown to lie below what is tolerated."""
     if not quality.known:
@@ -114,26 +81,7 @@ def test_next_token_stays(name: str, quality: Quality, measure: Measure) -> None
     assert found.interval.upper >= LEAST_AGREEMENT
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            W4A16.title,
-            marks=claim("quality.chains_w4a16", part="tools", zh="质量：W4A16 先加后乘", en="Quality: chains on W4A16"),
-            id="w4a16",
-        ),
-        pytest.param(
-            HOMEWORK.title,
-            marks=claim(
-                "quality.chains_int4_kv",
-                part="tools",
-                zh="质量：W4A16 + int4 KV 先加后乘",
-                en="Quality: chains on W4A16 + int4 KV",
-            ),
-            id="int4_kv",
-        ),
-    ],
-)
+@each("chains", "tools", "先加后乘", "chains on")
 def test_two_step_chains_stay_right(name: str, quality: Quality, measure: Measure) -> None:
     """The same questions, greedy: quantization is not shown to cost more than is tolerated."""
     found = quality.tasks(name)

@@ -45,20 +45,14 @@ def test_right_answer_is_right_and_an_echo_is_not(draw: Any) -> None:
         assert {name for name, _, _ in question.expected.calls} <= offered
 
 
-def test_operands_are_large_negative_or_zero_where_they_should_be() -> None:
+def test_topics_ask_for_what_they_are_named_for() -> None:
     assert all(min(one.expected.calls[0][1:]) >= 1000 for one in drawn(topics.large))
     assert all(min(one.expected.calls[0][1:]) < 0 for one in drawn(topics.negative))
     assert all(0 in one.expected.calls[0] for one in drawn(topics.zero))
-
-
-def test_two_calls_are_asked_for_at_once() -> None:
     for question in drawn(topics.at_once):
         a, b, c, d = map(int, re.findall(r"\d+", question.text))
         assert question.expected.calls == (("add", a, b), ("mul", c, d))
         assert question.expected.one_turn
-
-
-def test_tool_that_the_question_needs_is_not_offered() -> None:
     for question in drawn(topics.not_invented):
         (tool,) = question.tools
         assert tool["function"]["name"] == ("add" if "*" in question.text else "mul")

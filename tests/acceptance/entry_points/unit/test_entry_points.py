@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -51,22 +52,11 @@ START = 30.0
 """Seconds for a small Python program on a busy machine."""
 
 
-class Refusing(BaseHTTPRequestHandler):
-    """Knows no path, which a client does not ask for twice."""
-
-    def do_GET(self) -> None:
-        self.send_error(404, explain="no such path")
-
-    do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
 @pytest.fixture
-def refusing() -> Iterator[int]:
-    """The port of such a server."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+def refusing(tmp_path: Path) -> Iterator[int]:
+    """The port of a server without files: it knows no path, which a client does not ask for twice."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
@@ -77,27 +67,30 @@ def chat(how: str) -> Command:
 
 
 @needs_pexpect
-@pytest.mark.parametrize("how", ["new", "old"])
-def test_question_typed_gets_its_answer_without_the_echo(how: str) -> None:
+@pytest.mark.parametrize(("how", "code"), [("new", 0), ("old", 0), ("fails", 3)])
+def test_question_typed_gets_its_answer_without_the_echo(how: str, code: int) -> None:
     with terminal(chat(how), START) as opened:
         pid = opened.process.pid
         assert opened.ask("狐狸和西瓜", START) == "狐狸问：西瓜"
         assert opened.ask("再说一遍", START) == "狐狸问：一遍"
-        assert opened.leave() == 0
+        assert opened.leave() == code
     assert process(pid) is None
 
 
 @needs_pexpect
-def test_exit_code_is_the_programs() -> None:
-    with terminal(chat("fails"), START) as opened:
-        assert opened.leave() == 3
-
-
-@needs_pexpect
-def test_program_that_dies_is_told_with_what_it_said() -> None:
-    with pytest.raises(ServerError, match="ended before it prompted") as failure, terminal(chat("dies"), START):
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ((str(CHAT), "dies"), "no CUDA here"),
+        (("-c", "import os; print(os.get_terminal_size())"), "os.terminal_size(columns=200, lines=50)"),
+    ],
+    ids=["dies", "tells how wide its terminal is"],
+)
+def test_program_that_ends_is_told_with_what_it_said(program: tuple[str, ...], told: str) -> None:
+    ends = Command(argv=(sys.executable, *program), shown=("lmdeploy", "chat"))
+    with pytest.raises(ServerError, match="ended before it prompted") as failure, terminal(ends, START):
         pass
-    assert "no CUDA here" in failure.value.detail
+    assert told in failure.value.detail
 
 
 @needs_pexpect
@@ -107,14 +100,6 @@ def test_program_without_a_prompt_is_given_up_and_gone() -> None:
     with pytest.raises(ServerError, match="no prompt"), terminal(silent, 0.3):
         pass
     assert time.monotonic() - began < START
-
-
-@needs_pexpect
-def test_terminal_is_wide_enough_for_a_question() -> None:
-    asks = Command(argv=(sys.executable, "-c", "import os; print(os.get_terminal_size())"), shown=("lmdeploy", "chat"))
-    with pytest.raises(ServerError) as failure, terminal(asks, START):
-        pass
-    assert failure.value.detail == "os.terminal_size(columns=200, lines=50)"
 
 
 @needs_pexpect
@@ -201,31 +186,22 @@ def entries(*tried: Event) -> list[Entry]:
 TUNNEL = EntryPointTried("entry_points.tunnel", "ssh -CNg -L 1:127.0.0.1:1", "<b>seen</b>", 1.5, vram_mib=34735)
 
 
-def test_picture_survives_the_evidence(tmp_path: Path) -> None:
-    tried = replace(TUNNEL, picture=base64.b32encode(JPEG + bytes(range(256)) * 400).decode())
+def test_report_shows_what_was_seen_and_no_other_picture(tmp_path: Path) -> None:
+    jpeg = JPEG + bytes(range(256)) * 400  # base64 of these bytes has slashes, which evidence takes for folders
+    pictured = replace(TUNNEL, picture=base64.b32encode(jpeg).decode())
     evidence = Evidence(tmp_path)
-    evidence.append(tried)
+    evidence.append(pictured)
     evidence.close()
-    assert read(tmp_path)[0].event == tried
-
-
-def test_report_shows_what_was_seen_and_no_other_picture() -> None:
-    jpeg = JPEG + bytes(range(256)) * 40  # base64 of these bytes has slashes
     tried = [
         TUNNEL,
         replace(TUNNEL, note=message("entry_points.prompted", seconds=2).as_json()),
-        replace(TUNNEL, picture=base64.b32encode(jpeg).decode()),
+        read(tmp_path)[0].event,
         replace(TUNNEL, picture='data:image/svg+xml,<svg onload="alert(1)">'),
     ]
     run, texts = summarize(entries(*tried)), Texts("en")
     shown = str(section(run, texts))
-    for text in (
-        "&lt;b&gt;seen&lt;/b&gt;",
-        "34,735 MiB",
-        "prompt after 2 s",
-        base64.b64encode(jpeg).decode(),
-        "ssh: refused",
-    ):
+    expected = ("&lt;b&gt;seen&lt;/b&gt;", "34,735 MiB", "prompt after 2 s", "ssh: refused")
+    for text in (*expected, base64.b64encode(jpeg).decode()):
         assert text in shown
     assert shown.count("<img") == 1
     assert "any OpenAI client, such as the homework&#x27;s script" in shown
@@ -244,26 +220,23 @@ def test_record_says_of_each_what_became_of_it() -> None:
 
 
 class Streamed:
-    """A page on which an answer grows with every look, and stays when it is whole."""
+    """A page on which an answer grows with every look, up to its length."""
 
     url = "http://127.0.0.1:6006"
 
-    def __init__(self, pieces: list[str]) -> None:
-        self._pieces = pieces
+    def __init__(self, length: float) -> None:
+        self._length, self._shown = length, 0
 
     def inner_text(self) -> str:
-        return self._pieces.pop(0) if len(self._pieces) > 1 else self._pieces[0]
+        self._shown = int(min(self._length, self._shown + 1))
+        return "狐" * self._shown
 
     def wait_for_timeout(self, milliseconds: float) -> None:
         assert milliseconds == 1000 * pages.STILL
 
 
-def test_streamed_answer_is_read_when_it_is_whole() -> None:
-    page = Streamed(["狐狸", "狐狸和", "狐狸和西瓜", "狐狸和西瓜"])
-    assert pages._whole(page, page, 60.0) == "狐狸和西瓜"
-
-
-def test_answer_without_end_is_told() -> None:
-    page = Streamed([str(number) for number in range(100_000)])
+def test_streamed_answer_is_read_when_it_is_whole_or_told_to_be_without_end() -> None:
+    whole, endless = Streamed(3), Streamed(float("inf"))
+    assert pages._whole(whole, whole, 60.0) == "狐狐狐"
     with pytest.raises(RequestError, match=r"does not end within 0\.05 s"):
-        pages._whole(page, page, 0.05)
+        pages._whole(endless, endless, 0.05)

@@ -162,7 +162,7 @@ def test_server_left_behind_is_found_and_ended(place: Place, monkeypatch: pytest
 
 def test_run_that_takes_no_notice_is_caught(place: Place) -> None:
     """Nothing is struck, so that no cause is named."""
-    suffered = suffer(place, replace(SERVER_KILLED, moment="", strike=""))
+    suffered = suffer(place, replace(SERVER_KILLED, strike=""))
     assert "test_cause_is_named" in failed(suffered)
     assert not suffered.row()["caught"]
 
@@ -171,8 +171,5 @@ def test_run_that_never_comes_to_the_moment_is_an_error(place: Place) -> None:
     (place.root / "tests" / "acceptance" / "test_homework.py").write_text("import nothing_of_that_name")
     with pytest.raises(AcceptanceError, match="never came to the moment"):
         suffer(place, SERVER_KILLED)
-
-
-def test_memory_cannot_be_missing_without_a_gpu(place: Place) -> None:
     with pytest.raises(AcceptanceError, match="where there is a GPU"):
         suffer(place, OUT_OF_MEMORY)

@@ -23,7 +23,7 @@ from fixtures.lmdeploy.commands import Program
 from fixtures.process.guard import process
 from fixtures.run.settings import resolve
 from fixtures.run.units import MIB
-from fixtures.server import in_turn as servers
+from fixtures.server import deployment
 from fixtures.server.in_turn import HOMEWORK, InTurn
 from tests.acceptance.ladder import climb as ladder_run
 from tests.acceptance.ladder import test_ladder as acceptance
@@ -92,7 +92,7 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("VRAM_FREE", str(CARD_MIB - BASELINE_MIB))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     program = Program((sys.executable, str(PROGRAMS / "cache_server.py")))
-    monkeypatch.setattr(servers, "lmdeploy_program", lambda _: program)
+    monkeypatch.setattr(deployment, "lmdeploy_program", lambda _: program)
     monkeypatch.setattr(ladder_run, "LEAK_REQUESTS", 80)
     monkeypatch.setattr(ladder_run, "SETTLING_REQUESTS", 5)
     monkeypatch.setattr(load, "STALL_S", 0.3)
@@ -121,15 +121,11 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
 
 def verdicts(climbed: Climbed, ground: Ground) -> dict[str, str]:
     """The acceptance tests of one rung that fail, with what they say."""
-    tests = acceptance.TestEachRung()
-    failed = {}
+    tests, failed = acceptance.TestEachRung(), {}
     for name in (name for name in dir(tests) if name.startswith("test_")):
         test: Callable[..., None] = getattr(tests, name)
-        arguments: dict[str, Any] = {"climbed": climbed}
-        if "ground" in test.__code__.co_varnames:
-            arguments["ground"] = ground
         try:
-            test(**arguments)
+            test(climbed, *([ground] if "ground" in test.__code__.co_varnames else []))
         except AssertionError as error:
             failed[name] = str(error)
     return failed

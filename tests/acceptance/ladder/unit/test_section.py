@@ -21,12 +21,14 @@ from fixtures.evidence.events import (
     TestFinished,
     VramSampled,
 )
+from fixtures.gpu.sampler import Sample
 from fixtures.report.page import standalone
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.acceptance.ladder.picture import draw, measured_parts
 from tests.acceptance.ladder.record import records
+from tests.acceptance.ladder.rungs import before_largest_step
 from tests.acceptance.ladder.section import console, key_figures
 from tests.unit.waiting import ROOT
 
@@ -71,12 +73,7 @@ def visible(markup: str) -> str:
     [
         pytest.param(entries(), "passed", [], id="as the model says"),
         pytest.param(entries(rows=[]), "failed", ["unproved"], id="nothing measured"),
-        pytest.param(
-            entries(test=replace(PASSED, outcome="failed")),
-            "failed",
-            ["claim_failed"] * 2 + ["exit_status"],
-            id="failed",
-        ),
+        pytest.param(entries(test=FAILS), "failed", ["claim_failed"] * 2 + ["exit_status"], id="failed"),
         pytest.param(entries()[:-1], "failed", ["killed"], id="killed"),
     ],
 )
@@ -90,6 +87,7 @@ def test_page_shows_figures_formula_and_failed_start(language: str) -> None:
     text = visible(standalone(run_of(), Texts(language)))
     assert all(f"{row['kv_tokens']:,}" in text and f"{row['ready_mib']:,}" in text for row in ROWS)
     assert "81001 MiB" in text
+    assert len(console(run_of(), ENGLISH)) == len(ROWS)
     assert "CUDA error: out of memory <b>" in text
     formulas = {one: text.index(Texts(one).say("ladder.formula")) for one in LANGUAGES}
     assert min(formulas, key=lambda one: formulas[one]) == language, "the page's language comes first"
@@ -106,12 +104,6 @@ def test_run_without_a_rung_says_so() -> None:
     assert [figure.value for figure in key_figures(run_of(rows=[]), ENGLISH)] == ["0"]
 
 
-def test_console_has_a_line_for_each_rung() -> None:
-    shown = console(run_of(), ENGLISH)
-    assert len(shown) == len(ROWS)
-    assert "bf16-int4-0.4: ready 35951 MiB, model 35980 MiB, KV 1,223,680 tokens" in shown
-
-
 def test_record_has_every_rung_and_its_samples() -> None:
     log = entries()
     log.insert(5, Entry(4.0, "now", VramSampled([[1.0, 100.0], [3.5, 900.0], [99.0, 1.0]])))
@@ -124,7 +116,7 @@ def test_record_has_every_rung_and_its_samples() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_picture_has_bars_as_long_as_the_figures_and_nothing_outside(language: str) -> None:
+def test_picture_has_bars_as_long_as_the_figures(language: str) -> None:
     unlogged = ROWS[0] | {"kv_mib": None}
     drawn = ElementTree.fromstring(draw({"gpu": "NVIDIA <H100>", "rows": [unlogged, *ROWS[1:]]}, Texts(language)))
     bars = [one for one in drawn.iter() if one.get("height") == "18"]
@@ -136,7 +128,23 @@ def test_picture_has_bars_as_long_as_the_figures_and_nothing_outside(language: s
     text = " ".join(drawn.itertext())
     assert "NVIDIA <H100>" in text
     assert "1,223,680" in text
-    width, height = map(float, drawn.get("viewBox", "").split()[2:])
-    for one in drawn.iter():
-        assert 0 <= float(one.get("x", 0)) + float(one.get("width", 0)) <= width
-        assert 0 <= float(one.get("y", 0)) <= height
+
+
+@pytest.mark.parametrize(
+    ("figures", "before"),
+    [
+        ([100, 600, 1200, 2400, 33000, 33900], 2400),
+        ([0, 3000, 33000], 3000),
+        # Of an H200: a sample in the middle of 55 GiB, then one near its end, then a small card's 2 GiB.
+        ([1623, 2683, 3419, 4091, 4731, 31931, 60091, 60345], 4731),
+        ([1227, 1985, 2939, 3611, 4123, 4827, 50651, 60027, 60345], 4827),
+        ([135774, 135852, 136216, 137414, 137680, 138032, 139942, 140262], 138032),
+    ],
+)
+def test_cache_arrives_in_the_largest_step(figures: list[float], before: float) -> None:
+    assert before_largest_step([Sample(t, mib) for t, mib in enumerate(figures)]) == before
+
+
+def test_single_sample_is_refused() -> None:
+    with pytest.raises(ValueError, match="two samples"):
+        before_largest_step([Sample(0, 1)])

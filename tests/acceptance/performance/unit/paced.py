@@ -1,23 +1,24 @@
-"""A server whose latencies are known: `python -m tests.acceptance.performance.unit.paced --first-ms 50 --gap-ms 10`.
+"""A server whose latencies are known: `python -m tests.acceptance.performance.unit.paced '{"first_ms": 50}'`.
 
-It answers every streamed chat request with as many pieces as it may have tokens: the first after `--first-ms`, each
-further one `--gap-ms` later; at most `--slots` at a time, others wait. It prints its port. Asked for /said, it tells
-what its own clock says of its answers: the least milliseconds to a first piece, the median from the first to the last,
-how many there were.
+It answers every streamed chat request with as many pieces as it may have tokens: the first after `first_ms`, each
+further one `gap_ms` later; at most `slots` at a time, others wait. Every `refuse_every`-th request is refused; with
+`role`, the role comes ahead of the text, as vLLM sends it. It prints its port. Asked for /said, it tells what its own
+clock says of its answers: the least milliseconds to a first piece, the median from the first to the last, how many.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
 import json
 import sys
 import time
 from statistics import median
-from typing import Any
+from types import SimpleNamespace
 
 from aiohttp import web
+
+USUAL = {"first_ms": 50.0, "gap_ms": 10.0, "slots": 1000, "refuse_every": 0, "role": False}
 
 
 def line(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
@@ -28,7 +29,7 @@ def line(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
 class Paced:
     """The server's state: what it was asked for and when it answered."""
 
-    def __init__(self, given: argparse.Namespace) -> None:
+    def __init__(self, given: SimpleNamespace) -> None:
         self._given = given
         self._slots = asyncio.Semaphore(given.slots)
         self._numbers = itertools.count(1)
@@ -43,14 +44,11 @@ class Paced:
         came, body = time.perf_counter(), await request.json()
         if self._given.refuse_every and next(self._numbers) % self._given.refuse_every == 0:
             return web.json_response({"error": "no room"}, status=503)
-        usage = {"prompt_tokens": len(body["messages"][0]["content"]) // 4, "completion_tokens": body["max_tokens"]}
-        if not body.get("stream"):
-            return web.json_response({"choices": [{"message": {"content": "x"}}], "usage": usage})
         response = web.StreamResponse()
         async with self._slots:
             await response.prepare(request)
             await self._stream(response, body["max_tokens"], came)
-            ending: dict[str, Any] = {"choices": [], "usage": usage}
+            ending = {"choices": [], "usage": {"completion_tokens": body["max_tokens"]}}
             await response.write(line({"content": ""}, "length") + b"data: " + json.dumps(ending).encode() + b"\n\n")
         return response
 
@@ -71,13 +69,7 @@ class Paced:
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--first-ms", type=float, default=50.0)
-    parser.add_argument("--gap-ms", type=float, default=10.0)
-    parser.add_argument("--slots", type=int, default=1000)
-    parser.add_argument("--refuse-every", type=int, default=0, help="every n-th request is refused")
-    parser.add_argument("--role", action="store_true", help="the role comes ahead of the text, as vLLM sends it")
-    paced, app = Paced(parser.parse_args()), web.Application()
+    paced, app = Paced(SimpleNamespace(**USUAL | json.loads(sys.argv[1]))), web.Application()
     app.add_routes([web.get("/said", paced.said), web.post("/v1/chat/completions", paced.chat)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures.evidence.events import CheckpointIdentified, Entry, Event
-from fixtures.report.markup import Html
-from fixtures.report.summary import RunSummary, summarize
+from fixtures.report.summary import summarize
 from fixtures.server.in_turn import BF16, BF16_INT4, HOMEWORK, Configuration
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.performance import test_performance as claims
@@ -17,7 +16,7 @@ from tests.acceptance.performance.formulas import Timing
 from tests.acceptance.performance.generator import Sent
 from tests.acceptance.performance.measuring import Row, load_row, requests
 from tests.acceptance.performance.record import records
-from tests.acceptance.performance.reference import Agreement, Profile
+from tests.acceptance.performance.reference import Profile, agreement
 from tests.acceptance.performance.section import key_figures, section
 from tests.acceptance.performance.workloads import Load
 
@@ -50,13 +49,12 @@ def row(served: Configuration = HOMEWORK, at_once: int | None = 150, asked: int 
         "answer_tokens": TOKENS,
         "loads": [load_row(load, sent(load, **change)) for load in LOADS],
         "held": held if at_once else None,
-        "agreement": Agreement((USUAL,), (Profile(0.0204, 990.0, 8.1),)).row() if served == HOMEWORK else None,
+        "agreement": agreement([USUAL], [Profile(0.0204, 990.0, 8.1)]) if served == HOMEWORK else None,
     }
 
 
-def servers(**changed: Row) -> dict[str, Row]:
-    found = {BF16.id: row(BF16, 40, 40), BF16_INT4.id: row(BF16_INT4), HOMEWORK.id: row()}
-    return found | {one["name"]: one for one in changed.values()}
+def servers(*changed: Row) -> dict[str, Row]:
+    return {one["name"]: one for one in (row(BF16, 40, 40), row(BF16_INT4), row(), *changed)}
 
 
 def entries(*rows: Row) -> list[Entry]:
@@ -64,10 +62,6 @@ def entries(*rows: Row) -> list[Entry]:
     raw = [requests(sent(load)) for load in LOADS]
     events: list[Event] = [identified, *(PerformanceMeasured(one, raw) for one in rows)]
     return [Entry(float(number), "now", event) for number, event in enumerate(events)]
-
-
-def run_of(*rows: Row) -> RunSummary:
-    return summarize(entries(*rows))
 
 
 def test_honest_servers_pass_every_claim() -> None:
@@ -78,16 +72,13 @@ def test_honest_servers_pass_every_claim() -> None:
     claims.test_int4_keys_and_values_answer_more_users_at_once(servers(), keep)
 
 
-def test_failed_request_short_answer_and_busy_generator_are_noticed() -> None:
+def test_failed_request_short_answer_busy_generator_and_lone_answers_are_noticed() -> None:
     with pytest.raises(AssertionError, match=r"w4a16-int4-0\.4: HTTP 503"):
         claims.test_every_request_is_answered_whole(row(error="HTTP 503"), keep)
     with pytest.raises(AssertionError, match="1 at a time: the answers have 6 tokens, 8"):
         claims.test_every_request_is_answered_whole(row(tokens=3), keep)
     with pytest.raises(AssertionError):
         claims.test_generator_is_not_the_bottleneck(row(cpu=0.51), keep)
-
-
-def test_engine_that_answers_one_after_the_other_is_noticed() -> None:
     slow = row()
     slow["loads"][1]["tokens_per_s"] = slow["loads"][0]["tokens_per_s"]
     with pytest.raises(AssertionError):
@@ -96,13 +87,13 @@ def test_engine_that_answers_one_after_the_other_is_noticed() -> None:
 
 @pytest.mark.parametrize("other", [Profile(0.0212, 1000.0, 8.0), Profile(0.02, 940.0, 8.0), Profile(0.02, 1000.0, 8.5)])
 def test_other_figure_of_lmdeploys_is_noticed(other: Profile) -> None:
-    found = {**row(), "agreement": Agreement((USUAL,), (other,)).row()}
+    found = {**row(), "agreement": agreement([USUAL], [other])}
     with pytest.raises(AssertionError):
-        claims.test_lmdeploys_own_protocol_says_the_same(servers(homework=found), keep)
+        claims.test_lmdeploys_own_protocol_says_the_same(servers(found), keep)
 
 
 def test_one_odd_round_of_three_decides_nothing() -> None:
-    assert Agreement((USUAL, USUAL, USUAL), (Profile(0.04, 500.0, 4.0), USUAL, USUAL)).apart == 0
+    assert agreement([USUAL] * 3, [Profile(0.04, 500.0, 4.0), USUAL, USUAL])["apart"] == 0
 
 
 @pytest.mark.parametrize(
@@ -116,33 +107,29 @@ def test_one_odd_round_of_three_decides_nothing() -> None:
 )
 def test_cache_that_holds_less_than_it_says_is_noticed(found: Row, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
-        claims.test_int4_keys_and_values_answer_more_users_at_once(servers(changed=found), keep)
+        claims.test_int4_keys_and_values_answer_more_users_at_once(servers(found), keep)
 
 
 def test_what_was_not_measured_is_no_pass() -> None:
     with pytest.raises(AssertionError, match=r"not measured in this run: bf16-0\.4"):
         claims.test_int4_keys_and_values_answer_more_users_at_once({}, keep)
     with pytest.raises(pytest.skip.Exception, match="no GPU"):
-        claims.test_int4_keys_and_values_answer_more_users_at_once(servers(one=row(BF16, None)), keep)
+        claims.test_int4_keys_and_values_answer_more_users_at_once(servers(row(BF16, None)), keep)
     with pytest.raises(pytest.skip.Exception, match="no GPU"):
         claims.test_many_users_share_the_gpu(row(), None, keep)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_report_shows_every_load_and_a_picture(language: str) -> None:
-    run, texts = run_of(*servers().values()), Texts(language)
-    page: Html | None = section(run, texts)
-    assert page is not None
+    run, texts = summarize(entries(*servers().values())), Texts(language)
+    page = str(section(run, texts))
     assert page.count("<tr>") == 1 + 3 * 3
     assert "<polyline" in page
     assert [figure.note for figure in key_figures(run, texts)] == [
         texts.say("performance.at_a_time", users=users) for users in (32, 1, 1)
     ]
-    assert section(run_of(), texts) is None
-
-
-def test_server_under_one_load_has_no_picture() -> None:
-    assert "<svg" not in str(section(run_of({**row(), "loads": row()["loads"][2:]}), Texts("en")))
+    assert "<svg" not in str(section(summarize(entries({**row(), "loads": row()["loads"][2:]})), texts))
+    assert section(summarize(entries()), texts) is None
 
 
 def test_record_has_every_server_and_what_each_request_took() -> None:

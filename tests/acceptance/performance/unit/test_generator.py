@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -32,11 +32,11 @@ Start = Callable[..., Endpoint]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """`start("--first-ms", "50")`: a server with these latencies."""
+    """`start(first_ms=50)`: a server with these latencies."""
     running: list[subprocess.Popen[str]] = []
 
-    def launch(*options: str) -> Endpoint:
-        argv = [sys.executable, "-m", "tests.acceptance.performance.unit.paced", *options]
+    def launch(**options: float) -> Endpoint:
+        argv = [sys.executable, "-m", "tests.acceptance.performance.unit.paced", json.dumps(options)]
         process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         running.append(process)
         assert process.stdout is not None
@@ -50,10 +50,8 @@ def start() -> Iterator[Start]:
 
 def said(endpoint: Endpoint) -> dict[str, Any]:
     """What the server's own clock says."""
-    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=5)
-    connection.request("GET", "/said")
-    found: dict[str, Any] = json.loads(connection.getresponse().read())
-    connection.close()
+    with urlopen(f"{endpoint.url}/said", timeout=5) as answered:
+        found: dict[str, Any] = json.load(answered)
     return found
 
 
@@ -61,7 +59,7 @@ def said(endpoint: Endpoint) -> dict[str, Any]:
     "load", [Load(8, concurrency=4), Load(10, rate=40.0), Load(10, rate=40.0, arrivals="uniform")], ids=str
 )
 def test_latencies_come_back(start: Start, load: Load) -> None:
-    endpoint = start("--first-ms", "100", "--gap-ms", "10", "--role")
+    endpoint = start(first_ms=100, gap_ms=10, role=True)
     timings = send(endpoint, load, PROMPTS, TOKENS, timeout_s=30).timings
     found, truth = figures(timings), said(endpoint)
     assert (found.requests, found.failed, truth["answers"]) == (load.requests, 0, load.requests)
@@ -76,33 +74,30 @@ def test_latencies_come_back(start: Start, load: Load) -> None:
 
 def test_rate_does_not_wait_for_answers(start: Start) -> None:
     load = Load(10, rate=50.0, arrivals="uniform")
-    endpoint = start("--first-ms", "300", "--gap-ms", "1")
+    endpoint = start(first_ms=300, gap_ms=1)
     timings = send(endpoint, load, PROMPTS, TOKENS, timeout_s=30).timings
     sent = [timing.sent - timings[0].sent for timing in timings]
     assert [late - due for late, due in zip(sent, load.times(), strict=True)] == pytest.approx([0.0] * 10, abs=0.1)
     assert sent[-1] < 0.3, "the last was sent before the first was answered"
 
 
-@pytest.mark.parametrize("slots", ["1000", "2"])
-def test_queueing_shows_in_the_first_token_and_in_what_runs_at_once(start: Start, slots: str) -> None:
-    endpoint = start("--first-ms", "20", "--gap-ms", "5", "--slots", slots)
+@pytest.mark.parametrize("slots", [1000, 2])
+def test_queueing_shows_in_the_first_token_and_in_what_runs_at_once(start: Start, slots: int) -> None:
+    endpoint = start(first_ms=20, gap_ms=5, slots=slots)
     found = figures(send(endpoint, Load(8, concurrency=4), PROMPTS, TOKENS, timeout_s=30).timings)
-    assert found.at_once == min(int(slots), 4)
-    assert slots != "2" or found.ttft_ms.p95 > 20 + (TOKENS - 1) * 5
+    assert found.at_once == min(slots, 4)
+    assert slots != 2 or found.ttft_ms.p95 > 20 + (TOKENS - 1) * 5
 
 
-def test_refusals_are_counted_and_a_slow_answer_fails(start: Start) -> None:
-    endpoint = start("--first-ms", "20", "--gap-ms", "1", "--refuse-every", "4")
+def test_refused_late_and_impossible_requests_fail(start: Start) -> None:
+    endpoint = start(first_ms=20, gap_ms=1, refuse_every=4)
     timings = send(endpoint, Load(8, concurrency=1), PROMPTS, TOKENS, timeout_s=30).timings
     assert [bool(one.error) for one in timings] == [False, False, False, True] * 2
     assert timings[3].error == 'HTTP 503: {"error": "no room"}'
     (late,) = send(endpoint, Load(1, concurrency=1), PROMPTS, 10_000, timeout_s=0.3).timings
     assert "TimeoutError" in late.error
-
-
-def test_server_that_is_not_there_is_a_failure() -> None:
-    (one,) = send(Endpoint("127.0.0.1", 1, "m"), Load(1, concurrency=1), PROMPTS, 1, timeout_s=5).timings
-    assert "Connect" in one.error
+    (lost,) = send(Endpoint("127.0.0.1", 1, "m"), Load(1, concurrency=1), PROMPTS, 1, timeout_s=5).timings
+    assert "Connect" in lost.error
 
 
 @pytest.mark.parametrize(
@@ -120,20 +115,17 @@ def test_half_an_answer_is_none(lines: list[bytes], error: str) -> None:
 
 def test_generator_knows_how_busy_it_was(start: Start) -> None:
     load = Load(8, concurrency=8)
-    idle = send(start("--first-ms", "400", "--gap-ms", "1"), load, PROMPTS, 2, timeout_s=30).cpu_share
-    busy = send(start("--first-ms", "1", "--gap-ms", "0"), load, PROMPTS, 2000, timeout_s=30).cpu_share
+    idle = send(start(first_ms=400, gap_ms=1), load, PROMPTS, 2, timeout_s=30).cpu_share
+    busy = send(start(first_ms=1, gap_ms=0), load, PROMPTS, 2000, timeout_s=30).cpu_share
     assert 0 < idle < 0.2
     assert busy > 2 * idle
 
 
-def test_generator_agrees_with_lmdeploys_protocol(start: Start) -> None:
+def test_generator_agrees_with_lmdeploys_protocol_which_ends_at_a_failed_request(start: Start) -> None:
     """On one server, in turn; median of three, where a GPU gets more rounds."""
-    endpoint = start("--first-ms", "80", "--gap-ms", "10")
+    endpoint = start(first_ms=80, gap_ms=10)
     found = compare(endpoint, Load(8, concurrency=4), 3, PROMPTS, TOKENS, 30, first=0)
-    assert len(found.ours) == len(found.theirs) == 3
-    assert found.apart < BUSY
-
-
-def test_failed_request_ends_lmdeploys_protocol(start: Start) -> None:
+    assert len(found["rounds"]) == 3
+    assert found["apart"] < BUSY
     with pytest.raises(RequestError, match="a request that failed"):
-        profile(start("--refuse-every", "2"), Load(4, concurrency=2), PROMPTS, TOKENS, first=0)
+        profile(start(refuse_every=2), Load(4, concurrency=2), PROMPTS, TOKENS, first=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -62,13 +62,6 @@ def test_answers_are_taken_as_they_are(answering: Any, scoring: ScoringEndpoint)
     assert answering.keys == ["Bearer sk-of-this-run"] * 3
 
 
-ASK: dict[str, Callable[[ScoringEndpoint], object]] = {
-    "/v1/encode": lambda scoring: scoring.encode(["a"], bos=False),
-    "/get_ppl": lambda scoring: scoring.loss([1, 2]),
-    "/generate": lambda scoring: scoring.next_token([1, 2]),
-}
-
-
 @pytest.mark.parametrize(
     ("path", "status", "body", "error"),
     [
@@ -87,8 +80,9 @@ def test_unusable_answer_is_an_error_that_names_the_route(
     answering: Any, scoring: ScoringEndpoint, path: str, status: int, body: Any, error: type[AcceptanceError]
 ) -> None:
     answering.answers[path] = (status, body)
+    ask = {"/v1/encode": lambda: scoring.encode(["a"], bos=False), "/generate": lambda: scoring.next_token([1, 2])}
     with pytest.raises(error) as raised:
-        ASK[path](scoring)
+        ask.get(path, lambda: scoring.loss([1, 2]))()
     assert raised.value.where == f"POST 127.0.0.1:{answering.server_port}{path}"
 
 
