@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -22,7 +22,7 @@ from typing import Any, Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -324,7 +324,7 @@ TRANSPORT: Final[dict[str, Sent]] = {
     "hangs-after-the-headers": _sends(lambda: Endless(FOREVER)),
     "body-never-ends": _sends(lambda: Endless(0.2)),
     "body-cut-short": _sends(Cut),
-    "html-in-place-of-json": _sends(lambda: HTMLResponse("<html><body>502 Bad Gateway</body></html>")),
+    "html-in-place-of-json": _sends(lambda: Response("<body>502 Bad Gateway</body>", media_type="text/html")),
     "key-refused": _sends(lambda: JSONResponse({"error": "Unauthorized"}, 401)),
     "engine-asleep": _sends(lambda: _refused(503, "engine is sleeping", "service_unavailable_error")),
     "dies-at-the-first-question": _dies,
@@ -432,5 +432,5 @@ def main(argv: list[str], fault: str) -> None:
     config = uvicorn.Config(server, host=arguments.server_name, port=arguments.server_port, log_level="info")
     serving = uvicorn.Server(config)
     if fault == "ignores-the-stop-signal":
-        serving.capture_signals = contextlib.nullcontext  # type: ignore[assignment]
+        serving.capture_signals = nullcontext  # type: ignore[assignment]
     serving.run()
