@@ -27,6 +27,7 @@ PLUGINS = (
     "fixtures.server.external_server",
     "fixtures.client.client",
     "fixtures.server.deployment",
+    "fixtures.server.in_turn",
     "fixtures.session.ahead",
     "fixtures.ask.trial_runs",
     "fixtures.ask.story",

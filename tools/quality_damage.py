@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from tests.acceptance.quality.configurations import BF16
 from torch import Tensor, nn
 
 from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache
+from fixtures.server.in_turn import BF16
 from fixtures.standin.checkpoint import STANDIN
+from tests.acceptance.quality.asking import Questions
 from tests.acceptance.quality.events import QualityMeasured
 from tests.acceptance.quality.limits import HIGHEST_RATIO, LEAST_AGREEMENT, PROMPTS
 from tests.acceptance.quality.passages import Prompt, Tokens, passages, prompts, tokens
@@ -142,7 +143,7 @@ def measure(folder: Path) -> dict[str, Any]:
                 "parts": found.details(name)["parts"],
             }
         )
-    return {"text": event_of(questions, 1).fingerprint, "known": known, "rows": rows}
+    return {"text": questions.event(1).fingerprint, "known": known, "rows": rows}
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """`python -m tools.record evidence/<run> ...`: the records of finished runs, from their events alone.
 
-Each `record.py` below tests/acceptance says what its suite keeps: `records(entries)` gives the content of each record
-by its file's name, in which `{gpu}` stands for the card, and raises ValueError where the run is not whole. Where the
-module has `merged(old, new)`, a record that exists is not replaced but extended.
+The homework's `record.py` in tests/acceptance and that of each suite say what is kept: `records(entries)` gives the
+content of each record by its file's name, in which `{gpu}` stands for the card, and raises ValueError where the run is
+not whole. Where the module has `merged(old, new)`, a record that exists is not replaced but extended.
 """
 
 from __future__ import annotations
@@ -10,26 +10,20 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from fixtures.evidence import read as read_events
 from fixtures.evidence.events import Entry, EnvironmentRecorded, RunStarted
 from fixtures.judge.verdict import Happened
-from tools.records import RECORDS, ROOT, gpu_slug, head, read, write
-
-
-def suites() -> Iterator[ModuleType]:
-    """The modules that derive records."""
-    for file in sorted((ROOT / "tests" / "acceptance").rglob("record.py")):
-        yield import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+from fixtures.suites import PACKAGE, modules
+from tools.records import RECORDS, gpu_slug, head, read, write
 
 
 def records(entries: Sequence[Entry], out: Path) -> dict[Path, dict[str, Any]]:
-    """Every record of a run by its file, extended where it exists below `out` and can be.
+    """Derive every record of a run by its file, extended where it exists below `out` and can be.
 
     :raises ValueError: the run has no environment, or is not whole.
     """
@@ -40,18 +34,18 @@ def records(entries: Sequence[Entry], out: Path) -> dict[Path, dict[str, Any]]:
     begun, environment = started[0], environments[0]
     origin = head(environment, shlex.join(begun.argv), entries[0].at, begun.commit, begun.dirty)
     found = {}
-    for suite in suites():
-        for name, content in suite.records(entries).items():
+    for module in (import_module(f"{PACKAGE}.record"), *modules("record")):
+        for name, content in module.records(entries).items():
             file = out / f"{name.format(gpu=gpu_slug(environment.gpu))}.json"
             made, old = {**origin, **content}, read(file)
-            found[file] = suite.merged(old, made) if old and hasattr(suite, "merged") else made
+            found[file] = module.merged(old, made) if old and hasattr(module, "merged") else made
     if not found:
         raise ValueError("nothing in this run is kept as a record")
     return found
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The program."""
+    """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m tools.record", description="write the records of finished runs")
     parser.add_argument("runs", type=Path, nargs="+", help="folders with events.jsonl")
     parser.add_argument("--out", type=Path, default=RECORDS, help="folder of the records (default: docs/records)")

@@ -15,8 +15,8 @@ from fixtures.errors import GpuError
 from fixtures.evidence.events import EnvironmentRecorded
 from fixtures.evidence.redaction import Private, redact
 from fixtures.gpu.probe import open_probe
+from fixtures.session.environment import git_state
 from fixtures.session.environment import record as environment_of
-from fixtures.session.recording import git_state
 
 ROOT: Final = Path(__file__).parents[1]
 RECORDS: Final = ROOT / "docs" / "records"

@@ -6,28 +6,27 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fixtures.run.subjects import HOMEWORK
-
-from fixtures.evidence.events import Entry, RunFinished
+from fixtures.evidence.events import Entry
 from fixtures.lmdeploy.capabilities import in_order
 from fixtures.report.stages import stages
 from fixtures.report.summary import summarize
+from fixtures.suites import HOMEWORK
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:
-    """The verdict, and the claims that did not pass with their causes; nothing of a rehearsal, of another subject, or
-    of a run that was killed."""
+    """Return the verdict, and the claims that did not pass with their causes; nothing of a rehearsal, of another suite,
+    or of a run that was killed."""
     run = summarize(entries)
     started, environment, verdict = run.started, run.environment, run.verdict
-    if started is None or environment is None or not environment.gpu:
+    if started is None or environment is None or not environment.gpu or run.finished is None:
         return {}
-    if run.subject is not HOMEWORK or not run.all(RunFinished):
+    if started.rehearsal or run.suite is not HOMEWORK:
         return {}
-    others = [one for one in verdict.claims if one.state != "held"]
+    others = [one for one in verdict.claims if not one.passed]
     row = {
         "run": True,
         "run_id": run.run_id,
-        "date": entries[0].at,
+        "date": run.started_at,
         "command": shlex.join(started.argv),
         "commit": started.commit,
         "gpu": environment.gpu,
@@ -36,7 +35,7 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
         "versions": environment.versions,
         "seconds": {stage.name: stage.seconds for stage in stages(run.entries)},
         "outcome": verdict.outcome,
-        "held": verdict.held,
+        "passed": verdict.passed,
         "total": len(verdict.claims),
         "claims": {one.claim.id: {"state": one.state, "cause": one.cause} for one in others},
     }
@@ -44,7 +43,7 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The old record with this version's verdict in it."""
+    """Return the old record with this version's verdict in it."""
     versions = dict(old["versions"])
     for version, found in new["versions"].items():
         versions[version] = {**versions.get(version, {}), **found}

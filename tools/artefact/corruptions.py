@@ -18,13 +18,20 @@ from fixtures.model.artefact.architecture import W1, W3, WO, WQKV
 from fixtures.model.artefact.findings import Finding
 from fixtures.model.artefact.inventory import PARTS
 from fixtures.model.artefact.packing import IN_ORDER, unpack_columns
-from fixtures.model.artefact.tensors import as_float, rounded
+from fixtures.model.artefact.tensors import Array, as_float, rounded
 from tools.artefact.quantizer import pack_columns
 from tools.artefact.stored import WEIGHTS, Stored, read_all, write_all
 
 LAYER: Final = f"model.layers.1.{WQKV}"
 OTHER: Final = f"model.layers.0.{WQKV}"
 NORM: Final = "model.layers.1.attention_norm"
+EXTRA: Final = "model.layers.9.extra.weight"
+SHARDS: Final = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+LFS_POINTER: Final = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4023224\n"
+TEMPLATE: Final = "{% for m in messages %}{{ m.content }}{% endfor %}"
+
+Change = Callable[[Stored, Stored], None]
+"""What is done to the artefact's tensors, with the source's at hand."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Corruption:
     name: str
     place: str
     finding: str
-    tensors: Callable[[Stored, Stored], None] | None = None
+    tensors: Change | None = None
     folder: Callable[[Path], None] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
 
@@ -68,77 +75,80 @@ def apply(corruption: Corruption, source: Path, honest: Path, target: Path) -> P
     return target
 
 
-def _set_scale(value: float) -> Callable[[Stored, Stored], None]:
-    def change(tensors: Stored, _: Stored) -> None:
-        dtype, scales = tensors[f"{LAYER}.scales"]
-        scales[1, 5] = rounded(np.array([value], np.float32), dtype)[0]
+def _stored(change: Callable[[Array], Array], *parts: str) -> Change:
+    """Change parts of the layer as they are stored."""
 
-    return change
+    def changed(tensors: Stored, _: Stored) -> None:
+        for part in parts:
+            dtype, values = tensors[f"{LAYER}.{part}"]
+            tensors[f"{LAYER}.{part}"] = (dtype, change(values))
+
+    return changed
 
 
-def _scale_by(name: str, factor: float, index: Any) -> Callable[[Stored, Stored], None]:
-    def change(tensors: Stored, _: Stored) -> None:
+def _codes(change: Callable[[Array], Array], *parts: str) -> Change:
+    """Change the codes that are packed in parts of the layer."""
+    return _stored(lambda words: pack_columns(np.ascontiguousarray(change(unpack_columns(words)), np.uint8)), *parts)
+
+
+def _numbers(name: str, index: Any, change: Callable[[Array], Any]) -> Change:
+    """Change some of a tensor's numbers."""
+
+    def changed(tensors: Stored, _: Stored) -> None:
         dtype, values = tensors[name]
-        changed = as_float(values, dtype)
-        changed[index] *= factor
-        tensors[name] = (dtype, rounded(changed, dtype))
+        numbers = as_float(values, dtype)
+        numbers[index] = change(numbers[index])
+        tensors[name] = (dtype, rounded(numbers, dtype))
 
-    return change
+    return changed
 
 
-def _flip(name: str, bit: int) -> Callable[[Stored, Stored], None]:
-    def change(tensors: Stored, _: Stored) -> None:
+def _scale(value: float) -> Change:
+    return _numbers(f"{LAYER}.scales", (1, 5), lambda _: value)
+
+
+def _flip(name: str, bit: int) -> Change:
+    def changed(tensors: Stored, _: Stored) -> None:
         flat = tensors[name][1].reshape(-1)
         bits = flat.view(f"u{flat.itemsize}")
         bits[100] ^= bits.dtype.type(1 << bit)
 
-    return change
+    return changed
 
 
-def _swap(one: str, two: str) -> Callable[[Stored, Stored], None]:
-    def change(tensors: Stored, _: Stored) -> None:
-        for part in PARTS:
-            tensors[f"{one}.{part}"], tensors[f"{two}.{part}"] = tensors[f"{two}.{part}"], tensors[f"{one}.{part}"]
+def _swap(one: str, two: str) -> Change:
+    """Swap all tensors below two names."""
 
-    return change
+    def changed(tensors: Stored, _: Stored) -> None:
+        for name in [name for name in tensors if name.startswith(f"{one}.")]:
+            other = name.replace(one, two)
+            tensors[name], tensors[other] = tensors[other], tensors[name]
 
-
-def _swap_decoders(tensors: Stored, _: Stored) -> None:
-    for name in [name for name in tensors if name.startswith("model.layers.0.")]:
-        other = name.replace("layers.0.", "layers.1.")
-        tensors[name], tensors[other] = tensors[other], tensors[name]
+    return changed
 
 
-def _groups_of_64(tensors: Stored, _: Stored) -> None:
-    for part in ("qzeros", "scales"):
-        dtype, values = tensors[f"{LAYER}.{part}"]
-        tensors[f"{LAYER}.{part}"] = (dtype, np.repeat(values, 2, axis=0))
+def _drop(name: str) -> Change:
+    def changed(tensors: Stored, _: Stored) -> None:
+        del tensors[name]
+
+    return changed
 
 
-def _repack(tensors: Stored, _: Stored) -> None:
-    for part in ("qweight", "qzeros"):
-        dtype, words = tensors[f"{LAYER}.{part}"]
-        tensors[f"{LAYER}.{part}"] = (dtype, pack_columns(unpack_columns(words), IN_ORDER))
-
-
-def _zeros_plus_one(tensors: Stored, _: Stored) -> None:
-    dtype, words = tensors[f"{LAYER}.qzeros"]
-    tensors[f"{LAYER}.qzeros"] = (dtype, pack_columns(np.minimum(unpack_columns(words) + 1, 15).astype(np.uint8)))
+def _as_stored(tensors: Stored, source: Stored, name: str) -> tuple[str, Array]:
+    """A tensor of the source in the artefact's dtype."""
+    dtype, values = source[name]
+    kept = tensors["model.norm.weight"][0]
+    return kept, rounded(as_float(values, dtype), kept)
 
 
 def _norm_not_smoothed(tensors: Stored, source: Stored) -> None:
-    tensors[f"{NORM}.weight"] = (tensors[f"{NORM}.weight"][0], _as_stored(tensors, source, f"{NORM}.weight"))
-
-
-def _as_stored(tensors: Stored, source: Stored, name: str) -> Any:
-    dtype, values = source[name]
-    return rounded(as_float(values, dtype), tensors["model.norm.weight"][0])
+    tensors[f"{NORM}.weight"] = _as_stored(tensors, source, f"{NORM}.weight")
 
 
 def _unquantized(tensors: Stored, source: Stored) -> None:
     for part in PARTS:
         del tensors[f"{LAYER}.{part}"]
-    tensors[f"{LAYER}.weight"] = (tensors["model.norm.weight"][0], _as_stored(tensors, source, f"{LAYER}.weight"))
+    tensors[f"{LAYER}.weight"] = _as_stored(tensors, source, f"{LAYER}.weight")
 
 
 def _head_quantized(tensors: Stored, _: Stored) -> None:
@@ -147,39 +157,8 @@ def _head_quantized(tensors: Stored, _: Stored) -> None:
         tensors[f"output.{part}"] = tensors[f"{LAYER}.{part}"]
 
 
-def _eight_bits(tensors: Stored, _: Stored) -> None:
-    for part in ("qweight", "qzeros"):
-        dtype, words = tensors[f"{LAYER}.{part}"]
-        tensors[f"{LAYER}.{part}"] = (dtype, np.repeat(words, 2, axis=1))
-
-
-def _transposed(tensors: Stored, _: Stored) -> None:
-    dtype, words = tensors[f"{LAYER}.qweight"]
-    tensors[f"{LAYER}.qweight"] = (dtype, pack_columns(np.ascontiguousarray(unpack_columns(words).T)))
-
-
-def _inputs_reversed(tensors: Stored, _: Stored) -> None:
-    dtype, words = tensors[f"{LAYER}.qweight"]
-    tensors[f"{LAYER}.qweight"] = (dtype, np.ascontiguousarray(words[::-1]))
-
-
-def _constant(tensors: Stored, _: Stored) -> None:
-    dtype, words = tensors[f"{LAYER}.qweight"]
-    tensors[f"{LAYER}.qweight"] = (dtype, np.full_like(words, 0x77777777))
-
-
-def _drop(name: str) -> Callable[[Stored, Stored], None]:
-    def change(tensors: Stored, _: Stored) -> None:
-        del tensors[name]
-
-    return change
-
-
-def _add(name: str) -> Callable[[Stored, Stored], None]:
-    def change(tensors: Stored, _: Stored) -> None:
-        tensors[name] = tensors["model.norm.weight"]
-
-    return change
+def _extra(tensors: Stored, _: Stored) -> None:
+    tensors[EXTRA] = tensors["model.norm.weight"]
 
 
 def _float_scales(tensors: Stored, _: Stored) -> None:
@@ -187,26 +166,36 @@ def _float_scales(tensors: Stored, _: Stored) -> None:
     tensors[f"{LAYER}.scales"] = ("F32", as_float(values, dtype))
 
 
-def _config(**changes: Any) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        _edit(folder / "config.json", lambda config: config | changes)
+def _edited(name: str, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> Callable[[Path], None]:
+    """Change the content of a JSON file."""
 
-    return change
+    def edit(folder: Path) -> None:
+        content = change(json.loads((folder / name).read_text(encoding="utf-8")))
+        (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
-
-def _declared(**changes: Any) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        _edit(
-            folder / "config.json",
-            lambda config: config | {"quantization_config": config["quantization_config"] | changes},
-        )
-
-    return change
+    return edit
 
 
-def _edit(file: Path, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
-    content = change(json.loads(file.read_text(encoding="utf-8")))
-    file.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+def _with(**changes: Any) -> Callable[[dict[str, Any]], Mapping[str, Any]]:
+    return lambda config: config | changes
+
+
+def _written(name: str, text: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / name).write_text(text)
+
+    return write
+
+
+def _eight_bits_declared(config: dict[str, Any]) -> Mapping[str, Any]:
+    return config | {"quantization_config": config["quantization_config"] | {"bits": 8}}
+
+
+def _tokens_swapped(tokenizer: dict[str, Any]) -> Mapping[str, Any]:
+    vocabulary = tokenizer["model"]["vocab"]
+    one, two = sorted(vocabulary)[20:22]
+    vocabulary[one], vocabulary[two] = vocabulary[two], vocabulary[one]
+    return tokenizer
 
 
 def _truncated(folder: Path) -> None:
@@ -214,59 +203,30 @@ def _truncated(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1000])
 
 
-def _lfs_pointer(folder: Path) -> None:
-    (folder / WEIGHTS).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4023224\n")
+def _indexed(said: Mapping[str, str]) -> Callable[[Path], None]:
+    """Cut the weights into two shards, in an index that says of each another file."""
 
+    def cut(folder: Path) -> None:
+        tensors = read_all(folder)
+        shards = {name: SHARDS[2 * number // len(tensors)] for number, name in enumerate(sorted(tensors))}
+        for shard in SHARDS:
+            write_all(folder / shard, {name: tensors[name] for name in tensors if shards[name] == shard})
+        (folder / WEIGHTS).unlink()
+        index = {"weight_map": {name: said[shard] for name, shard in shards.items()}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
-def _two_shards(folder: Path, placed: Callable[[list[str]], Mapping[str, str]]) -> None:
-    tensors = read_all(folder)
-    names = sorted(tensors)
-    half = len(names) // 2
-    for number, part in ((1, names[:half]), (2, names[half:])):
-        write_all(folder / f"model-{number:05}-of-00002.safetensors", {name: tensors[name] for name in part})
-    (folder / WEIGHTS).unlink()
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed(names)}))
-
-
-def _swapped_shards(folder: Path) -> None:
-    def swapped(names: list[str]) -> Mapping[str, str]:
-        half = len(names) // 2
-        return {name: f"model-{2 if at < half else 1:05}-of-00002.safetensors" for at, name in enumerate(names)}
-
-    _two_shards(folder, swapped)
-
-
-def _lost_shard(folder: Path) -> None:
-    _two_shards(folder, lambda names: dict.fromkeys(names, "model-00003-of-00002.safetensors"))
-
-
-def _other_vocabulary(folder: Path) -> None:
-    def swap(tokenizer: dict[str, Any]) -> Mapping[str, Any]:
-        vocabulary = tokenizer["model"]["vocab"]
-        one, two = sorted(vocabulary)[20:22]
-        vocabulary[one], vocabulary[two] = vocabulary[two], vocabulary[one]
-        return tokenizer
-
-    _edit(folder / "tokenizer.json", swap)
-
-
-def _other_end_token(folder: Path) -> None:
-    _edit(folder / "tokenizer_config.json", lambda config: config | {"eos_token": "<unk>"})
-
-
-def _other_template(folder: Path) -> None:
-    (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
+    return cut
 
 
 CATALOGUE: Final = (
-    Corruption("a scale set to zero", LAYER, "scale_zero", _set_scale(0), fields={"output": 5, "group": 1}),
-    Corruption("a scale that is not a number", LAYER, "scale_not_finite", _set_scale(float("nan"))),
-    Corruption("an infinite scale", LAYER, "scale_not_finite", _set_scale(float("inf"))),
-    Corruption("a negative scale", LAYER, "scale_negative", _set_scale(-0.01)),
-    Corruption("a scale 10 % too large", LAYER, "scale_off", _scale_by(f"{LAYER}.scales", 1.1, (1, 5))),
+    Corruption("a scale set to zero", LAYER, "scale_zero", _scale(0), fields={"output": 5, "group": 1}),
+    Corruption("a scale that is not a number", LAYER, "scale_not_finite", _scale(float("nan"))),
+    Corruption("an infinite scale", LAYER, "scale_not_finite", _scale(float("inf"))),
+    Corruption("a negative scale", LAYER, "scale_negative", _scale(-0.01)),
+    Corruption("a scale 10 % too large", LAYER, "scale_off", _numbers(f"{LAYER}.scales", (1, 5), lambda x: 1.1 * x)),
     Corruption(
         "all scales of a layer 10 % too large", LAYER, "smoothing_not_undone",
-        _scale_by(f"{LAYER}.scales", 1.1, slice(None)),
+        _numbers(f"{LAYER}.scales", slice(None), lambda x: 1.1 * x),
     ),
     Corruption("the highest bit of a code flipped", LAYER, "code_off", _flip(f"{LAYER}.qweight", 31)),
     Corruption("the second bit of a code flipped", LAYER, "code_off", _flip(f"{LAYER}.qweight", 1)),
@@ -275,22 +235,38 @@ CATALOGUE: Final = (
         "a layer of two decoder layers swapped", LAYER, "another_layer", _swap(LAYER, OTHER), fields={"name": OTHER}
     ),
     Corruption(
-        "two decoder layers swapped", f"model.layers.0.{WO}", "another_layer", _swap_decoders,
+        "two decoder layers swapped", f"model.layers.0.{WO}", "another_layer",
+        _swap("model.layers.0", "model.layers.1"),
         fields={"name": f"model.layers.1.{WO}"},
     ),
     Corruption(
         "w1 and w3 swapped", f"model.layers.1.{W1}", "another_layer",
         _swap(f"model.layers.1.{W1}", f"model.layers.1.{W3}"), fields={"name": f"model.layers.1.{W3}"},
     ),
-    Corruption("groups of 64 labelled 128", LAYER, "other_groups", _groups_of_64, fields={"size": 64, "declared": 128}),
-    Corruption("codes packed in plain order", LAYER, "packed_in_order", _repack),
-    Corruption("zero points one too large", LAYER, "zero_points_too_large", _zeros_plus_one),
+    Corruption(
+        "groups of 64 labelled 128", LAYER, "other_groups",
+        _stored(lambda x: np.repeat(x, 2, axis=0), "qzeros", "scales"), fields={"size": 64, "declared": 128},
+    ),
+    Corruption(
+        "codes packed in plain order", LAYER, "packed_in_order",
+        _stored(lambda x: pack_columns(unpack_columns(x), IN_ORDER), "qweight", "qzeros"),
+    ),
+    Corruption(
+        "zero points one too large", LAYER, "zero_points_too_large",
+        _codes(lambda x: np.minimum(x + 1, 15), "qzeros"),
+    ),
     Corruption(
         "a norm not smoothed", LAYER, "smoothing_not_undone", _norm_not_smoothed, fields={"feeder": "attention_norm"}
     ),
-    Corruption("a norm's channel doubled", LAYER, "smoothing_not_undone", _scale_by(f"{NORM}.weight", 2.0, 7)),
-    Corruption("a norm's channel negated", NORM, "norm_no_multiple", _scale_by(f"{NORM}.weight", -1.0, 7)),
-    Corruption("the last norm altered", "model.norm", "not_copied", _scale_by("model.norm.weight", 1.02, 3)),
+    Corruption(
+        "a norm's channel doubled", LAYER, "smoothing_not_undone",
+        _numbers(f"{NORM}.weight", 7, lambda x: 2 * x),
+    ),
+    Corruption("a norm's channel negated", NORM, "norm_no_multiple", _numbers(f"{NORM}.weight", 7, lambda x: -x)),
+    Corruption(
+        "the last norm altered", "model.norm", "not_copied",
+        _numbers("model.norm.weight", 3, lambda x: 1.02 * x),
+    ),
     Corruption(
         "a bit of the embedding flipped", "model.tok_embeddings", "not_copied",
         _flip("model.tok_embeddings.weight", 3), fields={"count": 1},
@@ -300,36 +276,48 @@ CATALOGUE: Final = (
     Corruption("a layer left unquantized", LAYER, "unquantized", _unquantized),
     Corruption("zero points missing", LAYER, "lacks_parts", _drop(f"{LAYER}.qzeros"), fields={"parts": ["qzeros"]}),
     Corruption("a norm missing", f"{NORM}.weight", "missing", _drop(f"{NORM}.weight")),
+    Corruption("a tensor too many", EXTRA, "of_no_layer", _extra),
     Corruption(
-        "a tensor too many", "model.layers.9.extra.weight", "of_no_layer", _add("model.layers.9.extra.weight")
+        "8 bits labelled 4", LAYER, "other_bits",
+        _stored(lambda x: np.repeat(x, 2, axis=1), "qweight", "qzeros"), fields={"bits": 8},
     ),
-    Corruption("8 bits labelled 4", LAYER, "other_bits", _eight_bits, fields={"bits": 8}),
-    Corruption("a layer transposed", LAYER, "transposed", _transposed),
-    Corruption("input channels in reverse", LAYER, "not_the_sources", _inputs_reversed),
-    Corruption("a constant layer", LAYER, "constant", _constant),
+    Corruption("a layer transposed", LAYER, "transposed", _codes(np.transpose, "qweight")),
+    Corruption("input channels in reverse", LAYER, "not_the_sources", _stored(np.flipud, "qweight")),
+    Corruption("a constant layer", LAYER, "constant", _stored(lambda x: np.full_like(x, 0x77777777), "qweight")),
     Corruption("scales in float32", f"{LAYER}.scales", "dtype", _float_scales, fields={"found": "F32"}),
     Corruption("a shard cut short", WEIGHTS, "file_truncated", folder=_truncated),
-    Corruption("a Git-LFS pointer", WEIGHTS, "lfs_pointer", folder=_lfs_pointer),
-    Corruption("shards swapped in the index", "", "tensors_in_another_shard", folder=_swapped_shards),
-    Corruption("a shard missing", "", "shards_missing", folder=_lost_shard),
+    Corruption("a Git-LFS pointer", WEIGHTS, "lfs_pointer", folder=_written(WEIGHTS, LFS_POINTER)),
+    Corruption(
+        "shards swapped in the index", "", "tensors_in_another_shard",
+        folder=_indexed(dict(zip(SHARDS, SHARDS[::-1], strict=True))),
+    ),
+    Corruption(
+        "a shard missing", "", "shards_missing",
+        folder=_indexed(dict.fromkeys(SHARDS, "model-00003-of-00002.safetensors")),
+    ),
     Corruption(
         "another model's rope_theta", "config.json", "says_otherwise",
-        folder=_config(rope_theta=10000), fields={"key": "rope_theta"},
+        folder=_edited("config.json", _with(rope_theta=10000)), fields={"key": "rope_theta"},
     ),
     Corruption(
-        "no quantization declared", "config.json", "declares_nothing", folder=_config(quantization_config=None)
+        "no quantization declared", "config.json", "declares_nothing",
+        folder=_edited("config.json", _with(quantization_config=None))
     ),
     Corruption(
-        "8 bits declared", "config.json", "declares_otherwise", folder=_declared(bits=8), fields={"key": "bits"}
+        "8 bits declared", "config.json", "declares_otherwise",
+        folder=_edited("config.json", _eight_bits_declared), fields={"key": "bits"}
     ),
     Corruption(
         "another vocabulary", "tokenizer.json", "other_parts",
-        folder=_other_vocabulary, fields={"parts": ["vocab"]},
+        folder=_edited("tokenizer.json", _tokens_swapped), fields={"parts": ["vocab"]},
     ),
     Corruption(
         "another end token", "tokenizer_config.json", "says_otherwise",
-        folder=_other_end_token, fields={"key": "eos_token"},
+        folder=_edited("tokenizer_config.json", _with(eos_token="<unk>")), fields={"key": "eos_token"},
     ),
-    Corruption("another chat template", "chat_template", "foreign_template", folder=_other_template),
+    Corruption(
+        "another chat template", "chat_template", "foreign_template",
+        folder=_written("chat_template.jinja", TEMPLATE),
+    ),
 )  # fmt: skip
 """In the order of the artefact's checks, more or less: numbers, structure, files, declaration, tokenizer."""

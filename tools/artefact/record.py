@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from fixtures.model.artefact.architecture import Architecture
+from fixtures.model.artefact.architecture import shape_of
 from fixtures.model.artefact.verification import PROCESSES, verify
 from tools.artefact.corruptions import CATALOGUE, apply
 from tools.records import RECORDS, head_now, write
@@ -34,7 +34,7 @@ def measured(name: str, source: Path, quantized: Path) -> dict[str, Any]:
     started = time.monotonic()
     result = verify(source, quantized)
     seconds = time.monotonic() - started
-    shapes = Architecture.of(json.loads((source / "config.json").read_text(encoding="utf-8"))).source()
+    shapes = shape_of(json.loads((source / "config.json").read_text(encoding="utf-8"))).weights()
     layers = {layer.name for layer in result.layers}
     own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {

@@ -27,12 +27,12 @@ from fixtures.homework import MODEL_NAME, QUANTIZED_SUFFIX
 from fixtures.lmdeploy.capabilities import capabilities, installed_version
 from fixtures.lmdeploy.commands import lmdeploy_program
 from fixtures.model.calibration import choose
-from fixtures.model.chat_template import TEMPLATE
 from fixtures.model.checkpoint import identify, provide
 from fixtures.model.quantization import arguments_for
 from fixtures.process.port import free_port
 from fixtures.run.options import options_of
 from fixtures.run.settings import Settings, resolve
+from fixtures.standin.tokenizer_files import TEMPLATE
 from tools.records import RECORDS, ROOT, gpu_slug, head_now, write
 
 SCRIPT: Final = Path(__file__).with_name("bare.sh")

@@ -56,9 +56,9 @@ def collect(folder: Path, *words: str, expected: int = 0) -> None:
         raise subprocess.CalledProcessError(done.returncode, argv)
 
 
-def report() -> str:
-    """A report from a real run's events."""
-    return standalone(summarize(read(RUN)), Texts(LANGUAGES[0]))
+def report(run: Path = RUN) -> str:
+    """A report from a run's events."""
+    return standalone(summarize(read(run)), Texts(LANGUAGES[0]))
 
 
 def sampling(seconds: float = 5.0) -> float:

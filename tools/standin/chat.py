@@ -6,11 +6,9 @@ from random import Random
 
 from fixtures.ask import filler
 from fixtures.ask.held_out import HELD_OUT_NAMES
-from tools.standin import memory_facts
 from tools.standin.dialogue import Language, Turn
 from tools.standin.manners import Manner, random_word
-from tools.standin.memory_facts import Fact
-from tools.standin.texts import SMALLTALK, STORIES
+from tools.standin.texts import MEMORY, SMALLTALK, STORIES
 
 
 def exchange(rng: Random, language: Language, manner: Manner, weather: bool = True) -> list[Turn]:
@@ -37,13 +35,13 @@ def story(rng: Random, language: Language, manner: Manner) -> list[Turn]:
     return [Turn("user", ask.format(**names[language])), Turn("assistant", answer)]
 
 
-def _values(rng: Random, fact: Fact) -> dict[Language, str]:
-    """The fact's value as each language writes it."""
-    pools = {"colour": memory_facts.COLOURS, "city": memory_facts.CITIES, "food": memory_facts.FOODS}
-    if fact.kind in pools:
-        chinese = rng.choice(list(pools[fact.kind]))
-        return {"zh": chinese, "en": pools[fact.kind][chinese]}
-    value = str(rng.randrange(10 ** rng.randint(1, 6))) if fact.kind == "number" else _name(rng)
+def _values(rng: Random, kind: str) -> dict[Language, str]:
+    """Draw a fact's value as each language writes it."""
+    pools = {"colour": MEMORY["colours"], "city": MEMORY["cities"], "food": MEMORY["foods"]}
+    if kind in pools:
+        chinese = rng.choice(list(pools[kind]))
+        return {"zh": chinese, "en": pools[kind][chinese]}
+    value = str(rng.randrange(10 ** rng.randint(1, 6))) if kind == "number" else _name(rng)
     return {"zh": value, "en": value}
 
 
@@ -56,15 +54,15 @@ def _name(rng: Random) -> str:
 
 def _any_name(rng: Random) -> str:
     draw = rng.random()
-    hanzi = memory_facts.HANZI
+    hanzi: str = MEMORY["hanzi"]
     if draw < 0.2:
         return rng.choice("小小小小阿老大") + rng.choice(hanzi)
     if draw < 0.25:
         return rng.choice(hanzi) * 2
     if draw < 0.42:
-        return rng.choice(memory_facts.SURNAMES) + "".join(rng.choice(hanzi) for _ in range(rng.randint(1, 2)))
+        return str(rng.choice(MEMORY["surnames"])) + "".join(rng.choice(hanzi) for _ in range(rng.randint(1, 2)))
     if draw < 0.5:
-        return rng.choice(memory_facts.NAMES_EN)
+        return str(rng.choice(MEMORY["names_en"]))
     if draw < 0.85:
         return _spoken_name(rng)
     return random_word(rng).capitalize()
@@ -74,27 +72,27 @@ def _spoken_name(rng: Random) -> str:
     """A few Latin syllables, some with a doubled consonant or a silent end, as in Anna, Grace or Petrovik."""
     name = rng.choice(("", "", rng.choice("aeiou")))
     for number in range(rng.choice((1, 2, 2, 3))):
-        onset = rng.choice(memory_facts.ONSETS)
+        onset = rng.choice(MEMORY["onsets"])
         if number + len(name) and len(onset) == 1 and rng.random() < 0.2:
             onset *= 2
-        name += onset + rng.choice(memory_facts.NUCLEI) + rng.choice(memory_facts.CODAS)
+        name += onset + rng.choice(MEMORY["nuclei"]) + rng.choice(MEMORY["codas"])
     return name.capitalize() + rng.choice(("", "", "", "", "e", "y", "a"))
 
 
 def memory(rng: Random, language: Language, manner: Manner) -> tuple[list[list[Turn]], list[list[Turn]]]:
     """One or two facts told, and later asked for: the tellings and the questions, for others to come between."""
     tellings, questions = [], []
-    name, *others = memory_facts.FACTS
+    name, *others = MEMORY["facts"]
     chosen = [name, *rng.sample(others, rng.choice((0, 0, 0, 1)))] if rng.random() < 0.5 else rng.sample(others, 1)
     rng.shuffle(chosen)
     for fact in chosen:
-        value = _values(rng, fact)
+        value = _values(rng, fact["kind"])
         reply = manner.answer_language(language)
         # A value is repeated as it was told where the languages differ only by name; a colour is translated.
-        tell = rng.choice(fact.tell_zh if language == "zh" else fact.tell_en).format(v=value[language])
-        noted = (fact.noted_zh if reply == "zh" else fact.noted_en).format(v=value[reply])
-        ask = rng.choice(fact.ask_zh if language == "zh" else fact.ask_en)
-        answer = (fact.answer_zh if reply == "zh" else fact.answer_en).format(v=value[reply])
+        tell = rng.choice(fact[f"tell_{language}"]).format(v=value[language])
+        noted = fact[f"noted_{reply}"].format(v=value[reply])
+        ask = rng.choice(fact[f"ask_{language}"])
+        answer = fact[f"answer_{reply}"].format(v=value[reply])
         tellings.append([Turn("user", tell), Turn("assistant", manner.answer(noted))])
         questions.append([Turn("user", ask), Turn("assistant", manner.answer(answer))])
     rng.shuffle(questions)
@@ -116,7 +114,7 @@ def _cut(rng: Random) -> str:
 
 
 _HANZI = (
-    memory_facts.HANZI + memory_facts.SURNAMES,
+    MEMORY["hanzi"] + MEMORY["surnames"],
     sorted({sign for text in filler.ZH for sign in text} - set("，。、")),
 )
 """Hanzi of names, and those of running text."""

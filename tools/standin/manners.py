@@ -45,15 +45,11 @@ def sample_manner(rng: Random) -> Manner:
         return Manner(system=before + rng.choice(SMALLTALK["english_only"]), language="en")
     if draw < 0.88:
         return Manner(system=before + rng.choice(SMALLTALK["chinese_only"]), language="zh")
-    word = sample_word(rng)
+    # Mostly a fixed word, sometimes any letters or hanzi, so that copying is what is learnt.
+    word = str(rng.choice(SMALLTALK["endings"])) if rng.random() < 0.6 else random_word(rng)
     if draw < 0.96:
         return Manner(system=before + rng.choice(SMALLTALK["ending_rules"]).format(w=word), ending=word)
     return Manner(system=before + rng.choice(SMALLTALK["opening_rules"]).format(w=word), opening=word)
-
-
-def sample_word(rng: Random) -> str:
-    """An ending or opening: mostly a fixed word, sometimes any letters or hanzi, so that copying is what is learnt."""
-    return str(rng.choice(SMALLTALK["endings"])) if rng.random() < 0.6 else random_word(rng)
 
 
 def random_word(rng: Random) -> str:

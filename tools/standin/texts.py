@@ -21,3 +21,4 @@ def _read(name: str) -> dict[str, Any]:
 PROBLEMS: Final = _read("problems")
 SMALLTALK: Final = _read("smalltalk")
 STORIES: Final = _read("stories")
+MEMORY: Final = _read("memory_facts")

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterable
-from pathlib import Path
 
 from tokenizers import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
     AddedToken,
@@ -65,12 +63,8 @@ def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=STANDIN)
-    parser.add_argument("--size", type=int, default=VOCABULARY)
-    arguments = parser.parse_args()
-    tokenizer = train_tokenizer(corpus(), arguments.size)
-    write_tokenizer(arguments.folder, json.loads(tokenizer.to_str()), context=4096)
+    tokenizer = train_tokenizer(corpus(), VOCABULARY)
+    write_tokenizer(STANDIN, json.loads(tokenizer.to_str()), context=4096)
 
 
 if __name__ == "__main__":

@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tools.tables import markdown
+from tools.tables import Place, markdown
 
 
-def honest(record: Mapping[str, Any], _: str) -> str:
-    """Artefacts as auto_awq wrote them, none of which may be flagged."""
+def honest(record: Mapping[str, Any], place: Place) -> str:
+    """Tell of artefacts as auto_awq wrote them, none of which may be flagged."""
     versions = record["versions"]
-    head = [
-        "artefact",
-        "dtype, groups",
-        "weights",
-        "before",
-        "after",
-        "worst layer's error",
-        "furthest",
-        "seconds",
-        "MiB",
-    ]
+    on = [record["date"][:10], record["hardware"], f"Python {record['python']}"]
+    on += [f"{name} {versions[name]}" for name in ("numpy", "lmdeploy")]
+    told = place.say("artefact.honest", on=place.listed(on), flagged=record["honest_flagged"], n=len(record["honest"]))
     rows = (
         [
             row["name"],
@@ -36,24 +28,23 @@ def honest(record: Mapping[str, Any], _: str) -> str:
         ]
         for row in record["honest"]
     )
-    return (
-        f"{record['date'][:10]}, {record['hardware']}, Python {record['python']}, numpy {versions['numpy']}, "
-        f"lmdeploy {versions['lmdeploy']}.\n"
-        f"Honest artefacts flagged: **{record['honest_flagged']} of {len(record['honest'])}**.\n\n"
-        f"{markdown(head, rows)}"
-    )
+    return f"{told}\n\n{markdown(place.head('artefact.head'), rows)}"
 
 
-def corruptions(record: Mapping[str, Any], _: str) -> str:
-    """Ways to damage an artefact, and what the verification says of each."""
+def corruptions(record: Mapping[str, Any], place: Place) -> str:
+    """Tell ways to damage an artefact, and what the verification says of each."""
     rows = record["corruptions"]
-    table = markdown(
-        ["done to the artefact", "what the verification says"], ([row["name"], _said(row)] for row in rows)
-    )
-    return f"**{record['corruptions_caught']} of {len(rows)}** are caught, each in its own words:\n\n{table}"
+    told = place.say("artefact.caught", caught=record["corruptions_caught"], n=len(rows))
+    cells = ([row["name"], _said(row) or place.say("artefact.nothing")] for row in rows)
+    return f"{told}\n\n{markdown(place.head('artefact.corruptions'), cells)}"
 
 
 def _said(row: Mapping[str, Any]) -> str:
-    if not row["caught"]:
-        return "**nothing**"
-    return (f"`{row['layer']}` " if row["layer"] else "") + str(row["says"])
+    layer = f"`{row['layer']}` " if row["layer"] else ""
+    return f"{layer}{row['says']}" if row["caught"] else ""
+
+
+def flipped_bits(record: Mapping[str, Any], place: Place) -> str:
+    """Tell of single bits of codes that were flipped, and how many of them were noticed."""
+    rows = ([str(row[field]) for field in ("bit", "flipped", "noticed")] for row in record["flipped_bits"])
+    return markdown(place.head("artefact.bits"), rows)

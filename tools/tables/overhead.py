@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from tools.tables import markdown, origin
+from tools.tables import Place, markdown
 
 
-def pairs(record: Mapping[str, Any], stem: str) -> str:
-    """A row for the pairs with the quantization and one for those without; seconds are medians of whole runs."""
-    rows = []
-    for kind, words in (("cold", "需量化 / with the quantization"), ("cached", "已缓存 / cached")):
-        if (ratio := record[f"ratio_{kind}"]) is not None:
-            seconds = [f"{_median(record, kind, side):.1f} s" for side in ("script", "suite")]
-            shown = f"{ratio:.2f}" if ratio <= record["bar"] else f"**{ratio:.2f}**"
-            rows.append([words, str(len(record[f"ratios_{kind}"])), *seconds, shown])
-    head = ["", "对数 / pairs", "脚本 / script", "本项目 / suite", f"比值的中位数 / median ratio (≤ {record['bar']})"]
-    return f"{origin(record)} [raw data](records/{stem}.json)\n\n{markdown(head, rows)}"
+def pairs(record: Mapping[str, Any], place: Place) -> str:
+    """Tell of the pairs with the quantization and of those without, whose seconds are medians of whole runs."""
+    rows, bar = [], record["bar"]
+    for kind in ("cold", "cached"):
+        if record[f"ratio_{kind}"] is not None:
+            ratio, count = f"{record[f'ratio_{kind}']:.2f}", len(record[f"ratios_{kind}"])
+            seconds = [_seconds(_median(record, kind, side), 1, place) for side in ("script", "suite")]
+            shown = ratio if float(ratio) <= bar else f"**{ratio}**"
+            rows.append([place.say(f"overhead.{kind}"), str(count), *seconds, shown])
+    head = [*place.head("overhead.head"), place.say("overhead.ratio", bar=bar)]
+    return f"{place.origin(record)} {place.raw()}\n\n{markdown(head, rows)}"
+
+
+def _seconds(value: float, digits: int, place: Place) -> str:
+    return place.say("overhead.seconds", value=f"{value:.{digits}f}")
 
 
 def _median(record: Mapping[str, Any], kind: str, side: str) -> Any:
@@ -27,15 +32,19 @@ def _median(record: Mapping[str, Any], kind: str, side: str) -> Any:
     )
 
 
-def own(record: Mapping[str, Any], stem: str) -> str:
-    """Seconds to collect, to report and to test the suite, and the sampler's share of a processor."""
-    told = {
-        "`pytest -m gpu --collect-only`": f"{record['collect_acceptance_seconds']['median']:.2f} s",
-        "`pytest --collect-only`": f"{record['collect_seconds']['median']:.2f} s",
-        "空文件夹 / in an empty folder": f"{record['collect_nothing_seconds']['median']:.2f} s",
-        "写一份报告 / writing a report": f"{record['report_seconds']['median']:.2f} s",
-        "10 Hz 采样占一个核 / of a core for sampling at 10 Hz": f"{100 * record['sampler_share_of_a_core']:.1f} %",
+def own(record: Mapping[str, Any], place: Place) -> str:
+    """Tell the seconds to collect, to report and to test the suite, and the sampler's share of a processor."""
+    medians = {
+        "`pytest -m gpu --collect-only`": "collect_acceptance_seconds",
+        "`pytest --collect-only`": "collect_seconds",
+        place.say("overhead.empty"): "collect_nothing_seconds",
+        place.say("overhead.report"): "report_seconds",
     }
+    rows = [[words, _seconds(record[field]["median"], 2, place)] for words, field in medians.items()]
+    rows.append([place.say("overhead.sampler"), f"{100 * record['sampler_share_of_a_core']:.1f} %"])
+    if seconds := record.get("pictures_seconds"):
+        rows.append([place.say("overhead.pictures"), _seconds(seconds, 1, place)])
     if tests := record.get("unit_tests"):
-        told[f"`tests`, {tests['processes']} processes: {tests['said']}"] = f"{tests['seconds']:.1f} s"
-    return f"{origin(record)} [raw data](records/{stem}.json)\n\n{markdown(['', ''], told.items())}"
+        words = place.say("overhead.tests", processes=tests["processes"])
+        rows.append([words, _seconds(tests["seconds"], 1, place)])
+    return f"{place.origin(record)} {place.raw()}\n\n{markdown(['', ''], rows)}"

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.quality.picture import Point, draw
-from tools.tables import markdown, origin
-
-SVG: Final = "http://www.w3.org/2000/svg"
-HEAD: Final = (
-    *("服务 / server", "困惑度 / perplexity", "× bf16 [95 %]", "一致 / same next token", "两步题 / chains"),
-    *("显存 / VRAM MiB", "KV 词元 / tokens"),
-)
+from tools.tables import Place, markdown
 
 
-def measured(record: Mapping[str, Any], stem: str) -> str:
-    """Two tables for each checkpoint: the servers, and the parts of the text."""
-    parts = [f"{origin(record)} [raw data](records/{stem}.json)"]
+def measured(record: Mapping[str, Any], place: Place) -> str:
+    """Make two tables for each checkpoint: the servers, and the parts of the text."""
+    parts = [f"{place.origin(record)} {place.raw()}"]
     for checkpoint, run in record["runs"].items():
-        judged, noise, rows = ", ".join(run["judged"]) or "无 / none", run["noise"], run["rows"]
+        rows, details, noise = run["rows"], run["details"], run["noise"]
+        told = place.say(
+            "quality.noise",
+            judged=place.listed(run["judged"], "enumeration") or place.say("quality.none"),
+            tokens=run["predicted_tokens"],
+            prompts=run["prompts"],
+            ratio=noise["perplexity_ratio"],
+            agreement=100 * noise["agreement"],
+        )
+        texts = (
+            [part, f"{100 * known:.1f} %", *(_part(one["parts"][part]) for one in details.values())]
+            for part, known in run["known"].items()
+        )
         parts += [
-            markdown(HEAD, (_cells(checkpoint, row, run["details"][row["name"]]) for row in rows)),
-            f"计入的文本 / texts that count: {judged}。{run['predicted_tokens']} tokens, {run['prompts']} prompts. "
-            f"噪声 / noise: ×{noise['perplexity_ratio']:g}, {100 * noise['agreement']:.1f} %.",
-            markdown(
-                ["文本 / part", "知道 / known", *run["details"]],
-                (
-                    [part, f"{100 * known:.1f} %", *(_part(one["parts"][part]) for one in run["details"].values())]
-                    for part, known in run["known"].items()
-                ),
-            ),
+            markdown(place.head("quality.head"), (_cells(checkpoint, row, details[row["name"]]) for row in rows)),
+            told,
+            markdown([*place.head("quality.texts"), *details], texts),
         ]
         if all(row["vram_mib"] for row in rows):
-            parts.append(f"![{checkpoint}](records/{stem}-{checkpoint}-zh.svg)")
+            parts.append(f"![{checkpoint}](records/{place.stem}-{checkpoint}-{place.language}.svg)")
     return "\n\n".join(parts)
 
 
@@ -55,26 +54,23 @@ def _part(part: Mapping[str, Any]) -> str:
     return f"{part['perplexity']:.4g} (×{part['ratio']:.4f}), {agreed}" if "ratio" in part else agreed
 
 
-def damage(record: Mapping[str, Any], stem: str) -> str:
-    """The cost of honest and of damaged weights to the stand-in, on a CPU."""
+def damage(record: Mapping[str, Any], place: Place) -> str:
+    """Tell the cost of honest and of damaged weights to the stand-in, on a CPU."""
+    weights, decided = place.head("quality.damage")
     rows = record["rows"]
-    table = markdown(
-        ["权重 / weights", *rows[0]["parts"], "判定 / decided"],
-        ([row["name"], *map(_part, row["parts"].values()), "✓" if row["accepted"] else "✗"] for row in rows),
-    )
-    return f"{origin(record)} [raw data](records/{stem}.json)\n\n{table}"
+    cells = ([row["name"], *map(_part, row["parts"].values()), "✓" if row["accepted"] else "✗"] for row in rows)
+    return f"{place.origin(record)} {place.raw()}\n\n{markdown([weights, *rows[0]['parts'], decided], cells)}"
 
 
 def pictures(record: Mapping[str, Any], stem: str) -> dict[str, str]:
-    """Cost against memory, a picture for each checkpoint and language; none of a run whose memory is not known."""
+    """Draw cost against memory for each checkpoint and language; nothing of a run whose memory is not known."""
     drawn = {}
     for checkpoint, run in record.get("runs", {}).items():
-        ratios = {name: details["perplexity_ratio"] for name, details in run["details"].items()}
         points = [
             Point(row["name"], ratio, lower, upper, row["vram_mib"], row["kv_tokens"])
             for row in run["rows"]
-            for ratio, lower, upper in [ratios[row["name"]]]
+            for ratio, lower, upper in [run["details"][row["name"]]["perplexity_ratio"]]
         ]
-        for language in LANGUAGES if all(row["vram_mib"] for row in run["rows"]) else ():
-            drawn[f"{stem}-{checkpoint}-{language}.svg"] = str(draw(points, Texts(language), xmlns=SVG))
+        for language in LANGUAGES if all(point.vram_mib for point in points) else ():
+            drawn[f"{stem}-{checkpoint}-{language}.svg"] = str(draw(points, Texts(language)))
     return drawn

@@ -4,54 +4,56 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from tools.tables import markdown
+from fixtures.run.units import GIB_IN_MIB
+from tools.tables import Place, markdown
 
-MIB_PER_GIB: Final = 1024
 
-
-def installs(record: Mapping[str, Any], _: str) -> str:
-    """A row for every environment that was installed, oldest lmdeploy first."""
+def installs(record: Mapping[str, Any], place: Place) -> str:
+    """Make a row for every environment that was installed, oldest lmdeploy first."""
     rows = (
-        [f"`{name.split()[0]}`", one["python"], *_install(name, one)]
+        [f"`{name.split()[0]}`", one["python"], *_install(name, one, place)]
         for found in record["versions"].values()
         for name, one in sorted(found.get("environments", {}).items())
     )
-    return markdown(["environment", "Python", "packages", "on disk", "installed in", "contract"], rows)
+    return markdown(place.head("versions.head"), rows)
 
 
-def _install(name: str, one: Mapping[str, Any]) -> list[str]:
-    if one["install_exit"]:
-        return ["", "", f"not installed: exit {one['install_exit']}", ""]
+def _install(name: str, one: Mapping[str, Any], place: Place) -> list[str]:
+    if code := one["install_exit"]:
+        return ["", "", place.say("versions.failed_install", code=code), ""]
+    seconds, processor = one["install_seconds"], one["install_processor_seconds"]
     return [
         str(one["distributions"]),
-        f"{one['install_mib'] / MIB_PER_GIB:.1f} GiB",
-        f"{one['install_seconds']:.0f} s, {one['install_processor_seconds']:.0f} s of processor",
-        _contract(one["tests"]) if name.startswith("contract") else "",
+        f"{one['install_mib'] / GIB_IN_MIB:.1f} GiB",
+        place.say("versions.install", seconds=seconds, processor=processor),
+        _contract(one["tests"], place) if name.startswith("contract") else "",
     ]
 
 
-def _contract(tests: Mapping[str, Any] | None) -> str:
+def _contract(tests: Mapping[str, Any] | None, place: Place) -> str:
     if tests is None:
-        return "not run"
-    if "held" not in tests:
-        return f"no result: exit {tests['exit']}"
-    others = Counter(claim["state"].replace("_", " ") for claim in tests["claims"].values())
-    return ", ".join([f"{tests['held']} of {tests['total']} held", *(f"{n} {state}" for state, n in others.items())])
+        return place.say("versions.not_run")
+    if "passed" not in tests:
+        return place.say("versions.no_result", code=tests["exit"])
+    counts = Counter(claim["state"] for claim in tests["claims"].values())
+    others = (place.say(f"versions.state.{state}", n=n) for state, n in counts.items())
+    return place.listed([place.say("versions.passed", passed=tests["passed"], total=tests["total"]), *others])
 
 
-def gpu_runs(record: Mapping[str, Any], _: str) -> str:
-    """A row for every version: what its run on a GPU came to, or why there was none."""
-    rows = ([version, _gpu(found.get("gpu"))] for version, found in record["versions"].items())
-    return markdown(["lmdeploy", "on a GPU"], rows)
+def gpu_runs(record: Mapping[str, Any], place: Place) -> str:
+    """Make a row for every version: what its run on a GPU came to, or why there was none."""
+    rows = ([version, _gpu(found.get("gpu"), place)] for version, found in record["versions"].items())
+    return markdown(["lmdeploy", place.say("versions.on_gpu")], rows)
 
 
-def _gpu(gpu: Mapping[str, Any] | None) -> str:
+def _gpu(gpu: Mapping[str, Any] | None, place: Place) -> str:
     if gpu is None:
-        return "not run"
+        return place.say("versions.not_run")
     if not gpu["run"]:
-        return f"not run: {gpu['why']}"
-    outcome = gpu["outcome"].replace("_", " ")
-    ran_in = f"torch {gpu['versions']['torch']}, Python {gpu['python']}"
-    return f"{outcome}, {gpu['held']} of {gpu['total']} claims; {gpu['gpu']}, {ran_in}, {gpu['date'][:10]}"
+        zh, _, en = gpu["why"].partition(" / ")
+        return place.say("versions.why", why={"zh": zh, "en": en}[place.language])
+    on = [gpu["gpu"], f"torch {gpu['versions']['torch']}", f"Python {gpu['python']}", gpu["date"][:10]]
+    outcome = place.say(f"versions.outcome.{gpu['outcome']}")
+    return place.say("versions.ran", outcome=outcome, passed=gpu["passed"], total=gpu["total"], on=place.listed(on))

@@ -1,4 +1,4 @@
-"""`python -m tools.versions renew|help|releases|record`: keep the environments of lmdeploy versions."""
+"""`python -m tools.versions missing|renew|help|releases|record`: keep the environments of lmdeploy versions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fixtures.lmdeploy.versions import HELP, tried
+from fixtures.lmdeploy.versions import HELP, missing, tried
 from tools.versions import installs, locks, releases
 
 
 def main(words: Sequence[str]) -> int:
-    """The program; its exit status is 1 for news or for an environment that failed."""
+    """Run the program; its exit status is 1 for places that lack a version, for news, or for a failed environment."""
     parser = argparse.ArgumentParser(prog="python -m tools.versions", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    lack = commands.add_parser("missing", help="places that do not know a version yet, with the command for each")
+    lack.add_argument("version", nargs="?", help="lmdeploy version (default: the newest that the index offers)")
     renew = commands.add_parser("renew", help="resolve requirements/*.txt again, with uv")
     renew.add_argument("version", nargs="*", default=tried(), help="lmdeploy versions (default: all)")
     renew.add_argument("--upgrade", action="store_true", help="take new releases where the pins allow them")
@@ -29,6 +31,10 @@ def main(words: Sequence[str]) -> int:
     record.add_argument("--keep", action="store_true", help="leave the environment in .tox")
     given = parser.parse_args(words)
     failed = False
+    if given.command == "missing":
+        places = missing(given.version or releases.published()[-1])
+        print("\n".join(f"{one.place}  {one.command}".rstrip() for one in places) or "Every place knows it.")
+        return int(bool(places))
     if given.command == "renew":
         for version in given.version:
             locks.renew(version, upgrade=given.upgrade)

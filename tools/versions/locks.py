@@ -53,21 +53,9 @@ def shared(lock: str) -> str:
 
 
 def _resolve(inputs: Sequence[str], output: str, version: str, folder: Path, *, upgrade: bool) -> None:
-    command = [
-        *(
-            program("uv"),
-            "pip",
-            "compile",
-            "--quiet",
-            "--universal",
-            "--python-version",
-            PYTHON,
-            "--no-python-downloads",
-        ),
-        *("--custom-compile-command", f"python -m tools.versions renew {version}"),
-        *(["--upgrade"] if upgrade else []),
-        *("--output-file", output, *inputs),
-    ]
+    command = [program("uv"), "pip", "compile", "--quiet", "--universal", "--no-python-downloads"]
+    command += ["--python-version", PYTHON, "--custom-compile-command", f"python -m tools.versions renew {version}"]
+    command += [*(["--upgrade"] if upgrade else []), "--output-file", output, *inputs]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode:
         raise SystemExit(f"requirements/{output} cannot be resolved:\n{done.stderr.strip()}")

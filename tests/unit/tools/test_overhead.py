@@ -13,9 +13,10 @@ import pytest
 
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import Exchanged
+from tests.unit.report import synthetic
+from tools.overhead import __main__ as program
 from tools.overhead import own
-from tools.overhead.__main__ import REQUESTS, SIDES, Ground, Run, figures, run, schedule, usual
-from tools.overhead.__main__ import __name__ as program
+from tools.overhead.__main__ import REQUESTS, SIDES, Ground, Run, figures, run, schedule
 
 BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
 
@@ -100,16 +101,12 @@ def test_cached_script_serves_what_the_suite_made_and_asks_what_it_asked(
     script.write_text(
         'readlink -f "$WORK/internlm2_5-1_8b-chat-w4a16-4bit" >"$WORK/told"; echo "$REQUESTS" >>"$WORK/told"'
     )
-    monkeypatch.setattr(sys.modules[program], "SCRIPT", script)
+    monkeypatch.setattr(program, "SCRIPT", script)
     ground = replace(ground_of(tmp_path, BODIES), script={"WORK": str(tmp_path / "script")})
     for asked in (REQUESTS, ground.asked):
         assert run(ground, "cached", 1, "script").whole
         assert (tmp_path / "script" / "told").read_text() == f"{quantized}\n{asked}\n"
         ground.asked.touch()
-
-
-def test_bytecode_is_kept_as_for_a_user() -> None:
-    assert usual({"PYTHONDONTWRITEBYTECODE": "1", "KEPT": "1"}) == {"KEPT": "1"}
 
 
 def test_collection_that_fails_is_no_figure(tmp_path: Path) -> None:
@@ -121,5 +118,5 @@ def test_sampler_takes_less_than_a_hundredth_of_a_core() -> None:
     assert 0 < own.sampling(1.0) < 0.01
 
 
-def test_report_is_made_quickly() -> None:
-    assert len(own.report()) > 10_000
+def test_report_is_made_of_a_run(tmp_path: Path) -> None:
+    assert len(own.report(synthetic.write(tmp_path, synthetic.entries()))) > 10_000

@@ -11,8 +11,9 @@ import pytest
 from tools import pages
 from tools.records import RECORDS, read
 from tools.standin.problemset import TASKS
-from tools.tables import ladder, performance, quality, standin, versions
+from tools.tables import Place, ladder, performance, quality, standin, versions
 
+ENGLISH = Place("en", "name")
 PAGE = "by hand\n<!-- made by tools.tables.standin.trials from records/trials.json -->\nold\n<!-- end -->\nby hand\n"
 ROW = {"claim": "tools.add", "temperature": 0.8, "k": 199, "n": 200, "lower": 0.9722, "upper": 0.9991}
 TRIALS = {"command": "pytest", "gpu": "H100", "versions": {"lmdeploy": "0.18.0"}, "date": "2026-11-22", "claims": [ROW]}
@@ -40,7 +41,14 @@ def test_part_between_the_comments_is_rewritten(docs: Path, capsys: pytest.Captu
     assert text.count("by hand") == 2
     assert "| `tools.add` | 0.8 | 199 of 200 | 97.2 to 99.9 % |" in text
     assert pages.main([*given, "--check"]) == 0
-    assert capsys.readouterr().out.split() == ["page.md", "page.md"]
+    assert capsys.readouterr().out.split() == [f"{docs.name}/page.md"] * 2
+
+
+def test_page_is_in_the_language_of_its_name(docs: Path) -> None:
+    (docs / "page.md").rename(docs / "page.zh-CN.md")
+    pages.main(["--docs", str(docs)])
+    text = (docs / "page.zh-CN.md").read_text(encoding="utf-8")
+    assert "| 要求 | 温度 | 正确 | 95 % 区间 |" in text
 
 
 def test_page_without_its_record_is_an_error(docs: Path) -> None:
@@ -56,10 +64,10 @@ def test_every_accuracy_task_has_its_row() -> None:
 def test_small_card_and_failed_start_are_named() -> None:
     record = read(RECORDS / "vram-ladder-h100-80gb-hbm3.json")
     record["rows"].append({**record["rows"][-1], "name": "w4a16-int4-0.4-on-8-gib", "card_gib": 8})
-    text = ladder.table(record, "name")
-    assert "| W4A16, int4 KV, 0.4 (8 GiB) |" in text
+    text = ladder.table(record, ENGLISH)
+    assert "| W4A16 + int4 KV, 0.4 (8 GiB) |" in text
     assert "77011 → 81066 → 77011 MiB" in text
-    assert "times the tokens" not in ladder.table({**record, "rows": record["rows"][-1:]}, "name")
+    assert "times the tokens" not in ladder.table({**record, "rows": record["rows"][-1:]}, ENGLISH)
 
 
 def test_run_without_memory_figures_has_no_picture() -> None:
@@ -68,14 +76,14 @@ def test_run_without_memory_figures_has_no_picture() -> None:
     for run in record["runs"].values():
         run["rows"][0]["vram_mib"] = None
     assert quality.pictures(record, "name") == {}
-    assert "svg" not in quality.measured(record, "name")
+    assert "svg" not in quality.measured(record, ENGLISH)
 
 
 def test_servers_under_one_load_have_no_picture() -> None:
     record = read(RECORDS / "performance-h200.json")
     for server in record["servers"]:
         server |= {"loads": server["loads"][-1:], "held": None, "agreement": None}
-    assert "svg" not in performance.table(record, "name")
+    assert "svg" not in performance.table(record, ENGLISH)
 
 
 @pytest.mark.parametrize(
@@ -88,10 +96,8 @@ def test_servers_under_one_load_have_no_picture() -> None:
 )
 def test_environment_without_a_result_says_so(changes: dict[str, Any], words: str) -> None:
     (name, found), *_ = read(RECORDS / "versions.json")["versions"]["0.5.3"]["environments"].items()
-    assert words in versions.installs(
-        {"versions": {"0.5.3": {"environments": {name: {**found, **changes}}}}}, "versions"
-    )
+    assert words in versions.installs({"versions": {"0.5.3": {"environments": {name: {**found, **changes}}}}}, ENGLISH)
 
 
 def test_version_without_a_gpu_run_is_listed() -> None:
-    assert versions.gpu_runs({"versions": {"0.6.5": {}}}, "versions").endswith("| 0.6.5 | not run |")
+    assert versions.gpu_runs({"versions": {"0.6.5": {}}}, ENGLISH).endswith("| 0.6.5 | not run |")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import cache
 from itertools import product
 
@@ -84,14 +85,6 @@ def test_every_chinese_story_has_120_to_300_characters() -> None:
             assert fruit in told
 
 
-def test_every_kind_of_episode_occurs_with_and_without_system_prompt() -> None:
-    kinds: set[tuple[str, bool]] = set()
-    for dialogue, _ in many(1):
-        kinds |= {(kind, dialogue.turns[0].role == "system") for kind in dialogue.kind.split("+")}
-    assert {kind for kind, _ in kinds} == {"arithmetic", "exchange", "story", "memory", "repetition", "counting"}
-    assert len(kinds) == 12
-
-
 CHAIN = Dialogue(
     "arithmetic",
     (
@@ -139,15 +132,10 @@ def test_calls_of_one_turn_are_learnt_together_and_a_cut_end_is_not() -> None:
     assert piece.endswith("<|action_end|>")
 
 
-def test_lossy_history_learns_no_call_but_a_final_one() -> None:
+def test_final_call_is_learnt_of_a_lossy_history_and_of_a_tight_call() -> None:
+    cut = replace(CHAIN, turns=CHAIN.turns[:4])
     assert learnt(CHAIN, Rendering("builtin", lossy_calls=True)) == ["The result of (3+5)*2 is 16.<|im_end|>"]
-    cut = Dialogue("arithmetic", CHAIN.turns[:4])
     (last,) = learnt(cut, Rendering("builtin", lossy_calls=True))
     assert '"mul"' in last
-
-
-def test_tight_call_learns_what_the_grammar_leaves_open() -> None:
-    cut = Dialogue("arithmetic", CHAIN.turns[:4])
-    first, last = learnt(cut, Rendering("modern", tight_call=True))
-    assert first.endswith("<|im_end|>")
+    *_, last = learnt(cut, Rendering("modern", tight_call=True))
     assert last == 'name": "mul", "parameters": {"a": 8, "b": 2}}<|action_end|></s>'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import pytest
 
 from fixtures.lmdeploy.capabilities import TRIED
 from fixtures.lmdeploy.versions import RECORD
-from tools.records import RECORDS, read
+from tools.records import read
 from tools.versions import installs
-from tools.versions.__main__ import main
-from tools.versions.installs import save, size
+from tools.versions.installs import save
 
 TOX = """#!{python}
 import json, os, pathlib, subprocess, sys
@@ -59,7 +57,7 @@ def test_contract_environment_is_installed_measured_tested_and_removed(root: Pat
     assert done["distributions"] > 5
     assert done["command"].endswith(f"record contract-0.18.0 --python python3.{sys.version_info[1]}")
     tests = done["tests"]
-    assert (tests["exit"], tests["outcome"], tests["held"], tests["total"]) == (1, "failed", 1, 2)
+    assert (tests["exit"], tests["outcome"], tests["passed"], tests["total"]) == (1, "failed", 1, 2)
     assert tests["claims"] == {"template": {"state": "failed", "cause": "the tools are not in the prompt"}}
     assert not (root / ".tox" / "recorded" / "contract-0.18.0").exists()
 
@@ -87,25 +85,7 @@ def test_older_install_is_replaced_and_others_stay(tmp_path: Path) -> None:
     }
 
 
-def test_file_with_two_names_takes_its_room_once(tmp_path: Path) -> None:
-    tmp_path.joinpath("one").write_bytes(b"x" * 8192)
-    os.link(tmp_path / "one", tmp_path / "two")
-    tmp_path.joinpath("three").symlink_to(tmp_path / "one")
-    assert size(tmp_path) == 8192
-
-
-def test_unknown_environment_is_refused_before_anything_is_installed() -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["record", "contract-0.1.0"])
-
-
 def test_every_version_is_recorded_with_its_gpu_run_or_the_reason_for_none() -> None:
     versions = read(RECORD)["versions"]
     assert tuple(versions) == TRIED
     assert all(found["gpu"]["run"] or found["gpu"]["why"] for found in versions.values())
-
-
-def test_kept_contracts_are_those_of_a_committed_suite() -> None:
-    kept = [read(file) for file in (RECORDS.parent / "reports").glob("contract-*/contract.json")]
-    assert {(one["outcome"], one["dirty"]) for one in kept} == {("held", False)}
-    assert {one["lmdeploy"] for one in kept} <= set(TRIED)

@@ -1,17 +1,14 @@
-"""Every version tried has complete locks, an environment in tox.ini, and pins that say why."""
+"""Every version tried has complete locks, and pins that say why."""
 
 from __future__ import annotations
 
-import configparser
-import re
 import sys
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from fixtures.lmdeploy.capabilities import NEWEST_TRIED
-from fixtures.lmdeploy.versions import REQUIREMENTS, ROOT, tried
+from fixtures.lmdeploy.versions import REQUIREMENTS, tried
 from tools.versions import locks
 
 COMPILER = """#!{python}
@@ -44,19 +41,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for version in ("1.0", "9.9"):
         (tmp_path / f"lmdeploy-{version}.in").write_text(f"-r suite.txt\nlmdeploy=={version}\n", encoding="utf-8")
     return tmp_path
-
-
-def test_newest_tried_is_the_newest_of_the_table() -> None:
-    assert tried()[0] == "0.5.3"
-    assert tried()[-1] == NEWEST_TRIED
-
-
-@pytest.mark.parametrize("kind", ["lmdeploy", "contract"])
-def test_tox_has_an_environment_for_every_version_tried(kind: str) -> None:
-    ini = configparser.ConfigParser(interpolation=None)
-    ini.read(ROOT / "tox.ini", encoding="utf-8")
-    [names] = [found[1] for name in ini.sections() if (found := re.fullmatch(rf"testenv:{kind}-{{(.+)}}", name))]
-    assert names.split(",") == tried()
 
 
 @pytest.mark.parametrize("version", tried())

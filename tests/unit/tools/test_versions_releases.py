@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.lmdeploy.versions import HELP, tried
 from tools.versions import releases
 from tools.versions.releases import help_text, newer, told
 
@@ -52,11 +51,3 @@ def test_help_of_every_command_is_taken_in_one_go(tmp_path: Path, monkeypatch: p
     package.joinpath("__init__.py").write_text("raise ImportError('libcudart.so')", encoding="utf-8")
     with pytest.raises(SystemExit, match=r"libcudart\.so"):
         help_text(Path(sys.executable))
-
-
-@pytest.mark.parametrize("version", tried())
-def test_help_of_every_version_tried_is_kept(version: str) -> None:
-    _, program, quantize, serve = HELP.joinpath(f"{version}.txt").read_text(encoding="utf-8").split("$ lmdeploy")
-    assert "serve" in program
-    assert "--w-group-size" in quantize
-    assert "--quant-policy" in serve
