@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -150,54 +148,6 @@ def test_key_is_asked_for_and_shown_to_nobody(place: Place) -> None:
     assert f"…/m asks for ['{REDACTED}']" in kept[server.log.name]
 
 
-def test_death_at_start_is_told_at_once_with_its_cause(place: Place) -> None:
-    died = place.refused(ServerDied, "--load", "0.2", "--die-in-load")
-    assert time.monotonic() - moment(died.detail, "dying") < 1 + SLACK
-    assert "exited with code 1 before it was ready: RuntimeError: engine could not be built" in str(died)
-    assert "Traceback (most recent call last)" in died.detail
-
-
-@pytest.mark.parametrize(
-    ("switches", "changes", "words", "advice"),
-    [
-        (("--new",), {}, "unrecognized arguments: --new", "argument_refused"),
-        ((), {"argv": ("/no/lmdeploy",)}, "cannot run /no/lmdeploy", "not_installed"),
-    ],
-)
-def test_command_that_cannot_run_is_told_with_a_remedy(
-    place: Place, switches: tuple[str, ...], changes: dict[str, Any], words: str, advice: str
-) -> None:
-    died = place.refused(ServerDied, *switches, **changes)
-    assert words in str(died)
-    assert died.fields["advice"].id == f"server.advice.{advice}"
-
-
-def test_death_in_use_is_told_with_its_cause(place: Place) -> None:
-    with place.serve() as server:
-        ask("127.0.0.1", place.port, "/die")
-        eventually(lambda: not lives(server))
-        with pytest.raises(ServerDied, match=r"exited with code 3 in use: .*misaligned address"):
-            server.check_alive()
-    place.check_nothing_is_left()
-    (stopped,) = place.events(ServerStopped)
-    assert stopped.exit_code == 3
-    assert "misaligned address" in str(stopped.cause)
-
-
-def test_server_killed_in_use_is_told_by_its_signal_alone(place: Place) -> None:
-    with place.serve() as server:
-        noted(place.pids, 2)[0].kill()
-        eventually(lambda: not lives(server))
-        with pytest.raises(ServerDied) as died:
-            server.check_alive()
-    place.check_nothing_is_left()
-    assert str(died.value).startswith("the api_server was killed by SIGKILL (exit code 137) in use\n")
-    assert died.value.fields["advice"].id == "server.advice.killed"
-    (stopped,) = place.events(ServerStopped)
-    killed = {"id": "server.killed", "fields": {"signal": "SIGKILL", "code": 137}}
-    assert stopped.cause == {"id": "server.end", "fields": {"ended": killed, "because": ""}}
-
-
 NOT_BUILT = "lmdeploy - WARNING - Fallback to pytorch engine because turbomind is not built."
 ASKED = {"engine": "turbomind", "fallback": capabilities("0.18.0").fallback}
 
@@ -215,10 +165,9 @@ def test_another_engine_is_told_while_it_loads(place: Place, then: tuple[str, ..
 
 
 def test_engine_that_was_asked_for_is_recorded(place: Place) -> None:
-    with place.serve(**ASKED):
-        pass
-    with place.serve("--fall-back", engine="pytorch"):  # nobody minds
-        pass
+    for switches, asked in (((), ASKED), (("--fall-back",), {"engine": "pytorch"})):  # nobody minds
+        with place.serve(*switches, **asked):
+            pass
     assert [(seen.engine, seen.asked) for seen in place.events(EngineSeen)] == [
         ("turbomind", "turbomind"), ("pytorch", "pytorch"),
     ]  # fmt: skip
@@ -237,24 +186,6 @@ def test_server_that_is_never_ready_is_stopped_in_time(place: Place, switches: t
     assert written.count("GET /health") <= 6, "asked more often than three times a second"
 
 
-def test_wait_is_told_and_the_log_kept_without_evidence(place: Place) -> None:
-    told: list[float] = []
-    command = place.command("--load", "0.3")
-    how = {"run_id": "unit", "start_timeout": 30, "stop_timeout": 5, "on_wait": told.append}
-    with serve(place.xprocess, command, **how) as server:
-        pass
-    assert 2 <= len(told) <= 21 * server.started_seconds
-    assert told == sorted(told)
-    assert "stopped cleanly" in server.log.read_text()
-    assert not list(server.log.parent.glob("*.PID"))
-    shutil.rmtree(server.log.parent)
-
-
-def test_another_model_is_refused(place: Place) -> None:
-    refused = place.refused(ServerError, "--model", "other")
-    assert "names the models 'other', not 'fake-chat'" in str(refused)
-
-
 def test_stranger_on_the_port_is_named_and_nothing_started(place: Place) -> None:
     with socket.create_server(("127.0.0.1", place.port)):
         with pytest.raises(ForeignServer, match=f"{place.port} is taken by process {os.getpid()}: "), place.serve():
@@ -262,30 +193,6 @@ def test_stranger_on_the_port_is_named_and_nothing_started(place: Place) -> None
         assert not place.pids.exists()
     with pytest.raises(ServerError, match="no server can listen on 192"), place.serve(host="192.0.2.1"):
         pass
-
-
-def test_stranger_that_takes_the_port_while_ours_loads_is_named(place: Place) -> None:
-    with socket.socket() as stranger:
-
-        def take() -> None:
-            noted(place.pids)
-            stranger.bind(("127.0.0.1", place.port))
-            stranger.listen()
-
-        thread = threading.Thread(target=take)
-        thread.start()
-        with pytest.raises(ForeignServer, match=f"taken by process {os.getpid()}:"), place.serve("--load", "60"):
-            pass
-        thread.join()
-    place.check_nothing_is_left()
-
-
-def test_server_that_ignores_signals_is_killed(place: Place) -> None:
-    with place.serve("--ignore-sigint", stop_timeout=0.2):
-        pass
-    place.check_nothing_is_left()
-    (stopped,) = place.events(ServerStopped)
-    assert (stopped.exit_code, stopped.cause) == (137, "")
 
 
 @pytest.mark.parametrize("guard_killed", [False, True])
@@ -323,12 +230,6 @@ def test_port_that_still_listens_is_an_error(place: Place) -> None:
         running.__exit__(None, None, None)
 
 
-def test_exception_in_use_stops_it(place: Place) -> None:
-    with pytest.raises(ZeroDivisionError), place.serve():
-        raise ZeroDivisionError
-    place.check_nothing_is_left()
-
-
 def test_stale_pid_file_kills_nobody(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     names = []
     with subprocess.Popen(["sleep", "60"]) as bystander:
@@ -357,12 +258,7 @@ def miniature(place: Place, folder: Path, *switches: str) -> PytestProcess:
 
 @pytest.mark.parametrize(
     ("when", "number"),
-    [
-        ("loading", signal.SIGINT),
-        ("loading", signal.SIGKILL),
-        ("in use", signal.SIGTERM),
-        ("in use", signal.SIGKILL),
-    ],
+    [("loading", signal.SIGINT), ("loading", signal.SIGKILL), ("in use", signal.SIGTERM), ("in use", signal.SIGKILL)],
 )
 def test_interrupted_pytest_leaves_nothing(place: Place, tmp_path: Path, when: str, number: signal.Signals) -> None:
     folder = tmp_path / "mini"
