@@ -42,22 +42,21 @@ FOREVER: Final = 3600.0
 FALLBACK: Final = "Fallback to pytorch engine because "
 
 
+OPTIONS: Final = {
+    "--model-format": "hf", "--quant-policy": 0, "--cache-max-entry-count": 0.8, "--server-name": "0.0.0.0",
+    "--server-port": 23333, "--tp": 1, "--model-name": "", "--backend": "turbomind", "--session-len": 0,
+    "--tool-call-parser": "", "--log-level": "ERROR",
+}  # fmt: skip
+"""Those of 0.18.0 that the suite may pass, with their defaults."""
+
+
 def arguments_of(argv: list[str]) -> argparse.Namespace:
-    """Those of 0.18.0 that the suite may pass; any other is refused as argparse does."""
+    """Any other option is refused as argparse does."""
     parser = argparse.ArgumentParser(prog="lmdeploy serve api_server", allow_abbrev=False)
     parser.add_argument("model_path", type=Path)
-    parser.add_argument("--model-format", choices=("hf", "awq"), default="hf")
-    parser.add_argument("--quant-policy", type=int, choices=(0, 4, 8), default=0)
-    parser.add_argument("--cache-max-entry-count", type=float, default=0.8)
-    parser.add_argument("--server-name", default="0.0.0.0")
-    parser.add_argument("--server-port", type=int, default=23333)
-    parser.add_argument("--tp", type=int, default=1)
-    parser.add_argument("--model-name")
-    parser.add_argument("--backend", default="turbomind")
-    parser.add_argument("--session-len", type=int)
-    parser.add_argument("--tool-call-parser")
-    parser.add_argument("--api-keys", nargs="*")
-    parser.add_argument("--log-level", default="ERROR")
+    for name, default in OPTIONS.items():
+        parser.add_argument(name, type=type(default), default=default)
+    parser.add_argument("--api-keys", nargs="*", default=[])
     parser.add_argument("--trust-remote-code", action="store_true")
     return parser.parse_args(argv)
 
@@ -84,7 +83,7 @@ class ApiServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """With `--api-keys`, refuse whoever has none of them, as lmdeploy's middleware does below `/v1`."""
-        keys = [] if self.fault == "key-not-asked-for" else self.arguments.api_keys or []
+        keys = [] if self.fault == "key-not-asked-for" else self.arguments.api_keys
         allowed = [f"Bearer {key}".encode() for key in keys]
         asks = allowed and scope["type"] == "http" and scope["path"].startswith("/v1")
         refused = asks and dict(scope["headers"]).get(b"authorization") not in allowed
@@ -219,13 +218,9 @@ def _in_one_piece(lines: list[bytes]) -> list[bytes]:
 
 
 def _name_in_parts(lines: list[bytes]) -> list[bytes]:
-    changed = []
-    for line in lines:
-        if b'"name": "add"' in line:
-            changed.append(line.replace(b'"name": "add"', b'"name": "ad"'))
-            line = line.replace(b'"name": "add"', b'"name": "d"')
-        changed.append(line)
-    return changed
+    named = b'"name": "add"'
+    parts = [named.replace(b"add", part) for part in (b"ad", b"d")]
+    return [line.replace(named, part) for line in lines for part in (parts if named in line else [named])]
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -250,20 +245,12 @@ STREAM: Final[dict[str, Callable[[list[bytes]], list[bytes]]]] = {
 """Faults in a stream: healthy lines to broken ones."""
 
 
-class Endless(Response):
-    """Headers now, and a body that never ends: a blank every so many seconds."""
-
-    def __init__(self, blank_every: float) -> None:
-        super().__init__()
-        self._every = blank_every
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        note()
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        while True:
-            await send({"type": "http.response.body", "body": b" ", "more_body": True})
-            await asyncio.sleep(self._every)
+async def _blanks(every: float) -> AsyncIterator[bytes]:
+    """A body that never ends: one every so many seconds."""
+    note()
+    while True:
+        yield b" "
+        await asyncio.sleep(every)
 
 
 class Cut(Response):
@@ -321,8 +308,8 @@ TRANSPORT: Final[dict[str, Sent]] = {
     "every-third-request-500": _where(lambda number: number % 3 == 0, _status_500),
     "every-tenth-request-500": _where(lambda number: number % 10 == 5, _status_500),
     "hangs-before-the-headers": _hang,
-    "hangs-after-the-headers": _sends(lambda: Endless(FOREVER)),
-    "body-never-ends": _sends(lambda: Endless(0.2)),
+    "hangs-after-the-headers": _sends(lambda: StreamingResponse(_blanks(FOREVER), media_type="application/json")),
+    "body-never-ends": _sends(lambda: StreamingResponse(_blanks(0.2), media_type="application/json")),
     "body-cut-short": _sends(Cut),
     "html-in-place-of-json": _sends(lambda: Response("<body>502 Bad Gateway</body>", media_type="text/html")),
     "key-refused": _sends(lambda: JSONResponse({"error": "Unauthorized"}, 401)),
@@ -411,7 +398,7 @@ START: Final[dict[str, Start]] = {
     "turbomind-cannot-be-loaded": _falls_back("turbomind is not built."),
     "turbomind-lacks-the-model": _falls_back("{model!r} not supported by turbomind engine."),
     "listens-on-another-port": lambda arguments: setattr(arguments, "server_port", free_port(arguments.server_name)),
-    "tool-parser-not-started": lambda arguments: setattr(arguments, "tool_call_parser", None),
+    "tool-parser-not-started": lambda arguments: setattr(arguments, "tool_call_parser", ""),
     "worker-left-behind": _forks_workers,
     "ignores-the-stop-signal": _ignores_signals,
 }

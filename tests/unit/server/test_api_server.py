@@ -19,7 +19,7 @@ import pytest
 from xprocess import XProcess
 
 from fixtures import evidence
-from fixtures.errors import AcceptanceError, AnotherEngine, ForeignServer, ServerDied, ServerError, ServerNotReady
+from fixtures.errors import ForeignServer, ServerDied, ServerError
 from fixtures.evidence.events import EngineSeen, ServerLaunched, ServerReady, ServerStopped
 from fixtures.evidence.redaction import REDACTED, Private
 from fixtures.lmdeploy.capabilities import capabilities
@@ -32,9 +32,6 @@ from fixtures.server.api_server import RunningServer, serve
 from fixtures.server.readiness import ask
 from tests.unit.pytest_processes import PytestProcess, start
 from tests.unit.waiting import PROGRAMS, alive, eventually, noted
-
-SLACK = 5.0
-"""Seconds that a busy machine may add to what is promised."""
 
 KEY = new_key()
 
@@ -55,19 +52,10 @@ class Place:
             env={"EXTRA": "1"}, host="127.0.0.1", port=self.port, model_name="fake-chat",
         )  # fmt: skip
 
-    def serve(
-        self, *switches: str, start_timeout: float = 30, stop_timeout: float = 5, **changes: Any
-    ) -> contextlib.AbstractContextManager[RunningServer]:
+    def serve(self, *switches: str, **changes: Any) -> contextlib.AbstractContextManager[RunningServer]:
         command = replace(self.command(*switches), **changes)
-        how = {"run_id": "unit", "start_timeout": start_timeout, "stop_timeout": stop_timeout, "evidence": self.log}
+        how = {"run_id": "unit", "start_timeout": 30, "stop_timeout": 5, "evidence": self.log}
         return serve(self.xprocess, command, **how)
-
-    def refused(self, error: type[AcceptanceError], *switches: str, **how: Any) -> Any:
-        """The error with which a start fails. Nothing is left of the server."""
-        with pytest.raises(error) as caught, self.serve(*switches, **how):
-            pytest.fail("it is ready")
-        self.check_nothing_is_left()
-        return caught.value
 
     def events(self, kind: type) -> list[Any]:
         return [entry.event for entry in evidence.read(self.log.folder) if isinstance(entry.event, kind)]
@@ -88,11 +76,6 @@ def place(xprocess: XProcess, tmp_path: Path) -> Iterator[Place]:
         left.kill()  # a failed test must not leave what it is about
 
 
-def moment(log: str, name: str) -> float:
-    """When the program did something, on the monotonic clock that all processes share."""
-    return float(log.partition(f"{name} at ")[2].split()[0])
-
-
 def lives(server: RunningServer) -> bool:
     with contextlib.suppress(ServerDied):
         server.check_alive()
@@ -106,9 +89,6 @@ def test_server_is_ready_used_and_stopped(
     monkeypatch.setenv("INHERITED", "2")
     with contextlib.ExitStack() as stack:
         with place.serve("--load", "0.2") as server:
-            assert (server.base_url, server.model_name) == (f"http://127.0.0.1:{place.port}/v1", "fake-chat")
-            assert server.started_seconds >= 0.2
-            assert time.monotonic() - moment(server.log.read_text(), "listening") < 0.5 + SLACK
             server.check_alive()
             # Another run on this machine may have a server of the same name.
             named = {**os.environ, api_server.MARK: server.log.stem}
@@ -148,20 +128,7 @@ def test_key_is_asked_for_and_shown_to_nobody(place: Place) -> None:
     assert f"…/m asks for ['{REDACTED}']" in kept[server.log.name]
 
 
-NOT_BUILT = "lmdeploy - WARNING - Fallback to pytorch engine because turbomind is not built."
 ASKED = {"engine": "turbomind", "fallback": capabilities("0.18.0").fallback}
-
-
-@pytest.mark.parametrize("then", [("--load", "25"), ("--die-in-load",)], ids=["goes-on", "dies"])
-def test_another_engine_is_told_while_it_loads(place: Place, then: tuple[str, ...]) -> None:
-    began = time.monotonic()
-    other = place.refused(AnotherEngine, "--fall-back", *then, **ASKED)
-    assert time.monotonic() - began < 3 + SLACK
-    (log,) = place.log.folder.glob("*.log")
-    number = int(other.where.rpartition(":")[2])
-    assert (other.where, other.detail) == (f"{log.name}:{number}", NOT_BUILT)
-    assert "turbomind is not built" in log.read_text().splitlines()[number - 1]
-    assert place.events(EngineSeen) == [EngineSeen("pytorch", "turbomind", NOT_BUILT)]
 
 
 def test_engine_that_was_asked_for_is_recorded(place: Place) -> None:
@@ -171,19 +138,6 @@ def test_engine_that_was_asked_for_is_recorded(place: Place) -> None:
     assert [(seen.engine, seen.asked) for seen in place.events(EngineSeen)] == [
         ("turbomind", "turbomind"), ("pytorch", "pytorch"),
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("switches", "seen"), [(("--load", "60"), "server.silent"), (("--health", "503"), "server.answered")]
-)
-def test_server_that_is_never_ready_is_stopped_in_time(place: Place, switches: tuple[str, ...], seen: str) -> None:
-    began = time.monotonic()
-    late = place.refused(ServerNotReady, *switches, start_timeout=1.5)
-    assert time.monotonic() - began < 3 + SLACK
-    # A machine so busy that the program does not listen in time has seen nothing else.
-    assert late.fields["seen"].id in (seen, "server.silent")
-    written = next(place.log.folder.glob("*.log")).read_text()
-    assert written.count("GET /health") <= 6, "asked more often than three times a second"
 
 
 def test_stranger_on_the_port_is_named_and_nothing_started(place: Place) -> None:
