@@ -14,6 +14,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from tools.artefact.stored import WEIGHTS, read_all, write_all
 Step = Callable[[Path], object]
 """One thing that is done to a folder."""
 
+POINTER: Final = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3775137168\n"
 WAIT_S: Final = 60.0
 wait: Final = partial(eventually, within=WAIT_S)
 
@@ -41,18 +43,6 @@ def given(*arguments: str, **variables: str) -> Act:
         stage.variables |= variables
 
     return act
-
-
-PATIENCE: Final[dict[str, Act]] = {
-    "quantizer-hangs": given("--quantize-timeout=3"),
-    **dict.fromkeys(("loads-for-ever", "listens-on-another-port"), given("--start-timeout=3")),
-    **dict.fromkeys(("health-never-200", "health-without-answer"), given("--start-timeout=8")),
-    **dict.fromkeys(
-        ("hangs-before-the-headers", "hangs-after-the-headers", "body-never-ends", "stream-never-ends"),
-        given("--request-timeout=2"),
-    ),
-}
-"""Shorter timeouts, where the fault is that something never ends."""
 
 
 def edited(name: str, change: Callable[[bytes], bytes]) -> Step:
@@ -69,12 +59,8 @@ def removed(name: str) -> Step:
     return lambda folder: (folder / name).unlink()
 
 
-def _cut(content: bytes) -> bytes:
-    return content[:-1000]
-
-
-def _beginning(content: bytes) -> bytes:
-    return content[:100]
+_cut: Final = itemgetter(slice(-1000))
+_beginning: Final = itemgetter(slice(100))
 
 
 def _replaced(before: str, after: str) -> Callable[[bytes], bytes]:
@@ -89,10 +75,6 @@ def _altered(content: bytes) -> bytes:
     """One byte in the middle: the same size, the same header."""
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 0x10]) + content[middle + 1 :]
-
-
-def _pointer(_: bytes) -> bytes:
-    return b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3775137168\n"
 
 
 SHARDS: Final = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
@@ -128,25 +110,6 @@ def checkpoint(*steps: Step) -> Act:
 
 
 ONE_TENSOR_MORE: Final = f'{{"model.layers.23.attention.wo.weight": "{FIRST}", '
-
-CHECKPOINT: Final[dict[str, Act]] = {
-    "checkpoint-missing": checkpoint(),
-    "checkpoint-dangling-link": checkpoint(lambda path: path.symlink_to("/nowhere/internlm2_5-chat")),
-    "checkpoint-is-a-file": checkpoint(Path.touch),
-    "lfs-pointer": checkpoint(_copied, edited(WEIGHTS, _pointer)),
-    "lfs-pointer-tokenizer": checkpoint(_copied, edited("tokenizer.json", _pointer)),
-    "shard-truncated": checkpoint(_in_shards, edited(SECOND, _cut)),
-    "shard-missing": checkpoint(_in_shards, removed(SECOND)),
-    "shard-too-long": checkpoint(_in_shards, edited(SECOND, lambda content: content + bytes(8))),
-    "index-of-another-download": checkpoint(
-        _in_shards, edited("*.index.json", _replaced('"weight_map": {', f'"weight_map": {ONE_TENSOR_MORE}'))
-    ),
-    "config-not-json": checkpoint(_copied, edited("config.json", _beginning)),
-    "config-missing": checkpoint(_copied, removed("config.json")),
-    "another-architecture": checkpoint(_copied, edited("config.json", _replaced(ARCHITECTURE, "LlamaForCausalLM"))),
-    "tokenizer-missing": checkpoint(_copied, removed("tokenizer.json")),
-    "weights-missing": checkpoint(_copied, removed(WEIGHTS)),
-}
 
 
 def environment(*steps: Callable[[Environment], object]) -> Act:
@@ -184,15 +147,6 @@ def stranger_comes(stage: Stage) -> Iterator[None]:
         stage.process.wait()
 
 
-LAUNCH: Final[dict[str, Act]] = {
-    "lmdeploy-not-installed": environment(lambda own: shutil.rmtree(own.distribution("lmdeploy")), _without_program),
-    "lmdeploy-too-old": environment(lambda own: own.set_version("lmdeploy", "0.4.2")),
-    "program-missing": environment(_without_program),
-    "stranger-on-the-port": stranger_on_the_port,
-    "stranger-comes-while-loading": stranger_comes,
-}
-
-
 def gpu(name: str, content: object = "") -> Act:
     """A file that says something about the GPU, see `nvml.py`."""
     return lambda stage: stage.set_gpu(name, content)
@@ -216,24 +170,7 @@ def another_gpu(stage: Stage) -> None:
     stage.variables["CUDA_VISIBLE_DEVICES"] = "1"
 
 
-VRAM: Final[dict[str, Act]] = {
-    "out-of-memory-at-start": gpu("others", 23800),
-    "another-program-comes": while_serving("others", 8192),
-    "gpu-lost": while_serving("error", pynvml.NVML_ERROR_GPU_IS_LOST),
-    "gpu-hangs": while_serving("hang"),
-    "memory-not-available": while_serving("unavailable"),
-    "nvml-missing": gpu("init", pynvml.NVML_ERROR_LIBRARY_NOT_FOUND),
-    "driver-not-loaded": gpu("init", pynvml.NVML_ERROR_DRIVER_NOT_LOADED),
-    "driver-updated": gpu("init", pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH),
-    "no-gpu": lambda stage: stage.set_card(count=0),
-    "gpu-hidden": given(CUDA_VISIBLE_DEVICES=""),
-    "gpu-out-of-range": given(CUDA_VISIBLE_DEVICES="7"),
-    "another-gpu-measured": another_gpu,
-}
-
 PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-
-CLIENT: Final[dict[str, Act]] = {"proxy-variables": given(**dict.fromkeys(PROXIES, "http://127.0.0.1:9"))}
 
 
 def cached(step: Step) -> Act:
@@ -248,13 +185,6 @@ def cached(step: Step) -> Act:
 def _cached(stage: Stage) -> Path:
     (place,) = (path for path in (stage.work / "quantized").iterdir() if path.is_dir())
     return place
-
-
-CACHE: Final[dict[str, Act]] = {
-    "cached-weights-truncated": cached(edited(f"*/{WEIGHTS}", _cut)),
-    "cached-weights-altered": cached(edited(f"*/{WEIGHTS}", _altered)),
-    "cached-note-broken": cached(edited("made.json", _beginning)),
-}
 
 
 def _mount(stage: Stage, at: Path, *arguments: str) -> None:
@@ -273,11 +203,6 @@ def no_space_for_the_result(stage: Stage) -> None:
     (stage.work / "something else").write_bytes(bytes(8 << 20))
 
 
-def no_space_for_the_evidence(stage: Stage) -> None:
-    """A small disk for the evidence: the log of events fits, the report does not."""
-    _small_disk(stage, stage.evidence, "96k")
-
-
 def no_space_for_the_events(stage: Stage) -> Iterator[None]:
     """A small disk for the evidence, which something else fills up while the server answers."""
     _small_disk(stage, stage.evidence, "256k")
@@ -294,11 +219,6 @@ def read_only_cache(stage: Stage) -> None:
     """The work directory of somebody else."""
     _mount(stage, stage.work, "--bind", str(stage.work))
     subprocess.run(["mount", "-o", "remount,bind,ro", str(stage.work)], check=True)
-
-
-def file_size_limited(stage: Stage) -> None:
-    """`ulimit -f`: what is too large is killed by SIGXFSZ."""
-    stage.prefix = ["prlimit", f"--fsize={256 << 10}"]
 
 
 def two_runs(stage: Stage) -> Iterator[None]:
@@ -347,25 +267,6 @@ def odd_path(stage: Stage) -> None:
     stage.options["--work-dir"] = "缓存 work"
 
 
-HOST: Final[dict[str, Act]] = {
-    "no-space-for-the-result": no_space_for_the_result,
-    "no-space-for-the-evidence": no_space_for_the_evidence,
-    "no-space-for-the-events": no_space_for_the_events,
-    "read-only-cache": read_only_cache,
-    "file-size-limited": file_size_limited,
-    "two-runs-on-one-cache": two_runs,
-    "pytest-killed-while-quantizing": killed_while_quantizing,
-    "pytest-interrupted-while-quantizing": signalled(signal.SIGINT, "quantizer-hangs"),
-    "pytest-interrupted-while-starting": signalled(signal.SIGINT, "loads-for-ever"),
-    "pytest-terminated-in-mid-request": signalled(signal.SIGTERM, "hangs-before-the-headers"),
-    "pytest-killed-in-mid-request": signalled(signal.SIGKILL, "hangs-before-the-headers"),
-    "clock-jumps": given("-p", "tests.faults.clock"),
-    "locale-c": given(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"),
-    "path-with-spaces-and-chinese": odd_path,
-    "home-missing": given(HOME="/nonexistent"),
-}
-
-
 def without_cache(stage: Stage) -> None:
     """pytest's cache is where pytest-xprocess keeps its files."""
     del stage.options["-o"]
@@ -394,7 +295,75 @@ def old_report(stage: Stage) -> Iterator[None]:
     assert "ACCEPTED" not in report.read_text(encoding="utf-8")
 
 
-REPORT: Final[dict[str, Act]] = {
+ACTS: Final[dict[str, Act]] = {
+    # Shorter timeouts, where the fault is that something never ends
+    "quantizer-hangs": given("--quantize-timeout=3"),
+    **dict.fromkeys(("loads-for-ever", "listens-on-another-port"), given("--start-timeout=3")),
+    **dict.fromkeys(("health-never-200", "health-without-answer"), given("--start-timeout=8")),
+    **dict.fromkeys(
+        ("hangs-before-the-headers", "hangs-after-the-headers", "body-never-ends", "stream-never-ends"),
+        given("--request-timeout=2"),
+    ),
+    # The checkpoint
+    "checkpoint-missing": checkpoint(),
+    "checkpoint-dangling-link": checkpoint(lambda path: path.symlink_to("/nowhere/internlm2_5-chat")),
+    "checkpoint-is-a-file": checkpoint(Path.touch),
+    "lfs-pointer": checkpoint(_copied, edited(WEIGHTS, lambda _: POINTER)),
+    "lfs-pointer-tokenizer": checkpoint(_copied, edited("tokenizer.json", lambda _: POINTER)),
+    "shard-truncated": checkpoint(_in_shards, edited(SECOND, _cut)),
+    "shard-missing": checkpoint(_in_shards, removed(SECOND)),
+    "shard-too-long": checkpoint(_in_shards, edited(SECOND, lambda content: content + bytes(8))),
+    "index-of-another-download": checkpoint(
+        _in_shards, edited("*.index.json", _replaced('"weight_map": {', f'"weight_map": {ONE_TENSOR_MORE}'))
+    ),
+    "config-not-json": checkpoint(_copied, edited("config.json", _beginning)),
+    "config-missing": checkpoint(_copied, removed("config.json")),
+    "another-architecture": checkpoint(_copied, edited("config.json", _replaced(ARCHITECTURE, "LlamaForCausalLM"))),
+    "tokenizer-missing": checkpoint(_copied, removed("tokenizer.json")),
+    "weights-missing": checkpoint(_copied, removed(WEIGHTS)),
+    # The launch
+    "lmdeploy-not-installed": environment(lambda own: shutil.rmtree(own.distribution("lmdeploy")), _without_program),
+    "lmdeploy-too-old": environment(lambda own: own.set_version("lmdeploy", "0.4.2")),
+    "program-missing": environment(_without_program),
+    "stranger-on-the-port": stranger_on_the_port,
+    "stranger-comes-while-loading": stranger_comes,
+    # The GPU
+    "out-of-memory-at-start": gpu("others", 23800),
+    "another-program-comes": while_serving("others", 8192),
+    "gpu-lost": while_serving("error", pynvml.NVML_ERROR_GPU_IS_LOST),
+    "gpu-hangs": while_serving("hang"),
+    "memory-not-available": while_serving("unavailable"),
+    "nvml-missing": gpu("init", pynvml.NVML_ERROR_LIBRARY_NOT_FOUND),
+    "driver-not-loaded": gpu("init", pynvml.NVML_ERROR_DRIVER_NOT_LOADED),
+    "driver-updated": gpu("init", pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH),
+    "no-gpu": lambda stage: stage.set_card(count=0),
+    "gpu-hidden": given(CUDA_VISIBLE_DEVICES=""),
+    "gpu-out-of-range": given(CUDA_VISIBLE_DEVICES="7"),
+    "another-gpu-measured": another_gpu,
+    # The client
+    "proxy-variables": given(**dict.fromkeys(PROXIES, "http://127.0.0.1:9")),
+    # The cache of an earlier run
+    "cached-weights-truncated": cached(edited(f"*/{WEIGHTS}", _cut)),
+    "cached-weights-altered": cached(edited(f"*/{WEIGHTS}", _altered)),
+    "cached-note-broken": cached(edited("made.json", _beginning)),
+    # The machine
+    "no-space-for-the-result": no_space_for_the_result,
+    # The log of events fits, the report does not.
+    "no-space-for-the-evidence": lambda stage: _small_disk(stage, stage.evidence, "96k"),
+    "no-space-for-the-events": no_space_for_the_events,
+    "read-only-cache": read_only_cache,
+    "file-size-limited": lambda stage: stage.prefix.extend(("prlimit", f"--fsize={256 << 10}")),
+    "two-runs-on-one-cache": two_runs,
+    "pytest-killed-while-quantizing": killed_while_quantizing,
+    "pytest-interrupted-while-quantizing": signalled(signal.SIGINT, "quantizer-hangs"),
+    "pytest-interrupted-while-starting": signalled(signal.SIGINT, "loads-for-ever"),
+    "pytest-terminated-in-mid-request": signalled(signal.SIGTERM, "hangs-before-the-headers"),
+    "pytest-killed-in-mid-request": signalled(signal.SIGKILL, "hangs-before-the-headers"),
+    "clock-jumps": given("-p", "tests.faults.clock"),
+    "locale-c": given(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"),
+    "path-with-spaces-and-chinese": odd_path,
+    "home-missing": given(HOME="/nonexistent"),
+    # The report
     "claim-deselected": given("-k", "not chain"),
     "another-kv-cache": given("--quant-policy=8"),
     "run-without-report-plugin": given("-p", "no:html"),
@@ -405,5 +374,3 @@ REPORT: Final[dict[str, Act]] = {
     "report-edited": forged(edited("*/report.html", _replaced("3+5", "3+6"))),
     "old-report-in-place": old_report,
 }
-
-ACTS: Final[dict[str, Act]] = PATIENCE | CHECKPOINT | LAUNCH | VRAM | CLIENT | CACHE | HOST | REPORT
