@@ -1,6 +1,6 @@
 """How each fault is made that is not a switch of the stand-in: files broken, signals sent, resources taken away.
 
-An act prepares the stage; what it returns is done while pytest runs.
+An act prepares the stage. One that yields goes on while pytest runs.
 """
 
 from __future__ import annotations
@@ -12,249 +12,154 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pynvml
 
-from fixtures.standin.checkpoint import STANDIN
-from tests.faults.environment import ROOT, create
-from tests.faults.stage import Act, During, Stage
-from tools.artefact.stored import read_all, write_all
+from fixtures.process.port import free_port
+from fixtures.standin.checkpoint import ARCHITECTURE, STANDIN
+from tests.faults.environment import ROOT, Environment, create
+from tests.faults.stage import Act, Stage
+from tests.unit.waiting import eventually
+from tools.artefact.stored import WEIGHTS, read_all, write_all
 
-POINTER: Final = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3775137168\n"
+Step = Callable[[Path], object]
+"""One thing that is done to a folder."""
+
+POINTER: Final = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3775137168\n"
 WAIT_S: Final = 60.0
+wait: Final = partial(eventually, within=WAIT_S)
 
 
-def eventually(condition: Callable[[], object]) -> None:
-    """Wait until the condition holds."""
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {WAIT_S} s"
-        time.sleep(0.02)
-
-
-def note_moment(stage: Stage) -> None:
-    """The fault happens now."""
-    (stage.folder / "moment").write_text(str(time.time()))
-
-
-def impatient(option: str, seconds: str) -> Act:
-    """A shorter timeout, where the fault is that something never ends."""
+def given(*arguments: str, **variables: str) -> Act:
+    """Arguments behind the usual ones, and environment variables."""
 
     def act(stage: Stage) -> None:
-        stage.options[option] = seconds
+        stage.arguments += arguments
+        stage.variables |= variables
 
     return act
 
 
-PATIENCE: Final[dict[str, Act]] = {
-    "quantizer-hangs": impatient("--quantize-timeout", "3"),
-    "loads-for-ever": impatient("--start-timeout", "3"),
-    "listens-on-another-port": impatient("--start-timeout", "3"),
-    "health-never-200": impatient("--start-timeout", "8"),
-    "health-without-answer": impatient("--start-timeout", "8"),
-    "hangs-before-the-headers": impatient("--request-timeout", "2"),
-    "hangs-after-the-headers": impatient("--request-timeout", "2"),
-    "body-never-ends": impatient("--request-timeout", "2"),
-    "stream-never-ends": impatient("--request-timeout", "2"),
-}
+def edited(name: str, change: Callable[[bytes], bytes]) -> Step:
+    """Change the bytes of the one file below a folder that the pattern finds."""
+
+    def edit(folder: Path) -> None:
+        (file,) = folder.glob(name)
+        file.write_bytes(change(file.read_bytes()))
+
+    return edit
 
 
-def broken_checkpoint(break_it: Callable[[Path], object]) -> Act:
-    """A copy of the stand-in checkpoint, broken."""
+def removed(name: str) -> Step:
+    return lambda folder: (folder / name).unlink()
+
+
+_cut: Final = itemgetter(slice(-1000))
+_beginning: Final = itemgetter(slice(100))
+
+
+def _replaced(before: str, after: str) -> Callable[[bytes], bytes]:
+    def change(content: bytes) -> bytes:
+        assert before.encode() in content
+        return content.replace(before.encode(), after.encode())
+
+    return change
+
+
+def _altered(content: bytes) -> bytes:
+    """One byte in the middle: the same size, the same header."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 0x10]) + content[middle + 1 :]
+
+
+SHARDS: Final = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+FIRST, SECOND = SHARDS
+
+
+def _copied(folder: Path) -> None:
+    """The stand-in's checkpoint."""
+    shutil.copytree(STANDIN, folder)
+
+
+def _in_shards(folder: Path) -> None:
+    """The same in two files with an index."""
+    _copied(folder)
+    tensors = read_all(folder)
+    placed = {name: SHARDS[number % 2] for number, name in enumerate(tensors)}
+    for file in SHARDS:
+        write_all(folder / file, {name: tensors[name] for name in tensors if placed[name] == file})
+    (folder / WEIGHTS).unlink()
+    (folder / f"{WEIGHTS}.index.json").write_text(json.dumps({"weight_map": placed}))
+
+
+def checkpoint(*steps: Step) -> Act:
+    """A checkpoint of the right name, made and broken step by step."""
 
     def act(stage: Stage) -> None:
         folder = stage.folder / "internlm2_5-chat"
-        shutil.copytree(STANDIN, folder)
-        break_it(folder)
+        for step in steps:
+            step(folder)
         stage.options["--checkpoint"] = str(folder)
 
     return act
 
 
-def _sharded(folder: Path) -> None:
-    tensors = read_all(folder)
-    names = list(tensors)
-    placed = {}
-    for number, part in enumerate((names[::2], names[1::2]), start=1):
-        file = f"model-{number:05}-of-00002.safetensors"
-        write_all(folder / file, {name: tensors[name] for name in part})
-        placed |= dict.fromkeys(part, file)
-    (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}))
+ONE_TENSOR_MORE: Final = f'{{"model.layers.23.attention.wo.weight": "{FIRST}", '
 
 
-def _shard(break_it: Callable[[Path], object]) -> Act:
-    def both(folder: Path) -> None:
-        _sharded(folder)
-        break_it(folder / "model-00002-of-00002.safetensors")
+def environment(*steps: Callable[[Environment], object]) -> Act:
+    """An environment of its own, broken step by step."""
 
-    return broken_checkpoint(both)
-
-
-def _index_of_another(folder: Path) -> None:
-    _sharded(folder)
-    index = folder / "model.safetensors.index.json"
-    placed = json.loads(index.read_text())
-    placed["weight_map"]["model.layers.23.attention.wo.weight"] = "model-00001-of-00002.safetensors"
-    index.write_text(json.dumps(placed))
-
-
-def _llama(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["LlamaForCausalLM"]}))
-
-
-def _checkpoint_path(make: Callable[[Path], object]) -> Act:
     def act(stage: Stage) -> None:
-        path = stage.folder / "internlm2_5-chat"
-        make(path)
-        stage.options["--checkpoint"] = str(path)
+        stage.environment = stage.environment.copy(stage.folder / "environment")
+        for step in steps:
+            step(stage.environment)
+        # Whoever runs the tests may have an lmdeploy on PATH.
+        folders = stage.variables["PATH"].split(os.pathsep)
+        stage.variables["PATH"] = os.pathsep.join(each for each in folders if not Path(each, "lmdeploy").exists())
 
     return act
 
 
-def _cut(file: Path) -> None:
-    os.truncate(file, file.stat().st_size - 1000)
-
-
-CHECKPOINT: Final[dict[str, Act]] = {
-    "checkpoint-missing": _checkpoint_path(lambda _: None),
-    "checkpoint-dangling-link": _checkpoint_path(lambda path: path.symlink_to("/nowhere/internlm2_5-chat")),
-    "checkpoint-is-a-file": _checkpoint_path(lambda path: path.write_text("")),
-    "lfs-pointer": broken_checkpoint(lambda folder: (folder / "model.safetensors").write_text(POINTER)),
-    "lfs-pointer-tokenizer": broken_checkpoint(lambda folder: (folder / "tokenizer.json").write_text(POINTER)),
-    "shard-truncated": _shard(_cut),
-    "shard-missing": _shard(Path.unlink),
-    "shard-too-long": _shard(lambda file: file.write_bytes(file.read_bytes() + b"\0" * 8)),
-    "index-of-another-download": broken_checkpoint(_index_of_another),
-    "config-not-json": broken_checkpoint(lambda folder: _cut_text(folder / "config.json")),
-    "config-missing": broken_checkpoint(lambda folder: (folder / "config.json").unlink()),
-    "another-architecture": broken_checkpoint(_llama),
-    "tokenizer-missing": broken_checkpoint(lambda folder: (folder / "tokenizer.json").unlink()),
-    "weights-missing": broken_checkpoint(lambda folder: (folder / "model.safetensors").unlink()),
-}
-
-
-def _cut_text(file: Path) -> None:
-    file.write_text(file.read_text()[:100])
-
-
-def _own_environment(stage: Stage) -> None:
-    stage.environment = stage.environment.copy(stage.folder / "environment")
-
-
-def not_installed(stage: Stage) -> None:
-    """No lmdeploy at all."""
-    _own_environment(stage)
-    shutil.rmtree(stage.environment.distribution("lmdeploy"))
-    stage.environment.program.unlink()
-    _without_path(stage)
-
-
-def too_old(stage: Stage) -> None:
-    """lmdeploy 0.4.2 is installed."""
-    _own_environment(stage)
-    stage.environment.set_version("lmdeploy", "0.4.2")
-
-
-def program_missing(stage: Stage) -> None:
-    """lmdeploy is installed, its program is not."""
-    _own_environment(stage)
-    stage.environment.program.unlink()
-    _without_path(stage)
-
-
-def _without_path(stage: Stage) -> None:
-    """Whoever runs the tests may have an lmdeploy on PATH."""
-    stage.variables["PATH"] = os.pathsep.join(
-        folder for folder in stage.variables["PATH"].split(os.pathsep) if not Path(folder, "lmdeploy").exists()
-    )
-
-
-STRANGER: Final = """
-import socket, sys, time
-with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listening:
-    print("listening", flush=True)
-    time.sleep(60)
-"""
-
-
-def _stranger(stage: Stage, port: int) -> subprocess.Popen[bytes]:
-    """A program of somebody else's that listens."""
-    process = subprocess.Popen([sys.executable, "-S", "-c", STRANGER, str(port)], stdout=subprocess.PIPE)
-    stage.after.callback(process.wait)
-    stage.after.callback(process.kill)
-    assert process.stdout is not None
-    process.stdout.readline()
-    return process
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _without_program(environment: Environment) -> None:
+    environment.program.unlink()
 
 
 def stranger_on_the_port(stage: Stage) -> None:
     """The port is taken before the server starts."""
-    stage.options["--server-port"] = str(port := _free_port())
-    _stranger(stage, port)
+    stranger = stage.after.enter_context(socket.create_server(("127.0.0.1", 0)))
+    stage.options["--server-port"] = str(stranger.getsockname()[1])
 
 
-def stranger_comes(stage: Stage) -> During:
+def stranger_comes(stage: Stage) -> Iterator[None]:
     """The port is taken while the server, which never listens, loads."""
-    stage.variables["FAULT"] = "loads-for-ever"
-    stage.options["--server-port"] = str(port := _free_port())
-
-    def during(stage: Stage, process: subprocess.Popen[bytes]) -> None:
-        eventually((stage.folder / "moment").exists)
-        stranger = _stranger(stage, port)
-        note_moment(stage)
-        process.wait()
-        stranger.kill()
-        stranger.wait()
-
-    return during
+    port = free_port("127.0.0.1")
+    given(f"--server-port={port}", FAULT="loads-for-ever")(stage)
+    yield
+    wait(stage.moment.exists)
+    with socket.create_server(("127.0.0.1", port)):
+        stage.happens()
+        stage.process.wait()
 
 
-LAUNCH: Final[dict[str, Act]] = {
-    "lmdeploy-not-installed": not_installed,
-    "lmdeploy-too-old": too_old,
-    "program-missing": program_missing,
-    "stranger-on-the-port": stranger_on_the_port,
-    "stranger-comes-while-loading": stranger_comes,
-}
+def gpu(name: str, content: object = "") -> Act:
+    """A file that says something about the GPU, see `nvml.py`."""
+    return lambda stage: stage.set_gpu(name, content)
 
 
-def _write(name: str, content: object) -> Act:
-    def act(stage: Stage) -> None:
-        (stage.gpu / name).write_text(str(content))
+def while_serving(name: str, content: object = "") -> Act:
+    """The same, once the server has taken its memory."""
 
-    return act
-
-
-def _while_serving(happens: Callable[[Stage], object]) -> Act:
-    """Something happens to the GPU once the server has taken its memory."""
-
-    def act(_: Stage) -> During:
-        def during(stage: Stage, _: Any) -> None:
-            eventually(lambda: any((stage.gpu / "processes").iterdir()))
-            note_moment(stage)
-            happens(stage)
-
-        return during
-
-    return act
-
-
-def _visible(value: str) -> Act:
-    def act(stage: Stage) -> None:
-        stage.variables["CUDA_VISIBLE_DEVICES"] = value
+    def act(stage: Stage) -> Iterator[None]:
+        yield
+        wait(lambda: any((stage.gpu / "processes").iterdir()))
+        stage.happens()
+        stage.set_gpu(name, content)
 
     return act
 
@@ -265,265 +170,207 @@ def another_gpu(stage: Stage) -> None:
     stage.variables["CUDA_VISIBLE_DEVICES"] = "1"
 
 
-VRAM: Final[dict[str, Act]] = {
-    "out-of-memory-at-start": _write("others", 23800),
-    "another-program-comes": _while_serving(lambda stage: (stage.gpu / "others").write_text("8192")),
-    "gpu-lost": _while_serving(lambda stage: (stage.gpu / "error").write_text(str(pynvml.NVML_ERROR_GPU_IS_LOST))),
-    "gpu-hangs": _while_serving(lambda stage: (stage.gpu / "hang").touch()),
-    "memory-not-available": _while_serving(lambda stage: (stage.gpu / "unavailable").touch()),
-    "nvml-missing": _write("init", pynvml.NVML_ERROR_LIBRARY_NOT_FOUND),
-    "driver-not-loaded": _write("init", pynvml.NVML_ERROR_DRIVER_NOT_LOADED),
-    "driver-updated": _write("init", pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH),
-    "no-gpu": lambda stage: stage.set_card(count=0),
-    "gpu-hidden": _visible(""),
-    "gpu-out-of-range": _visible("7"),
-    "another-gpu-measured": another_gpu,
-}
+PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
-def dead_proxy(stage: Stage) -> None:
-    """Proxies that nobody answers at."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        stage.variables[name] = "http://127.0.0.1:9"
-
-
-CLIENT: Final[dict[str, Act]] = {"proxy-variables": dead_proxy}
-
-
-def depth(stage: Stage) -> None:
-    """The streams are judged in depth only."""
-    stage.arguments = ["tests/acceptance/depth/test_streaming.py", "-m", "gpu or depth"]
-
-
-def _in_cache(break_it: Callable[[Path], object]) -> Act:
+def cached(step: Step) -> Act:
     """Something happens to the cached checkpoint between two runs."""
 
     def act(stage: Stage) -> None:
-        (place,) = (path for path in (stage.work / "quantized").iterdir() if path.is_dir())
-        break_it(place)
+        step(_cached(stage))
 
     return act
 
 
-def _weights(place: Path) -> Path:
-    (file,) = place.glob("*/model.safetensors")
-    return file
+def _cached(stage: Stage) -> Path:
+    (place,) = (path for path in (stage.work / "quantized").iterdir() if path.is_dir())
+    return place
 
 
-def _alter(file: Path) -> None:
-    """One byte in the middle: the same size, the same header."""
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 0x10
-    file.write_bytes(content)
-
-
-CACHE: Final[dict[str, Act]] = {
-    "cached-weights-truncated": _in_cache(lambda place: _cut(_weights(place))),
-    "cached-weights-altered": _in_cache(lambda place: _alter(_weights(place))),
-    "cached-note-broken": _in_cache(lambda place: _cut_text(place / "made.json")),
-}
-
-
-def _mount(stage: Stage, *arguments: str, at: Path) -> None:
+def _mount(stage: Stage, at: Path, *arguments: str) -> None:
+    at.mkdir(exist_ok=True)
     subprocess.run(["mount", *arguments, str(at)], check=True)
     stage.after.callback(subprocess.run, ["umount", str(at)], check=True)
 
 
+def _small_disk(stage: Stage, at: Path, size: str) -> None:
+    _mount(stage, at, "-t", "tmpfs", "-o", f"size={size}", "tmpfs")
+
+
 def no_space_for_the_result(stage: Stage) -> None:
     """A small disk for the work directory."""
-    _mount(stage, "-t", "tmpfs", "-o", "size=9m", "tmpfs", at=stage.work)
+    _small_disk(stage, stage.work, "9m")
     (stage.work / "something else").write_bytes(bytes(8 << 20))
 
 
-def no_space_for_the_evidence(stage: Stage) -> None:
-    """A small disk for the evidence: the log of events fits, the report does not."""
-    stage.evidence.mkdir()
-    _mount(stage, "-t", "tmpfs", "-o", "size=96k", "tmpfs", at=stage.evidence)
-
-
-def no_space_for_the_events(stage: Stage) -> During:
+def no_space_for_the_events(stage: Stage) -> Iterator[None]:
     """A small disk for the evidence, which something else fills up while the server answers."""
-    stage.evidence.mkdir()
-    _mount(stage, "-t", "tmpfs", "-o", "size=256k", "tmpfs", at=stage.evidence)
-    stage.variables["FAULT"] = "hangs-before-the-headers"
-    stage.options["--request-timeout"] = "2"
-
-    def during(stage: Stage, _: Any) -> None:
-        eventually(lambda: _moment(stage))
-        note_moment(stage)
-        with contextlib.suppress(OSError), (stage.evidence / "something else").open("wb", buffering=0) as filling:
-            while True:
-                filling.write(bytes(512))
-
-    return during
+    _small_disk(stage, stage.evidence, "256k")
+    given("--request-timeout=2", FAULT="hangs-before-the-headers")(stage)
+    yield
+    wait(stage.moment.exists)
+    stage.happens()
+    with contextlib.suppress(OSError), (stage.evidence / "something else").open("wb", buffering=0) as filling:
+        while True:
+            filling.write(bytes(512))
 
 
 def read_only_cache(stage: Stage) -> None:
     """The work directory of somebody else."""
-    _mount(stage, "--bind", str(stage.work), at=stage.work)
+    _mount(stage, stage.work, "--bind", str(stage.work))
     subprocess.run(["mount", "-o", "remount,bind,ro", str(stage.work)], check=True)
 
 
-def file_size_limited(stage: Stage) -> None:
-    """`ulimit -f`: what is too large is killed by SIGXFSZ."""
-    stage.prefix = ["prlimit", f"--fsize={256 << 10}"]
-
-
-def two_runs(stage: Stage) -> During:
+def two_runs(stage: Stage) -> Iterator[None]:
     """A second run, with evidence of its own."""
     other = stage.another("other").start()
-
-    def during(_: Stage, process: subprocess.Popen[bytes]) -> None:
-        assert other.wait(WAIT_S) == 0
-        process.wait(WAIT_S)
-        made = [path for path in (stage.work / "quantized").iterdir() if path.is_dir()]
-        assert len(made) == 1
-
-    return during
+    yield
+    assert other.wait(WAIT_S) == 0
+    stage.process.wait(WAIT_S)
+    assert _cached(stage), "there is one for both"
 
 
 def killed_while_quantizing(stage: Stage) -> None:
     """An earlier run was killed; this one must recover."""
     before = stage.another("earlier")
     earlier = before.start()
-    eventually((before.folder / "moment").exists)
+    wait(before.moment.exists)
     earlier.kill()
     earlier.wait()
-    eventually(lambda: not stage.left())
+    wait(lambda: not stage.left())
     assert list(stage.work.glob("quantized/*.partial-*")), "nothing was left to be swept away"
     stage.variables["FAULT"] = ""
 
 
-def _when(begun: Callable[[Stage], object], number: signal.Signals, fault: str) -> Act:
-    """A signal to pytest, at its moment."""
+def signalled(number: signal.Signals, fault: str) -> Act:
+    """A signal to pytest, when another fault has made it wait."""
 
-    def act(stage: Stage) -> During:
+    def act(stage: Stage) -> Iterator[None]:
         stage.variables["FAULT"] = fault
-
-        def during(stage: Stage, process: subprocess.Popen[bytes]) -> None:
-            eventually(lambda: begun(stage))
-            note_moment(stage)
-            process.send_signal(number)
-
-        return during
+        yield
+        wait(stage.moment.exists)
+        stage.happens()
+        stage.process.send_signal(number)
 
     return act
-
-
-def _moment(stage: Stage) -> bool:
-    return (stage.folder / "moment").exists()
-
-
-def clock_jumps(stage: Stage) -> None:
-    """See `clock.py`."""
-    stage.variables["PYTEST_PLUGINS"] += ",tests.faults.clock"
-
-
-def locale_c(stage: Stage) -> None:
-    """The environment of a bare container."""
-    for name in ("LANG", "LC_ALL", "LC_CTYPE"):
-        stage.variables.pop(name, None)
-    stage.variables |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 def odd_path(stage: Stage) -> None:
     """The whole suite is copied, since its own path counts too."""
     root = stage.folder / "我的 作业 (1)"
-    for part in ("fixtures", "tests"):
+    for part in ("fixtures", "tests", "tools"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("conftest.py", "pytest.ini"):
         shutil.copyfile(ROOT / file, root / file)
     stage.environment = create(stage.folder / "environment", root)
     shutil.copytree(stage.work, root / "缓存 work")
-    stage.options |= {"--work-dir": "缓存 work", "--evidence-dir": str(stage.evidence)}
-
-
-def home_missing(stage: Stage) -> None:
-    """A service account."""
-    stage.variables["HOME"] = "/nonexistent"
-
-
-HOST: Final[dict[str, Act]] = {
-    "no-space-for-the-result": no_space_for_the_result,
-    "no-space-for-the-evidence": no_space_for_the_evidence,
-    "no-space-for-the-events": no_space_for_the_events,
-    "read-only-cache": read_only_cache,
-    "file-size-limited": file_size_limited,
-    "two-runs-on-one-cache": two_runs,
-    "pytest-killed-while-quantizing": killed_while_quantizing,
-    "pytest-interrupted-while-quantizing": _when(_moment, signal.SIGINT, "quantizer-hangs"),
-    "pytest-interrupted-while-starting": _when(_moment, signal.SIGINT, "loads-for-ever"),
-    "pytest-terminated-in-mid-request": _when(_moment, signal.SIGTERM, "hangs-before-the-headers"),
-    "pytest-killed-in-mid-request": _when(_moment, signal.SIGKILL, "hangs-before-the-headers"),
-    "clock-jumps": clock_jumps,
-    "locale-c": locale_c,
-    "path-with-spaces-and-chinese": odd_path,
-    "home-missing": home_missing,
-}
-
-
-def _with(*arguments: str) -> Act:
-    def act(stage: Stage) -> None:
-        stage.arguments += arguments
-
-    return act
+    stage.options["--work-dir"] = "缓存 work"
 
 
 def without_cache(stage: Stage) -> None:
     """pytest's cache is where pytest-xprocess keeps its files."""
-    stage.arguments += ["-p", "no:cacheprovider"]
-    stage.cache_options = []
+    del stage.options["-o"]
+    stage.arguments += ("-p", "no:cacheprovider")
 
 
-def another_kv_cache(stage: Stage) -> None:
-    """Another deployment than the homework's."""
-    stage.options["--quant-policy"] = "8"
+def forged(step: Step) -> Act:
+    """Somebody edits the evidence of a failed run when it is over."""
 
-
-def _edited(name: str, before: str, after: str) -> Act:
-    """Somebody edits a file of the evidence when the run is over."""
-
-    def act(stage: Stage) -> During:
+    def act(stage: Stage) -> Iterator[None]:
         stage.variables["FAULT"] = "add-and-mul-swapped"
-
-        def during(stage: Stage, process: subprocess.Popen[bytes]) -> None:
-            process.wait(WAIT_S)
-            (file,) = stage.evidence.glob(f"*/{name}")
-            text = file.read_text(encoding="utf-8")
-            assert before in text
-            file.write_text(text.replace(before, after), encoding="utf-8")
-
-        return during
+        yield
+        stage.process.wait(WAIT_S)
+        step(stage.evidence)
 
     return act
 
 
-def old_report(stage: Stage) -> During:
+def old_report(stage: Stage) -> Iterator[None]:
     """`--html` names a report that an earlier run left, and this run is killed."""
     report = stage.folder / "report.html"
     report.write_text("ACCEPTED", encoding="utf-8")
     stage.options["--html"] = str(report)
-    killing = _when(_moment, signal.SIGKILL, "hangs-before-the-headers")(stage)
-
-    def during(stage: Stage, process: subprocess.Popen[bytes]) -> None:
-        assert killing is not None
-        killing(stage, process)
-        process.wait()
-        assert "ACCEPTED" not in report.read_text(encoding="utf-8")
-
-    return during
+    yield from signalled(signal.SIGKILL, "hangs-before-the-headers")(stage) or ()
+    stage.process.wait()
+    assert "ACCEPTED" not in report.read_text(encoding="utf-8")
 
 
-REPORT: Final[dict[str, Act]] = {
-    "claim-deselected": _with("-k", "not chain"),
-    "another-kv-cache": another_kv_cache,
-    "run-without-report-plugin": _with("-p", "no:html"),
+ACTS: Final[dict[str, Act]] = {
+    # Shorter timeouts, where the fault is that something never ends
+    "quantizer-hangs": given("--quantize-timeout=3"),
+    **dict.fromkeys(("loads-for-ever", "listens-on-another-port"), given("--start-timeout=3")),
+    **dict.fromkeys(("health-never-200", "health-without-answer"), given("--start-timeout=8")),
+    **dict.fromkeys(
+        ("hangs-before-the-headers", "hangs-after-the-headers", "body-never-ends", "stream-never-ends"),
+        given("--request-timeout=2"),
+    ),
+    # The checkpoint
+    "checkpoint-missing": checkpoint(),
+    "checkpoint-dangling-link": checkpoint(lambda path: path.symlink_to("/nowhere/internlm2_5-chat")),
+    "checkpoint-is-a-file": checkpoint(Path.touch),
+    "lfs-pointer": checkpoint(_copied, edited(WEIGHTS, lambda _: POINTER)),
+    "lfs-pointer-tokenizer": checkpoint(_copied, edited("tokenizer.json", lambda _: POINTER)),
+    "shard-truncated": checkpoint(_in_shards, edited(SECOND, _cut)),
+    "shard-missing": checkpoint(_in_shards, removed(SECOND)),
+    "shard-too-long": checkpoint(_in_shards, edited(SECOND, lambda content: content + bytes(8))),
+    "index-of-another-download": checkpoint(
+        _in_shards, edited("*.index.json", _replaced('"weight_map": {', f'"weight_map": {ONE_TENSOR_MORE}'))
+    ),
+    "config-not-json": checkpoint(_copied, edited("config.json", _beginning)),
+    "config-missing": checkpoint(_copied, removed("config.json")),
+    "another-architecture": checkpoint(_copied, edited("config.json", _replaced(ARCHITECTURE, "LlamaForCausalLM"))),
+    "tokenizer-missing": checkpoint(_copied, removed("tokenizer.json")),
+    "weights-missing": checkpoint(_copied, removed(WEIGHTS)),
+    # The launch
+    "lmdeploy-not-installed": environment(lambda own: shutil.rmtree(own.distribution("lmdeploy")), _without_program),
+    "lmdeploy-too-old": environment(lambda own: own.set_version("lmdeploy", "0.4.2")),
+    "program-missing": environment(_without_program),
+    "stranger-on-the-port": stranger_on_the_port,
+    "stranger-comes-while-loading": stranger_comes,
+    # The GPU
+    "out-of-memory-at-start": gpu("others", 23800),
+    "another-program-comes": while_serving("others", 8192),
+    "gpu-lost": while_serving("error", pynvml.NVML_ERROR_GPU_IS_LOST),
+    "gpu-hangs": while_serving("hang"),
+    "memory-not-available": while_serving("unavailable"),
+    "nvml-missing": gpu("init", pynvml.NVML_ERROR_LIBRARY_NOT_FOUND),
+    "driver-not-loaded": gpu("init", pynvml.NVML_ERROR_DRIVER_NOT_LOADED),
+    "driver-updated": gpu("init", pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH),
+    "no-gpu": lambda stage: stage.set_card(count=0),
+    "gpu-hidden": given(CUDA_VISIBLE_DEVICES=""),
+    "gpu-out-of-range": given(CUDA_VISIBLE_DEVICES="7"),
+    "another-gpu-measured": another_gpu,
+    # The client
+    "proxy-variables": given(**dict.fromkeys(PROXIES, "http://127.0.0.1:9")),
+    # The cache of an earlier run
+    "cached-weights-truncated": cached(edited(f"*/{WEIGHTS}", _cut)),
+    "cached-weights-altered": cached(edited(f"*/{WEIGHTS}", _altered)),
+    "cached-note-broken": cached(edited("made.json", _beginning)),
+    # The machine
+    "no-space-for-the-result": no_space_for_the_result,
+    # The log of events fits, the report does not.
+    "no-space-for-the-evidence": lambda stage: _small_disk(stage, stage.evidence, "96k"),
+    "no-space-for-the-events": no_space_for_the_events,
+    "read-only-cache": read_only_cache,
+    "file-size-limited": lambda stage: stage.prefix.extend(("prlimit", f"--fsize={256 << 10}")),
+    "two-runs-on-one-cache": two_runs,
+    "pytest-killed-while-quantizing": killed_while_quantizing,
+    "pytest-interrupted-while-quantizing": signalled(signal.SIGINT, "quantizer-hangs"),
+    "pytest-interrupted-while-starting": signalled(signal.SIGINT, "loads-for-ever"),
+    "pytest-terminated-in-mid-request": signalled(signal.SIGTERM, "hangs-before-the-headers"),
+    "pytest-killed-in-mid-request": signalled(signal.SIGKILL, "hangs-before-the-headers"),
+    "clock-jumps": given("-p", "tests.faults.clock"),
+    "locale-c": given(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"),
+    "path-with-spaces-and-chinese": odd_path,
+    "home-missing": given(HOME="/nonexistent"),
+    # The report
+    "claim-deselected": given("-k", "not chain"),
+    "another-kv-cache": given("--quant-policy=8"),
+    "run-without-report-plugin": given("-p", "no:html"),
     "run-without-cache-plugin": without_cache,
-    "run-on-two-workers": _with("-n", "2"),
-    "option-without-sense": _with("--quant-policy=5"),
-    "evidence-edited": _edited("events.jsonl", '"outcome": "failed"', '"outcome": "passed"'),
-    "report-edited": _edited("report.html", "3+5", "3+6"),
+    "run-on-two-workers": given("-n", "2"),
+    "option-without-sense": given("--quant-policy=5"),
+    "evidence-edited": forged(edited("*/events.jsonl", _replaced('"outcome": "failed"', '"outcome": "passed"'))),
+    "report-edited": forged(edited("*/report.html", _replaced("3+5", "3+6"))),
     "old-report-in-place": old_report,
 }
-
-ACTS: Final[dict[str, Act]] = PATIENCE | CHECKPOINT | LAUNCH | VRAM | CLIENT | CACHE | HOST | REPORT

@@ -7,7 +7,6 @@ in the way they are after `pip install lmdeploy`, without torch and without minu
 from __future__ import annotations
 
 import shutil
-import sys
 import sysconfig
 import venv
 from dataclasses import dataclass
@@ -46,30 +45,22 @@ class Environment:
         """Its `lmdeploy`."""
         return self.folder / "bin" / "lmdeploy"
 
+    @property
+    def packages(self) -> Path:
+        """Its site-packages."""
+        return Path(sysconfig.get_path("purelib", vars={"base": str(self.folder)}))
+
     def distribution(self, name: str) -> Path:
         """The metadata of a distribution that is said to be installed."""
-        return self._packages() / f"{name}-{VERSIONS[name]}.dist-info"
+        return self.packages / f"{name}-{VERSIONS[name]}.dist-info"
 
     def set_version(self, name: str, version: str) -> None:
         """Say that another version is installed."""
-        (self.distribution(name) / "METADATA").write_text(_metadata(name, version))
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (self.distribution(name) / "METADATA").write_text(metadata)
 
-    def _packages(self) -> Path:
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        return self.folder / "lib" / version / "site-packages"
-
-    def fill(self) -> None:
-        """Make the environment."""
-        venv.EnvBuilder(with_pip=False, symlinks=True).create(self.folder)
-        for entry in Path(sysconfig.get_path("purelib")).iterdir():
-            if not entry.name.startswith(HIDDEN):
-                (self._packages() / entry.name).symlink_to(entry)
-        for module in (self.root / "tests" / "faults" / "lmdeploy" / "packages").glob("*.py"):
-            (self._packages() / module.name).symlink_to(module)
-        (self._packages() / "suite.pth").write_text(f"{self.root}\n", encoding="utf-8")
-        for name, version in VERSIONS.items():
-            self.distribution(name).mkdir()
-            self.set_version(name, version)
+    def set_program(self) -> None:
+        """Install the stand-in."""
         self.program.write_text(PROGRAM.format(python=self.python), encoding="utf-8")
         self.program.chmod(0o755)
 
@@ -77,16 +68,22 @@ class Environment:
         """One of its own, for a fault that breaks it."""
         shutil.copytree(self.folder, folder, symlinks=True)
         other = Environment(folder, self.root)
-        other.program.write_text(PROGRAM.format(python=other.python), encoding="utf-8")
+        other.set_program()
         return other
-
-
-def _metadata(name: str, version: str) -> str:
-    return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
 
 
 def create(folder: Path, root: Path = ROOT) -> Environment:
     """A new environment."""
     made = Environment(folder, root)
-    made.fill()
+    venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if not entry.name.startswith(HIDDEN):
+            (made.packages / entry.name).symlink_to(entry)
+    for module in (root / "tests" / "faults" / "lmdeploy" / "packages").glob("*.py"):
+        (made.packages / module.name).symlink_to(module)
+    (made.packages / "suite.pth").write_text(f"{root}\n", encoding="utf-8")
+    for name, version in VERSIONS.items():
+        made.distribution(name).mkdir()
+        made.set_version(name, version)
+    made.set_program()
     return made

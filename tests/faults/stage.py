@@ -7,11 +7,10 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +23,6 @@ import psutil
 from fixtures.errors import said
 from fixtures.evidence import EVENTS_FILE, read
 from fixtures.evidence.events import Entry, ServerLaunched, TestFinished, TryJudged
-from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import Verdict, judge
 from fixtures.process.port import bind_error
 from fixtures.process.tree import marked
@@ -43,7 +41,8 @@ LONGEST_RUN_S: Final = 90.0
 SETTLE_S: Final = 3.0
 """For the guards of a run that was killed to take the rest down."""
 
-ARGUMENTS: Final = {
+OPTIONS: Final = {
+    "-m": "gpu",
     "--checkpoint": "standin",
     "--calibration": "local",
     "--report-pictures": "off",
@@ -67,80 +66,73 @@ class Stage:
     folder: Path
     environment: Environment
     fault: str
-    options: dict[str, str] = field(default_factory=lambda: dict(ARGUMENTS))
-    arguments: list[str] = field(default_factory=lambda: ["tests/acceptance", "-m", "gpu"])
+    tests: str = "tests/acceptance"
+    options: dict[str, str] = field(default_factory=lambda: dict(OPTIONS))
+    arguments: list[str] = field(default_factory=list)
+    """What stands behind the options, and is stronger."""
+
     variables: dict[str, str] = field(default_factory=dict)
     after: ExitStack = field(default_factory=ExitStack)
     prefix: list[str] = field(default_factory=list)
     """Words before the command, such as `prlimit --fsize=1000`."""
 
-    cache_options: list[str] = field(default_factory=list)
-    """pytest's, which give it a cache of its own."""
-
     mark: str = field(default_factory=lambda: f"{os.getpid()}-{next(_numbers)}")
+    process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.work = self.folder / "work"
+        self.evidence = self.folder / "evidence"
+        self.gpu = self.folder / "gpu"  # see `nvml.py`
+        self.temporary = self.folder / "tmp"
+        self.moment = self.folder / "moment"
         for folder in (self.temporary, self.gpu / "processes", self.work):
             folder.mkdir(parents=True)
         self.set_card()
-        (self.gpu / "others").write_text("0")
-        self.cache_options = ["-o", f"cache_dir={self.folder / 'cache'}"]
-        self.options |= {"--work-dir": str(self.work), "--evidence-dir": str(self.evidence)}
+        self.set_gpu("others", 0)
+        self.options |= {
+            "--work-dir": str(self.work),
+            "--evidence-dir": str(self.evidence),
+            "-o": f"cache_dir={self.folder / 'cache'}",
+        }
+        self.variables |= {name: os.environ[name] for name in KEPT if name in os.environ}
         self.variables |= {
-            name: value for name, value in os.environ.items() if name in KEPT
-        } | {
             MARK: self.mark,
             "FAULT": self.fault,
             "FAULT_GPU": str(self.gpu),
-            "FAULT_MOMENT": str(self.folder / "moment"),
+            "FAULT_MOMENT": str(self.moment),
             "PYTEST_PLUGINS": "tests.faults.nvml",
             "TMPDIR": str(self.temporary),
-        }  # fmt: skip
-
-    @property
-    def work(self) -> Path:
-        """`--work-dir`."""
-        return self.folder / "work"
-
-    @property
-    def evidence(self) -> Path:
-        """`--evidence-dir`."""
-        return self.folder / "evidence"
-
-    @property
-    def gpu(self) -> Path:
-        """The GPU, see `nvml.py`."""
-        return self.folder / "gpu"
-
-    @property
-    def temporary(self) -> Path:
-        """$TMPDIR."""
-        return self.folder / "tmp"
+        }
 
     def set_card(self, **changes: object) -> None:
         """Put another card into the machine."""
-        (self.gpu / "card.json").write_text(json.dumps(CARD | changes))
+        self.set_gpu("card.json", json.dumps(CARD | changes))
 
-    def command(self) -> list[str]:
-        """pytest as it will run."""
-        options = [f"{name}={value}" for name, value in self.options.items()]
-        return [
-            *self.prefix, str(self.environment.python), "-m", "pytest", *self.arguments, *options, *self.cache_options,
-        ]  # fmt: skip
+    def set_gpu(self, name: str, content: object) -> None:
+        """Write a file of the GPU's folder."""
+        (self.gpu / name).write_text(str(content))
+
+    def happens(self) -> None:
+        """Note that the fault happens now."""
+        self.moment.write_text(str(time.time()))
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start pytest in a session of its own, as a terminal does."""
+        options = [f"{name}={value}" for name, value in self.options.items()]
+        pytest = [str(self.environment.python), "-m", "pytest", self.tests]
         with (self.folder / "console.txt").open("ab") as console:
-            return subprocess.Popen(
-                self.command(),
+            self.process = subprocess.Popen(
+                [*self.prefix, *pytest, *options, *self.arguments],
                 cwd=self.environment.root,
                 env=self.variables,
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_heed_interrupts,
+                # A shell starts its background jobs with SIGINT ignored, which the inner pytest would inherit.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
+        return self.process
 
     def another(self, name: str) -> Stage:
         """A run beside this one: the same cache, and a GPU and evidence of its own. It carries the same mark."""
@@ -155,40 +147,37 @@ class Stage:
 
 ENGLISH: Final = Texts("en")
 
-During = Callable[[Stage, "subprocess.Popen[bytes]"], None]
-Act = Callable[[Stage], During | None]
+Act = Callable[[Stage], Iterator[None] | None]
+"""What prepares a stage; where it yields, pytest is started before it goes on."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to. `seconds` are those of the whole run, `told_after` those from the fault to its verdict."""
+    """What a run came to. `moment` and `ended` are seconds since the epoch: of the fault, and of the run's end."""
 
     exit_code: int
-    seconds: float
     console: str
     folder: Path | None
     entries: tuple[Entry, ...]
     verdict: Verdict | None
     moment: float
-    leftovers: tuple[str, ...]
     ended: float
+    leftovers: tuple[str, ...]
     page: str
 
-    def failures(self, claim: str) -> list[Entry]:
-        """The phases of a claim's test that did not pass, in order."""
-        return [
-            entry
-            for entry in self.entries
-            if isinstance(entry.event, TestFinished) and entry.event.claim == claim and entry.event.outcome == "failed"
-        ]
+    def failures(self, claim: str) -> list[tuple[str, TestFinished]]:
+        """The phases of a claim's test that did not pass, in order, each with its time."""
+        ends = [(entry.at, entry.event) for entry in self.entries if isinstance(entry.event, TestFinished)]
+        return [(at, end) for at, end in ends if end.claim == claim and end.outcome == "failed"]
 
     def message(self, claim: str) -> str:
         """What the run says about a claim, or about a reason of the verdict; nothing where there is none."""
-        tries = [entry.event.reason for entry in self.entries if _is_try(entry, claim)]
-        causes = [entry.event.cause for entry in self.failures(claim) if isinstance(entry.event, TestFinished)]
+        tries = [entry.event for entry in self.entries if isinstance(entry.event, TryJudged)]
+        found = [end.cause for _, end in self.failures(claim)]
+        found += [judged.reason for judged in tries if judged.claim == claim and not judged.right]
         reasons = self.verdict.reasons if self.verdict else ()
         details = [reason.detail for reason in reasons if claim in (reason.claim, reason.code)]
-        return "\n".join(said(found, ENGLISH) for found in [*causes, *tries] or details)
+        return "\n".join(said(each, ENGLISH) for each in found or details)
 
     def said(self, words: Sequence[str]) -> str:
         """The lines of the console that hold some of the words."""
@@ -197,56 +186,45 @@ class Outcome:
     def told_after(self, claim: str) -> float:
         """Seconds from the fault until the claim had failed; for what is no claim, until the run had ended."""
         failures = self.failures(claim)
-        told = datetime.fromisoformat(failures[0].at).timestamp() if failures else self.ended
+        told = datetime.fromisoformat(failures[0][0]).timestamp() if failures else self.ended
         return round(told - self.moment, 2)
 
     def first_reason(self) -> str:
         """The claim, or else the code, of the verdict's first reason; `accepted` if there is none."""
         if self.verdict is None:
             return "refused"
-        if not self.verdict.reasons:
-            return "accepted"
-        return self.verdict.reasons[0].claim or self.verdict.reasons[0].code
-
-
-def _is_try(entry: Entry, claim: str) -> bool:
-    return isinstance(entry.event, TryJudged) and entry.event.claim == claim and not entry.event.right
+        first = next(iter(self.verdict.reasons), None)
+        return "accepted" if first is None else first.claim or first.code
 
 
 def perform(stage: Stage, act: Act | None) -> Outcome:
     """Run pytest on the stage, with the act before and during it, and look at everything afterwards."""
     with stage.after:
-        during = act(stage) if act is not None else None
+        going = (act(stage) if act else None) or iter(())
+        next(going, None)
         began, wall = time.monotonic(), time.time()
         process = stage.start()
         try:
-            if during is not None:
-                during(stage, process)
+            next(going, None)
             exit_code = process.wait(max(1.0, LONGEST_RUN_S - (time.monotonic() - began)))
         finally:
             _end(process)
-        seconds, ended = time.monotonic() - began, time.time()
+        ended = time.time()
         leftovers = look(stage, killed=exit_code == -signal.SIGKILL)
-        moment = stage.folder / "moment"
-        folder = _evidence_folder(stage)
+        logs = sorted(stage.evidence.glob(f"*/{EVENTS_FILE}"))
+        folder = logs[-1].parent if logs else None
         entries = tuple(read(folder)) if folder else ()
         return Outcome(
             exit_code=exit_code,
-            seconds=round(seconds, 2),
             console=_text(stage.folder / "console.txt"),
             folder=folder,
             entries=entries,
             verdict=judge(entries) if entries else None,
-            moment=float(moment.read_text()) if moment.exists() else wall,
-            leftovers=tuple(leftovers),
+            moment=float(stage.moment.read_text()) if stage.moment.exists() else wall,
             ended=ended,
+            leftovers=tuple(leftovers),
             page=_text(Path(stage.options.get("--html") or (folder or stage.folder) / "report.html")),
         )
-
-
-def _heed_interrupts() -> None:
-    """A shell starts its background jobs with SIGINT ignored, which would be inherited as far as the inner pytest."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _text(file: Path) -> str:
@@ -257,17 +235,11 @@ def _text(file: Path) -> str:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """A run that hangs is a failure, and must not hang the next one too."""
     if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
         process.kill()
         process.wait()
-
-
-def _evidence_folder(stage: Stage) -> Path | None:
-    """The newest run's evidence."""
-    found = sorted(stage.evidence.glob(f"*/{EVENTS_FILE}"))
-    return found[-1].parent if found else None
 
 
 def look(stage: Stage, killed: bool) -> list[str]:
@@ -276,12 +248,12 @@ def look(stage: Stage, killed: bool) -> list[str]:
     :param killed: pytest-xprocess's pid file stays then: its name is unique to the run, so that nobody trusts it.
     """
     deadline = time.monotonic() + SETTLE_S
-    while stage.left() and time.monotonic() < deadline:
+    while (left := stage.left()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    found = [f"process {process.pid}" for process in stage.left()]
-    for process in stage.left():
+    for process in left:
         os.kill(process.pid, signal.SIGKILL)
-    found += [f"temporary {path.name}" for path in stage.temporary.iterdir() if path.name != "keep"]
+    found = [f"process {process.pid}" for process in left]
+    found += [f"temporary {path.name}" for path in stage.temporary.iterdir()]
     found += [f"pid file {path.name}" for path in (stage.folder / "cache").glob("**/*.PID") if not killed]
     for entry in (stage.work / "quantized").glob("*"):
         if entry.suffix == ".lock":
@@ -299,13 +271,3 @@ def look(stage: Stage, killed: bool) -> list[str]:
             if bind_error("127.0.0.1", port) is not None:
                 found.append(f"port {port}")
     return found
-
-
-def with_cache(stage: Stage, cache: Path) -> None:
-    """Give the run the work directory of an earlier one, so that it need not quantize."""
-    shutil.copytree(cache, stage.work, dirs_exist_ok=True)
-
-
-def is_claim(name: str) -> bool:
-    """Whether a claim of the homework is meant, whose failure comes first among the verdict's reasons."""
-    return name in CLAIMS

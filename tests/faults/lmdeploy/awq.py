@@ -40,10 +40,6 @@ def _out_of_memory() -> None:
     raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
-def _killed() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def _hangs() -> None:
     print("Samples:  17%", flush=True)
     time.sleep(FOREVER)
@@ -54,15 +50,11 @@ def _takes_its_time() -> None:
     time.sleep(1.5)
 
 
-def _asks() -> None:
-    input("Do you wish to run the custom code? [y/N] ")
-
-
-BEFORE: Final[dict[str, Callable[[], None]]] = {
+BEFORE: Final[dict[str, Callable[[], object]]] = {
     "quantizer-out-of-memory": _out_of_memory,
-    "quantizer-killed": _killed,
+    "quantizer-killed": lambda: signal.raise_signal(signal.SIGKILL),
     "quantizer-hangs": _hangs,
-    "quantizer-asks-a-question": _asks,
+    "quantizer-asks-a-question": lambda: input("Do you wish to run the custom code? [y/N] "),
     "pytest-killed-while-quantizing": _takes_its_time,
     "two-runs-on-one-cache": _takes_its_time,
 }

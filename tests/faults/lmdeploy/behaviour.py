@@ -41,12 +41,13 @@ def in_calls(change: Callable[[str, dict[str, Any]], tuple[str, dict[str, Any]]]
     return behave
 
 
-def _swapped(name: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return {"add": "mul", "mul": "add"}[name], arguments
+def _after_a_result(say: Callable[[int], Say], unless_it_calls: bool = False) -> Behaviour:
+    """The fault shows when a call's result is known."""
 
+    def behave(asked: Asked, turn: Say) -> Say:
+        return say(asked.results[-1]) if asked.results and not (turn.calls and unless_it_calls) else turn
 
-def _doubled_digit(name: str, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return name, arguments | {"b": int(f"{arguments['b']}{arguments['b'] % 10}")}
+    return behave
 
 
 def _multiplies_first(asked: Asked, turn: Say) -> Say:
@@ -59,14 +60,6 @@ def _multiplies_first(asked: Asked, turn: Say) -> Say:
     return Say(calls=(("add", {"a": a, "b": b}),)) if len(asked.results) == 1 else Say(f"The result is {16}.")
 
 
-def _stops_after_add(asked: Asked, turn: Say) -> Say:
-    return Say(f"The result is {asked.results[-1]}.") if asked.results else turn
-
-
-def _never_stops_calling(asked: Asked, turn: Say) -> Say:
-    return Say(calls=(("add", {"a": asked.results[-1], "b": 0}),)) if asked.results else turn
-
-
 def _ignores_result(asked: Asked, turn: Say) -> Say:
     again = tuple(
         (name, arguments | {"a": 5}) if name == "mul" else (name, arguments) for name, arguments in turn.calls
@@ -74,23 +67,17 @@ def _ignores_result(asked: Asked, turn: Say) -> Say:
     return replace(turn, calls=again) if asked.results else turn
 
 
-def _in_words(asked: Asked, turn: Say) -> Say:
-    return Say("3+5=8，所以答案是8。") if asked.offered and turn.calls else turn
-
-
-def _wrong_final(asked: Asked, turn: Say) -> Say:
-    return Say(f"The result is {asked.results[-1] + 10}.") if asked.results and not turn.calls else turn
-
-
 BEHAVIOUR: Final[dict[str, Behaviour]] = {
-    "add-and-mul-swapped": in_calls(_swapped),
-    "digit-doubled": in_calls(_doubled_digit),
+    "add-and-mul-swapped": in_calls(lambda name, arguments: ({"add": "mul", "mul": "add"}[name], arguments)),
+    "digit-doubled": in_calls(
+        lambda name, arguments: (name, arguments | {"b": arguments["b"] * 10 + arguments["b"] % 10})
+    ),
     "right-numbers-wrong-order": _multiplies_first,
-    "chain-stops-after-add": _stops_after_add,
+    "chain-stops-after-add": _after_a_result(lambda result: Say(f"The result is {result}.")),
     "chain-ignores-the-result": _ignores_result,
-    "calls-without-end": _never_stops_calling,
-    "answers-without-the-tool": _in_words,
-    "final-number-wrong": _wrong_final,
+    "calls-without-end": _after_a_result(lambda result: Say(calls=(("add", {"a": result, "b": 0}),))),
+    "answers-without-the-tool": lambda _, turn: Say("3+5=8，所以答案是8。") if turn.calls else turn,
+    "final-number-wrong": _after_a_result(lambda result: Say(f"The result is {result + 10}."), unless_it_calls=True),
     "unknown-function": in_calls(lambda _, arguments: ("multiply", arguments)),
     "argument-invented": in_calls(lambda name, arguments: (name, arguments | {"c": 0})),
     "argument-missing": in_calls(lambda name, arguments: (name, {"a": arguments["a"]})),

@@ -11,11 +11,11 @@ import gzip
 import json
 import os
 import signal
-import socket
 import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -28,6 +28,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from fixtures.process.port import free_port
 from tests.faults.lmdeploy import model, protocol
 from tests.faults.lmdeploy.behaviour import BEHAVIOUR
 from tests.faults.lmdeploy.memory import Gpu
@@ -43,22 +44,21 @@ FOREVER: Final = 3600.0
 FALLBACK: Final = "Fallback to pytorch engine because "
 
 
+OPTIONS: Final = {
+    "--model-format": "hf", "--quant-policy": 0, "--cache-max-entry-count": 0.8, "--server-name": "0.0.0.0",
+    "--server-port": 23333, "--tp": 1, "--model-name": "", "--backend": "turbomind", "--session-len": 0,
+    "--tool-call-parser": "", "--log-level": "ERROR",
+}  # fmt: skip
+"""Those of 0.18.0 that the suite may pass, with their defaults."""
+
+
 def arguments_of(argv: list[str]) -> argparse.Namespace:
-    """Those of 0.18.0 that the suite may pass; any other is refused as argparse does."""
+    """Any other option is refused as argparse does."""
     parser = argparse.ArgumentParser(prog="lmdeploy serve api_server", allow_abbrev=False)
     parser.add_argument("model_path", type=Path)
-    parser.add_argument("--model-format", choices=("hf", "awq"), default="hf")
-    parser.add_argument("--quant-policy", type=int, choices=(0, 4, 8), default=0)
-    parser.add_argument("--cache-max-entry-count", type=float, default=0.8)
-    parser.add_argument("--server-name", default="0.0.0.0")
-    parser.add_argument("--server-port", type=int, default=23333)
-    parser.add_argument("--tp", type=int, default=1)
-    parser.add_argument("--model-name")
-    parser.add_argument("--backend", default="turbomind")
-    parser.add_argument("--session-len", type=int)
-    parser.add_argument("--tool-call-parser")
-    parser.add_argument("--api-keys", nargs="*")
-    parser.add_argument("--log-level", default="ERROR")
+    for name, default in OPTIONS.items():
+        parser.add_argument(name, type=type(default), default=default)
+    parser.add_argument("--api-keys", nargs="*", default=[])
     parser.add_argument("--trust-remote-code", action="store_true")
     return parser.parse_args(argv)
 
@@ -85,17 +85,12 @@ class ApiServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """With `--api-keys`, refuse whoever has none of them, as lmdeploy's middleware does below `/v1`."""
-        if (
-            scope["type"] == "http"
-            and self.arguments.api_keys
-            and self.fault != "key-not-asked-for"
-            and scope["path"].startswith("/v1")
-        ):
-            given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-            if given not in [f"Bearer {key}" for key in self.arguments.api_keys]:
-                await JSONResponse({"error": "Unauthorized"}, 401)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        keys = [] if self.fault == "key-not-asked-for" else self.arguments.api_keys
+        allowed = [f"Bearer {key}".encode() for key in keys]
+        asks = allowed and scope["type"] == "http" and scope["path"].startswith("/v1")
+        refused = asks and dict(scope["headers"]).get(b"authorization") not in allowed
+        answer = JSONResponse({"error": "Unauthorized"}, 401) if refused else self.app
+        await answer(scope, receive, send)
 
     async def health(self, _: Request) -> Response:
         if self.fault == "health-never-200":
@@ -126,10 +121,7 @@ class ApiServer:
             wish = json.loads(text)
         except ValueError:
             return _refused(400, "1: JSON decode error")
-        problem = self._problem(wish)
-        if problem is not None:
-            return problem
-        return self._answer(wish)
+        return self._problem(wish) or self._answer(wish)
 
     def _problem(self, wish: dict[str, Any]) -> Response | None:
         """What 0.18.0 refuses, in its words."""
@@ -228,13 +220,9 @@ def _in_one_piece(lines: list[bytes]) -> list[bytes]:
 
 
 def _name_in_parts(lines: list[bytes]) -> list[bytes]:
-    changed = []
-    for line in lines:
-        if b'"name": "add"' in line:
-            changed.append(line.replace(b'"name": "add"', b'"name": "ad"'))
-            line = line.replace(b'"name": "add"', b'"name": "d"')
-        changed.append(line)
-    return changed
+    named = b'"name": "add"'
+    parts = [named.replace(b"add", part) for part in (b"ad", b"d")]
+    return [line.replace(named, part) for line in lines for part in (parts if named in line else [named])]
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -259,20 +247,12 @@ STREAM: Final[dict[str, Callable[[list[bytes]], list[bytes]]]] = {
 """Faults in a stream: healthy lines to broken ones."""
 
 
-class Endless(Response):
-    """Headers now, and a body that never ends: silent, or a blank every now and then."""
-
-    def __init__(self, blank_every: float | None) -> None:
-        super().__init__()
-        self._every = blank_every
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b" ", "more_body": True})
-        while True:
-            await asyncio.sleep(self._every or FOREVER)
-            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+async def _blanks(every: float) -> AsyncIterator[bytes]:
+    """A body that never ends: one every so many seconds."""
+    note()
+    while True:
+        yield b" "
+        await asyncio.sleep(every)
 
 
 class Cut(Response):
@@ -327,78 +307,55 @@ async def _status_500(_: ApiServer) -> Response:
     return _refused(500, "Internal Server Error", "internal_error")
 
 
-async def _every_third_500(server: ApiServer) -> Response | None:
-    return await _status_500(server) if server.asked % 3 == 0 else None
-
-
-async def _every_tenth_500(server: ApiServer) -> Response | None:
-    """The fifth, the fifteenth and so on: a run of the homework asks eight times."""
-    return await _status_500(server) if server.asked % 10 == 5 else None
-
-
-async def _hang(_: ApiServer) -> Response:
+async def _hang(_: ApiServer) -> None:
     note()
     await asyncio.sleep(FOREVER)
-    return Response()
 
 
-async def _hang_after_headers(_: ApiServer) -> Response:
-    note()
-    return Endless(None)
-
-
-async def _drip(_: ApiServer) -> Response:
-    note()
-    return Endless(0.2)
-
-
-async def _cut(_: ApiServer) -> Response:
-    return Cut()
-
-
-async def _html(_: ApiServer) -> Response:
-    return PlainTextResponse("<html><body>502 Bad Gateway</body></html>", media_type="text/html")
-
-
-async def _unauthorized(_: ApiServer) -> Response:
-    return JSONResponse({"error": "Unauthorized"}, 401)
-
-
-async def _overloaded(_: ApiServer) -> Response:
-    return _refused(503, "engine is sleeping", "service_unavailable_error")
-
-
-async def _dies(_: ApiServer) -> Response | None:
+async def _dies(_: ApiServer) -> None:
     """In the middle of an answer, as a kernel's fault does it: in the third test, which is the first to ask."""
     print("RuntimeError: CUDA error: misaligned address", flush=True)
     note()
-    os.kill(os.getpid(), signal.SIGABRT)
-    return None
+    os.abort()
 
 
-async def _dies_later(server: ApiServer) -> Response | None:
-    return await _dies(server) if server.asked == 3 else None
-
-
-async def _killed(_: ApiServer) -> Response | None:
+async def _killed(_: ApiServer) -> None:
     note()
-    os.kill(os.getpid(), signal.SIGKILL)
-    return None
+    signal.raise_signal(signal.SIGKILL)
 
 
-TRANSPORT: Final[dict[str, Callable[[ApiServer], Awaitable[Response | None]]]] = {
+Sent = Callable[["ApiServer"], Awaitable[Response | None]]
+
+
+def _sends(make: Callable[[], Response]) -> Sent:
+    async def send(_: ApiServer) -> Response:
+        return make()
+
+    return send
+
+
+def _where(asked: Callable[[int], bool], sent: Sent) -> Sent:
+    """Healthy but for the questions of some numbers; a run of the homework asks eight times."""
+
+    async def send(server: ApiServer) -> Response | None:
+        return await sent(server) if asked(server.asked) else None
+
+    return send
+
+
+TRANSPORT: Final[dict[str, Sent]] = {
     "engine-dead-health-200": _status_500,
-    "every-third-request-500": _every_third_500,
-    "every-tenth-request-500": _every_tenth_500,
+    "every-third-request-500": _where(lambda number: number % 3 == 0, _status_500),
+    "every-tenth-request-500": _where(lambda number: number % 10 == 5, _status_500),
     "hangs-before-the-headers": _hang,
-    "hangs-after-the-headers": _hang_after_headers,
-    "body-never-ends": _drip,
-    "body-cut-short": _cut,
-    "html-in-place-of-json": _html,
-    "key-refused": _unauthorized,
-    "engine-asleep": _overloaded,
+    "hangs-after-the-headers": _sends(lambda: StreamingResponse(_blanks(FOREVER), media_type="application/json")),
+    "body-never-ends": _sends(lambda: StreamingResponse(_blanks(0.2), media_type="application/json")),
+    "body-cut-short": _sends(Cut),
+    "html-in-place-of-json": _sends(lambda: Response("<body>502 Bad Gateway</body>", media_type="text/html")),
+    "key-refused": _sends(lambda: JSONResponse({"error": "Unauthorized"}, 401)),
+    "engine-asleep": _sends(lambda: _refused(503, "engine is sleeping", "service_unavailable_error")),
     "dies-at-the-first-question": _dies,
-    "dies-in-the-third-answer": _dies_later,
+    "dies-in-the-third-answer": _where(lambda number: number == 3, _dies),
     "killed-in-mid-request": _killed,
 }
 """Faults of answering: what is sent in place of an answer, or None for a healthy one."""
@@ -426,40 +383,25 @@ def _limited(turn: model.Say, wish: dict[str, Any]) -> model.Say:
     return turn
 
 
-def _dies_at_start(_: argparse.Namespace) -> None:
-    note()
+Start = Callable[[argparse.Namespace], object]
+
+
+def _then(end: Callable[[], object], told: str = "") -> Start:
+    """Say something, and come to an end, or wait for ever."""
+
+    def start(_: argparse.Namespace) -> None:
+        print(told, flush=True)
+        note()
+        end()
+
+    return start
+
+
+def _is_not_built() -> None:
     raise RuntimeError("engine could not be built: no kernel image is available for execution on the device")
 
 
-def _killed_while_loading(_: argparse.Namespace) -> None:
-    note()
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _crashes_while_loading(_: argparse.Namespace) -> None:
-    print("terminate called after throwing an instance of 'std::runtime_error'", flush=True)
-    note()
-    os.kill(os.getpid(), signal.SIGABRT)
-
-
-def _ends_at_once(_: argparse.Namespace) -> None:
-    print("Nothing to serve.", flush=True)
-    note()
-    sys.exit(0)
-
-
-def _loads_for_ever(_: argparse.Namespace) -> None:
-    print("Loading:  42%", flush=True)
-    note()
-    time.sleep(FOREVER)
-
-
-def _asks_a_question(_: argparse.Namespace) -> None:
-    note()
-    input("The repository contains custom code which must be executed. Do you wish to run it? [y/N] ")
-
-
-def _falls_back(reason: str) -> Callable[[argparse.Namespace], None]:
+def _falls_back(reason: str) -> Start:
     """Another engine than TurboMind serves, which lmdeploy tells its log and nobody else."""
 
     def fall_back(arguments: argparse.Namespace) -> None:
@@ -470,21 +412,6 @@ def _falls_back(reason: str) -> Callable[[argparse.Namespace], None]:
         note()
 
     return fall_back
-
-
-def _old_arguments(_: argparse.Namespace) -> None:
-    note()
-    argparse.ArgumentParser(prog="lmdeploy").error("unrecognized arguments: --quant-policy 4")
-
-
-def _another_port(arguments: argparse.Namespace) -> None:
-    with socket.socket() as probe:
-        probe.bind((arguments.server_name, 0))
-        arguments.server_port = probe.getsockname()[1]
-
-
-def _without_parser(arguments: argparse.Namespace) -> None:
-    arguments.tool_call_parser = None
 
 
 def _forks_workers(_: argparse.Namespace) -> None:
@@ -500,18 +427,18 @@ def _ignores_signals(_: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-START: Final[dict[str, Callable[[argparse.Namespace], None]]] = {
-    "dies-at-start": _dies_at_start,
-    "killed-while-loading": _killed_while_loading,
-    "crashes-while-loading": _crashes_while_loading,
-    "ends-at-once": _ends_at_once,
-    "loads-for-ever": _loads_for_ever,
-    "asks-a-question-at-start": _asks_a_question,
-    "argument-unknown": _old_arguments,
+START: Final[dict[str, Start]] = {
+    "dies-at-start": _then(_is_not_built),
+    "killed-while-loading": _then(lambda: signal.raise_signal(signal.SIGKILL)),
+    "crashes-while-loading": _then(os.abort, "terminate called after throwing an instance of 'std::runtime_error'"),
+    "ends-at-once": _then(sys.exit, "Nothing to serve."),
+    "loads-for-ever": _then(lambda: time.sleep(FOREVER), "Loading:  42%"),
+    "asks-a-question-at-start": _then(lambda: input("The repository contains custom code. Run it? [y/N] ")),
+    "argument-unknown": _then(lambda: sys.exit(2), "lmdeploy: error: unrecognized arguments: --quant-policy 4"),
     "turbomind-cannot-be-loaded": _falls_back("turbomind is not built."),
     "turbomind-lacks-the-model": _falls_back("{model!r} not supported by turbomind engine."),
-    "listens-on-another-port": _another_port,
-    "tool-parser-not-started": _without_parser,
+    "listens-on-another-port": lambda arguments: setattr(arguments, "server_port", free_port(arguments.server_name)),
+    "tool-parser-not-started": lambda arguments: setattr(arguments, "tool_call_parser", ""),
     "worker-left-behind": _forks_workers,
     "ignores-the-stop-signal": _ignores_signals,
 }
@@ -532,14 +459,5 @@ def main(argv: list[str], fault: str) -> None:
     config = uvicorn.Config(server, host=arguments.server_name, port=arguments.server_port, log_level="info")
     serving = uvicorn.Server(config)
     if fault == "ignores-the-stop-signal":
-        serving.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving.capture_signals = _nothing  # type: ignore[method-assign]
+        serving.capture_signals = nullcontext  # type: ignore[assignment]
     serving.run()
-
-
-class _nothing:
-    """uvicorn's context manager for signals, without the signals."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...

@@ -13,7 +13,6 @@ import pytest
 
 from fixtures.errors import ServerError
 from fixtures.process.command import CommandTimedOut, Finished, run_logged, running
-from fixtures.process.programs import called
 from tests.unit.waiting import PROGRAMS, alive, noted
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
@@ -114,24 +113,3 @@ def test_program_that_is_never_ready_says_why(log: Path, program: str, timeout: 
 
 def _refused(how: object, end: str) -> ServerError:
     return ServerError("no_program", detail=end, how=how)
-
-
-@pytest.mark.parametrize(
-    ("on_path", "by_tox", "typed"),
-    [(True, False, "pip"), (False, False, ".tox/lmdeploy/bin/pip"), (True, True, ".tox/lmdeploy/bin/pip")],
-    ids=["activated", "not-activated", "activated-by-tox"],
-)
-def test_suggested_program_can_be_typed_as_it_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_path: bool, by_tox: bool, typed: str
-) -> None:
-    programs = tmp_path / ".tox" / "lmdeploy" / "bin"
-    programs.mkdir(parents=True)
-    (programs / "pip").write_text("#!/bin/sh\n")
-    (programs / "pip").chmod(0o755)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "executable", str(programs / "python"))
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin" if on_path else "/usr/bin")
-    monkeypatch.delenv("TOX_ENV_DIR", raising=False)
-    if by_tox:
-        monkeypatch.setenv("TOX_ENV_DIR", str(programs.parent))
-    assert called("pip") == typed

@@ -115,16 +115,6 @@ def test_nothing_is_started_when_the_parent_is_gone_already(tmp_path: Path) -> N
     assert not (tmp_path / "started").exists()
 
 
-def test_other_systems_and_wrong_words_are_refused(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    for words in ([], ["1", "1"], ["soon", "1", "true"], ["1", "parent", "true"]):
-        assert guard.main(words) == guard.EXIT_WRONG_USAGE
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert guard.main(["1", "1", "true"]) == guard.EXIT_GUARD_FAILED
-    assert "needs Linux" in capfd.readouterr().err
-
-
 def test_reused_pid_is_another_process() -> None:
     me = guard.process(os.getpid())
     assert me is not None

@@ -16,15 +16,11 @@ from pathlib import Path
 parser = argparse.ArgumentParser()
 parser.add_argument("--port", type=int, required=True)
 parser.add_argument("--pids", type=Path, required=True, help="file that gets the pid of every process started")
-parser.add_argument("--model", default="fake-chat")
 parser.add_argument("--load", type=float, default=0.0, help="seconds before it listens")
-parser.add_argument("--die-in-load", action="store_true")
 parser.add_argument("--fall-back", action="store_true", help="to another engine, which its log tells")
-parser.add_argument("--health", type=int, default=200)
 parser.add_argument("--ignore-sigint", action="store_true")
 parser.add_argument("--setsid-child", action="store_true")
 parser.add_argument("--api-keys", nargs="*", default=[], help="as lmdeploy's; told to the log, as no server should")
-parser.add_argument("--slow-stop", action="store_true", help="SIGINT takes it a second, and it says so")
 arguments = parser.parse_args()
 
 
@@ -34,13 +30,13 @@ class Handler(BaseHTTPRequestHandler):
             print("RuntimeError: CUDA error: misaligned address", flush=True)
             os._exit(3)
         if self.path == "/health":
-            self.reply(arguments.health, {})
+            self.reply(200, {})
         elif arguments.api_keys and self.headers["Authorization"] not in [
             f"Bearer {key}" for key in arguments.api_keys
         ]:
             self.reply(401, {"message": "Unauthorized"})
         else:
-            self.reply(200, {"object": "list", "data": [{"id": arguments.model}]})
+            self.reply(200, {"object": "list", "data": [{"id": "fake-chat"}]})
 
     def reply(self, status: int, body: object) -> None:
         content = json.dumps(body).encode()
@@ -56,8 +52,6 @@ def note(pid: int) -> None:
 
 
 def finish(_number: int, _frame: object) -> None:
-    if arguments.slow_stop:
-        time.sleep(1)
     print("stopped cleanly", flush=True)
     os._exit(0)
 
@@ -78,9 +72,5 @@ if arguments.fall_back:
     # With a colour, as lmdeploy writes it up to 0.5.
     print("lmdeploy - \x1b[33mWARNING\x1b[0m - Fallback to pytorch engine because turbomind is not built.", flush=True)
 time.sleep(arguments.load)
-if arguments.die_in_load:
-    print(f"dying at {time.monotonic()}", flush=True)
-    raise RuntimeError("engine could not be built")
 server = ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler)
-print(f"listening at {time.monotonic()}", flush=True)
 threading.Thread(target=server.serve_forever).start()

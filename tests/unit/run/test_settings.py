@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import SettingsError
-from fixtures.run.options import options_of, read, table
+from fixtures.run.options import read
 from fixtures.run.output import Output
-from fixtures.run.settings import Settings, declared, resolve, shown_command
-from fixtures.texts import LANGUAGES
-from tests.unit import pytest_processes
+from fixtures.run.settings import Settings, resolve, shown_command
 
 ROOT = Path("/somewhere")
 SERVER = {"base_url": "http://host:23333/v1/"}
@@ -39,10 +37,6 @@ def test_command_line_wins_over_ini_and_ini_over_environment() -> None:
     assert resolve(given(), given(), environment, ROOT).tp == 4
     output = read(Output, given(evidence_dir="/elsewhere"), given(contract_dir="c"), environment, ROOT)
     assert output == Output(Path("/elsewhere"), ROOT / "c", "en", "auto")
-
-
-def test_empty_environment_variable_is_not_set() -> None:
-    assert settings(ACCEPTANCE_TP="").tp == 1
 
 
 @pytest.mark.parametrize(
@@ -100,11 +94,6 @@ def test_options_that_exclude_each_other_are_refused(together: dict[str, str], r
     assert error.value.id == refused
 
 
-def test_source_of_a_bad_value_is_named() -> None:
-    with pytest.raises(SettingsError, match="where: ACCEPTANCE_TP"):
-        settings(ACCEPTANCE_TP="zero")
-
-
 def test_folders_are_shown_by_name_and_a_key_not_at_all() -> None:
     found = settings({**SERVER, "checkpoint": "/home/someone/internlm2_5-1_8b-chat"}, ACCEPTANCE_API_KEY="sk-secret")
     assert (found.base_url, found.api_key) == ("http://host:23333/v1", "sk-secret")
@@ -118,63 +107,3 @@ def test_key_on_the_command_line_is_not_shown(given: list[str]) -> None:
     shown = shown_command(["-m", "gpu", *given, "--tp", "1"])
     assert "secret" not in " ".join(shown)
     assert (shown[:3], shown[-2:]) == (["pytest", "-m", "gpu"], ["--tp", "1"])
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_table_has_a_row_for_every_option(language: str) -> None:
-    rows = [row.split(" | ") for row in table(declared(), language).splitlines()]
-    options = [one.command_line for kind in declared() for one in options_of(kind)]
-    assert [row[0] for row in rows[2:]] == [f"| `{option}`" for option in options]
-    defaults = {row[0].strip("| `"): row[1].strip("`") for row in rows}
-    assert (defaults["--quantize-timeout"], defaults["--cache-max-entry-count"]) == ("7200", "0.4")
-    assert "" not in defaults.values()
-
-
-OF_A_SUITE = {
-    "conftest.py": """
-from pathlib import Path
-from fixtures import suites, texts
-
-suites.FOLDER, suites.PACKAGE = Path(__file__).parent / "mine", "mine"
-texts.PLACES = (*texts.PLACES, suites.FOLDER)
-texts.catalogue.cache_clear()
-pytest_plugins = ["fixtures.run.settings"]
-""",
-    "mine/counting/suite.py": """
-from dataclasses import dataclass
-from fixtures.run.options import integer, option
-
-@dataclass(frozen=True)
-class Options:
-    rounds: int = option(integer(1, 9), 3, "ROUNDS")
-""",
-    "mine/counting/texts.toml": '[option.rounds]\nzh = "几轮"\nen = "how many rounds"\n',
-    "mine/counting/test_rounds.py": """
-import pytest
-from fixtures.run.options import from_config
-from mine.counting.suite import Options
-
-@pytest.fixture
-def rounds(request):
-    return from_config(request.config, Options).rounds
-
-def test_rounds(rounds):
-    print("rounds:", rounds)
-""",
-}
-
-
-def test_suite_declares_options_of_its_own(tmp_path: Path) -> None:
-    for name, content in OF_A_SUITE.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content, encoding="utf-8")
-
-    def run(*arguments: str) -> pytest.RunResult:
-        return pytest_processes.run(tmp_path, "-sq", "-p", "no:cacheprovider", "--rootdir", ".", *arguments)
-
-    assert "rounds: 3" in run().stdout.str()
-    assert "rounds: 5" in run("--rounds", "5").stdout.str()
-    run("--help").stdout.fnmatch_lines(["*--rounds=ROUNDS*how many rounds (default: 3)"])
-    refused = run("--rounds", "0")
-    assert refused.ret == pytest.ExitCode.USAGE_ERROR
-    refused.stderr.fnmatch_lines(["ERROR: --rounds must be from 1 to 9, not '0'", "  where: --rounds"])

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +20,7 @@ import pytest
 from xprocess import XProcess
 
 from fixtures import evidence
-from fixtures.errors import AcceptanceError, AnotherEngine, ForeignServer, ServerDied, ServerError, ServerNotReady
+from fixtures.errors import ServerError
 from fixtures.evidence.events import EngineSeen, ServerLaunched, ServerReady, ServerStopped
 from fixtures.evidence.redaction import REDACTED, Private
 from fixtures.lmdeploy.capabilities import capabilities
@@ -32,11 +31,8 @@ from fixtures.run.api_key import new_key
 from fixtures.server import api_server
 from fixtures.server.api_server import RunningServer, serve
 from fixtures.server.readiness import ask
-from tests.unit.pytest_processes import PytestProcess, start
+from tests.unit.pytest_processes import start
 from tests.unit.waiting import PROGRAMS, alive, eventually, noted
-
-SLACK = 5.0
-"""Seconds that a busy machine may add to what is promised."""
 
 KEY = new_key()
 
@@ -57,19 +53,10 @@ class Place:
             env={"EXTRA": "1"}, host="127.0.0.1", port=self.port, model_name="fake-chat",
         )  # fmt: skip
 
-    def serve(
-        self, *switches: str, start_timeout: float = 30, stop_timeout: float = 5, **changes: Any
-    ) -> contextlib.AbstractContextManager[RunningServer]:
+    def serve(self, *switches: str, **changes: Any) -> contextlib.AbstractContextManager[RunningServer]:
         command = replace(self.command(*switches), **changes)
-        how = {"run_id": "unit", "start_timeout": start_timeout, "stop_timeout": stop_timeout, "evidence": self.log}
+        how = {"run_id": "unit", "start_timeout": 30, "stop_timeout": 5, "evidence": self.log}
         return serve(self.xprocess, command, **how)
-
-    def refused(self, error: type[AcceptanceError], *switches: str, **how: Any) -> Any:
-        """The error with which a start fails. Nothing is left of the server."""
-        with pytest.raises(error) as caught, self.serve(*switches, **how):
-            pytest.fail("it is ready")
-        self.check_nothing_is_left()
-        return caught.value
 
     def events(self, kind: type) -> list[Any]:
         return [entry.event for entry in evidence.read(self.log.folder) if isinstance(entry.event, kind)]
@@ -90,27 +77,12 @@ def place(xprocess: XProcess, tmp_path: Path) -> Iterator[Place]:
         left.kill()  # a failed test must not leave what it is about
 
 
-def moment(log: str, name: str) -> float:
-    """When the program did something, on the monotonic clock that all processes share."""
-    return float(log.partition(f"{name} at ")[2].split()[0])
-
-
-def lives(server: RunningServer) -> bool:
-    with contextlib.suppress(ServerDied):
-        server.check_alive()
-        return True
-    return False
-
-
 def test_server_is_ready_used_and_stopped(
     place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INHERITED", "2")
     with contextlib.ExitStack() as stack:
         with place.serve("--load", "0.2") as server:
-            assert (server.base_url, server.model_name) == (f"http://127.0.0.1:{place.port}/v1", "fake-chat")
-            assert server.started_seconds >= 0.2
-            assert time.monotonic() - moment(server.log.read_text(), "listening") < 0.5 + SLACK
             server.check_alive()
             # Another run on this machine may have a server of the same name.
             named = {**os.environ, api_server.MARK: server.log.stem}
@@ -150,153 +122,29 @@ def test_key_is_asked_for_and_shown_to_nobody(place: Place) -> None:
     assert f"…/m asks for ['{REDACTED}']" in kept[server.log.name]
 
 
-def test_death_at_start_is_told_at_once_with_its_cause(place: Place) -> None:
-    died = place.refused(ServerDied, "--load", "0.2", "--die-in-load")
-    assert time.monotonic() - moment(died.detail, "dying") < 1 + SLACK
-    assert "exited with code 1 before it was ready: RuntimeError: engine could not be built" in str(died)
-    assert "Traceback (most recent call last)" in died.detail
-
-
-@pytest.mark.parametrize(
-    ("switches", "changes", "words", "advice"),
-    [
-        (("--new",), {}, "unrecognized arguments: --new", "argument_refused"),
-        ((), {"argv": ("/no/lmdeploy",)}, "cannot run /no/lmdeploy", "not_installed"),
-    ],
-)
-def test_command_that_cannot_run_is_told_with_a_remedy(
-    place: Place, switches: tuple[str, ...], changes: dict[str, Any], words: str, advice: str
-) -> None:
-    died = place.refused(ServerDied, *switches, **changes)
-    assert words in str(died)
-    assert died.fields["advice"].id == f"server.advice.{advice}"
-
-
-def test_death_in_use_is_told_with_its_cause(place: Place) -> None:
-    with place.serve() as server:
-        ask("127.0.0.1", place.port, "/die")
-        eventually(lambda: not lives(server))
-        with pytest.raises(ServerDied, match=r"exited with code 3 in use: .*misaligned address"):
-            server.check_alive()
-    place.check_nothing_is_left()
-    (stopped,) = place.events(ServerStopped)
-    assert stopped.exit_code == 3
-    assert "misaligned address" in str(stopped.cause)
-
-
-def test_server_killed_in_use_is_told_by_its_signal_alone(place: Place) -> None:
-    with place.serve() as server:
-        noted(place.pids, 2)[0].kill()
-        eventually(lambda: not lives(server))
-        with pytest.raises(ServerDied) as died:
-            server.check_alive()
-    place.check_nothing_is_left()
-    assert str(died.value).startswith("the api_server was killed by SIGKILL (exit code 137) in use\n")
-    assert died.value.fields["advice"].id == "server.advice.killed"
-    (stopped,) = place.events(ServerStopped)
-    killed = {"id": "server.killed", "fields": {"signal": "SIGKILL", "code": 137}}
-    assert stopped.cause == {"id": "server.end", "fields": {"ended": killed, "because": ""}}
-
-
-NOT_BUILT = "lmdeploy - WARNING - Fallback to pytorch engine because turbomind is not built."
 ASKED = {"engine": "turbomind", "fallback": capabilities("0.18.0").fallback}
 
 
-@pytest.mark.parametrize("then", [("--load", "25"), ("--die-in-load",)], ids=["goes-on", "dies"])
-def test_another_engine_is_told_while_it_loads(place: Place, then: tuple[str, ...]) -> None:
-    began = time.monotonic()
-    other = place.refused(AnotherEngine, "--fall-back", *then, **ASKED)
-    assert time.monotonic() - began < 3 + SLACK
-    (log,) = place.log.folder.glob("*.log")
-    number = int(other.where.rpartition(":")[2])
-    assert (other.where, other.detail) == (f"{log.name}:{number}", NOT_BUILT)
-    assert "turbomind is not built" in log.read_text().splitlines()[number - 1]
-    assert place.events(EngineSeen) == [EngineSeen("pytorch", "turbomind", NOT_BUILT)]
-
-
 def test_engine_that_was_asked_for_is_recorded(place: Place) -> None:
-    with place.serve(**ASKED):
-        pass
-    with place.serve("--fall-back", engine="pytorch"):  # nobody minds
-        pass
+    for switches, asked in (((), ASKED), (("--fall-back",), {"engine": "pytorch"})):  # nobody minds
+        with place.serve(*switches, **asked):
+            pass
     assert [(seen.engine, seen.asked) for seen in place.events(EngineSeen)] == [
         ("turbomind", "turbomind"), ("pytorch", "pytorch"),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("switches", "seen"), [(("--load", "60"), "server.silent"), (("--health", "503"), "server.answered")]
-)
-def test_server_that_is_never_ready_is_stopped_in_time(place: Place, switches: tuple[str, ...], seen: str) -> None:
-    began = time.monotonic()
-    late = place.refused(ServerNotReady, *switches, start_timeout=1.5)
-    assert time.monotonic() - began < 3 + SLACK
-    # A machine so busy that the program does not listen in time has seen nothing else.
-    assert late.fields["seen"].id in (seen, "server.silent")
-    written = next(place.log.folder.glob("*.log")).read_text()
-    assert written.count("GET /health") <= 6, "asked more often than three times a second"
-
-
-def test_wait_is_told_and_the_log_kept_without_evidence(place: Place) -> None:
-    told: list[float] = []
-    command = place.command("--load", "0.3")
-    how = {"run_id": "unit", "start_timeout": 30, "stop_timeout": 5, "on_wait": told.append}
-    with serve(place.xprocess, command, **how) as server:
-        pass
-    assert 2 <= len(told) <= 21 * server.started_seconds
-    assert told == sorted(told)
-    assert "stopped cleanly" in server.log.read_text()
-    assert not list(server.log.parent.glob("*.PID"))
-    shutil.rmtree(server.log.parent)
-
-
-def test_another_model_is_refused(place: Place) -> None:
-    refused = place.refused(ServerError, "--model", "other")
-    assert "names the models 'other', not 'fake-chat'" in str(refused)
-
-
-def test_stranger_on_the_port_is_named_and_nothing_started(place: Place) -> None:
-    with socket.create_server(("127.0.0.1", place.port)):
-        with pytest.raises(ForeignServer, match=f"{place.port} is taken by process {os.getpid()}: "), place.serve():
-            pass
-        assert not place.pids.exists()
+def test_address_of_another_machine_is_refused(place: Place) -> None:
     with pytest.raises(ServerError, match="no server can listen on 192"), place.serve(host="192.0.2.1"):
         pass
 
 
-def test_stranger_that_takes_the_port_while_ours_loads_is_named(place: Place) -> None:
-    with socket.socket() as stranger:
-
-        def take() -> None:
-            noted(place.pids)
-            stranger.bind(("127.0.0.1", place.port))
-            stranger.listen()
-
-        thread = threading.Thread(target=take)
-        thread.start()
-        with pytest.raises(ForeignServer, match=f"taken by process {os.getpid()}:"), place.serve("--load", "60"):
-            pass
-        thread.join()
-    place.check_nothing_is_left()
-
-
-def test_server_that_ignores_signals_is_killed(place: Place) -> None:
-    with place.serve("--ignore-sigint", stop_timeout=0.2):
-        pass
-    place.check_nothing_is_left()
-    (stopped,) = place.events(ServerStopped)
-    assert (stopped.exit_code, stopped.cause) == (137, "")
-
-
-@pytest.mark.parametrize("guard_killed", [False, True])
-def test_setsid_grandchild_goes_too(place: Place, guard_killed: bool) -> None:
+def test_setsid_grandchild_of_a_killed_guard_goes_too(place: Place) -> None:
     with place.serve("--setsid-child"):
         server, guard, grandchild = noted(place.pids, 3)
-        assert len(alive([server, guard, grandchild])) == 3
-        if guard_killed:
-            guard.kill()
-            eventually(lambda: not alive([server]))
-            assert alive([grandchild])
+        guard.kill()
+        eventually(lambda: not alive([server]))
+        assert alive([grandchild])
     assert alive([server, guard, grandchild]) == []
 
 
@@ -313,20 +161,14 @@ def test_process_that_cannot_be_removed_is_an_error(place: Place, monkeypatch: p
 
 def test_port_that_still_listens_is_an_error(place: Place) -> None:
     running = place.serve()
-    server = running.__enter__()
+    running.__enter__()
     ask("127.0.0.1", place.port, "/die")
-    eventually(lambda: not lives(server))
+    eventually(lambda: not alive(noted(place.pids)[:1]))
     with (
         socket.create_server(("127.0.0.1", place.port)),
         pytest.raises(ServerError, match=f"something of it is left: process {os.getpid()}"),
     ):
         running.__exit__(None, None, None)
-
-
-def test_exception_in_use_stops_it(place: Place) -> None:
-    with pytest.raises(ZeroDivisionError), place.serve():
-        raise ZeroDivisionError
-    place.check_nothing_is_left()
 
 
 def test_stale_pid_file_kills_nobody(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,51 +185,13 @@ def test_stale_pid_file_kills_nobody(place: Place, monkeypatch: pytest.MonkeyPat
     assert names == ["api_server-unit-gw98-1", "api_server-unit-gw99-1"]
 
 
-def miniature(place: Place, folder: Path, *switches: str) -> PytestProcess:
-    """A pytest of its own with xprocess and a server."""
-    folder.mkdir()
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    test = folder / "test_mini.py"
-    test.write_text((PROGRAMS / "run_with_server.py").read_text())
-    plugins = ("-p", "fixtures.session.interrupts", "-p", "xprocess.pytest_xprocess")
-    given = {"argv": place.command(*switches).argv, "port": place.port, "evidence": str(folder), "use": 60}
-    environment = {**os.environ, "GIVEN": json.dumps(given)}
-    return start(folder, *plugins, "-c", "pytest.ini", "-q", str(test), environment=environment)
-
-
-@pytest.mark.parametrize(
-    ("when", "number"),
-    [
-        ("loading", signal.SIGINT),
-        ("loading", signal.SIGKILL),
-        ("in use", signal.SIGTERM),
-        ("in use", signal.SIGKILL),
-    ],
-)
-def test_interrupted_pytest_leaves_nothing(place: Place, tmp_path: Path, when: str, number: signal.Signals) -> None:
-    folder = tmp_path / "mini"
-    process = miniature(place, folder, *(("--load", "60") if when == "loading" else ("--setsid-child",)))
-    try:
-        if when == "in use":
-            eventually((folder / "in-use").exists, within=30)
-        tree = noted(place.pids, 2 if when == "loading" else 3)
-        process.send_signal(number)
-        code = process.wait(40)
-    finally:
-        process.kill()
-    if number is signal.SIGKILL:
-        eventually(lambda: not alive(tree))
-    else:
-        assert code == pytest.ExitCode.INTERRUPTED, process.output
-        assert "INTERNALERROR" not in process.output + process.errors
-        stopped = [entry.event for entry in evidence.read(folder)][-1]
-        assert isinstance(stopped, ServerStopped)
-        assert (stopped.exit_code, stopped.cause) == (0, "")
-    place.check_nothing_is_left()
-
-
 def test_second_interrupt_while_it_stops_leaves_nothing(place: Place, tmp_path: Path) -> None:
-    process = miniature(place, tmp_path / "mini", "--load", "60", "--ignore-sigint")
+    (tmp_path / "pytest.ini").touch()
+    test = Path(shutil.copy(PROGRAMS / "run_with_server.py", tmp_path / "test_it.py"))
+    plugins = ("-p", "fixtures.session.interrupts", "-p", "xprocess.pytest_xprocess")
+    given = {"argv": place.command("--load", "60", "--ignore-sigint").argv, "port": place.port}
+    environment = {**os.environ, "GIVEN": json.dumps(given)}
+    process = start(tmp_path, *plugins, "-c", "pytest.ini", str(test), environment=environment)
     noted(place.pids, 2)
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)

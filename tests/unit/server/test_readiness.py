@@ -44,12 +44,6 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-def test_answer_comes_past_a_proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    port = server(b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno", False)
-    assert ask("127.0.0.1", port, "/health") == Answer(503, b"no")
-
-
 @pytest.mark.parametrize(
     ("content", "endless", "said"),
     [

@@ -71,12 +71,6 @@ def test_server_that_has_not_registered_is_an_error(port: int, monkeypatch: pyte
         replicas._await_registration(running(port), [running(1), running(3, alive=False)])
 
 
-def test_distributor_that_tells_nothing_is_an_error(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Distributor, "status", "false")
-    with pytest.raises(ServerError, match="does not tell of its servers"):
-        nodes(running(port))
-
-
 def test_answers_are_counted_in_the_access_log(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     line = 'INFO: 127.0.0.1:5 - "{} HTTP/1.1" 200 OK\n'

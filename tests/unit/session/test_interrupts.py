@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from fixtures.session import interrupts
 from tests.unit import pytest_processes
 
 TERMINATED = """
@@ -42,23 +38,6 @@ def test_fixtures_are_torn_down_after_sigterm(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TERMINATED)
     assert run(tmp_path, "interrupts") == pytest.ExitCode.INTERRUPTED
     assert (tmp_path / "torn-down").exists()
-
-
-@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN, lambda _number, _frame: None])
-def test_sigterm_is_taken_from_nobody_and_given_back(before: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: Any = before
-
-    def set_handler(_number: int, handler: Any) -> None:
-        nonlocal found
-        found = handler
-
-    monkeypatch.setattr(signal, "getsignal", lambda _: found)
-    monkeypatch.setattr(signal, "signal", set_handler)
-    config: Any = SimpleNamespace(stash=pytest.Stash())
-    interrupts.pytest_configure(config)
-    assert (found is before) is (before is not signal.SIG_DFL)
-    interrupts.pytest_unconfigure(config)
-    assert found is before
 
 
 @pytest.mark.parametrize(

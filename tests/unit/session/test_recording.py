@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,11 +16,10 @@ from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, Te
 from fixtures.report.plugin import put_aside
 from fixtures.report.verification import verify
 from fixtures.session.environment import git_state
-from fixtures.session.recording import new_run_id, suite_of
+from fixtures.session.recording import suite_of
 from fixtures.suites import Suite
 from tests.unit.pytest_processes import run
 from tests.unit.small_suite import SmallSuite, small_suite, suite
-from tests.unit.waiting import eventually
 
 __all__ = ["small_suite"]
 
@@ -79,13 +76,6 @@ def test_mark_expression_says_which_suite_is_judged(expression: str, rehearse: b
 def test_suites_that_cannot_share_a_run_are_refused(expression: str, rehearse: bool, advice: str) -> None:
     with pytest.raises(pytest.UsageError, match=advice):
         suite_of(*configured(expression, rehearse))
-
-
-def test_run_ids_sort_by_time_and_differ_within_a_second() -> None:
-    moment = datetime(2026, 11, 22, 16, 47, 45, tzinfo=timezone.utc)
-    ids = {new_run_id(moment) for _ in range(20)}
-    assert len(ids) > 1
-    assert all(id_.startswith("20261122T164745Z-") and len(id_) == 21 for id_ in ids)
 
 
 def test_git_state_names_the_commit_and_notices_changes(tmp_path: Path) -> None:
@@ -225,32 +215,14 @@ def test_killed_run_leaves_a_report_that_says_so(small_suite: SmallSuite) -> Non
     small_suite.run(suite({"tools.add": "os.kill(os.getpid(), signal.SIGKILL)"}), "--html", "mine.html")
     assert small_suite.codes[0] == "killed"
     page = stale.read_text(encoding="utf-8")
-    assert ["long ago" in page, "未完成" in page, "验收不通过" in page, "验收通过" in page] == [
-        False,
-        True,
-        True,
-        False,
-    ]
+    assert "未完成" in page
+    assert "验收不通过" in page
+    assert not [old for old in ("long ago", "验收通过") if old in page]
     (kept,) = small_suite.path.glob("mine.html.*.bak")
     assert "long ago" in kept.read_text()
     lines = (small_suite.folder / "events.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["kind"] == "Measured", "every line is on disk at once"
     assert verify(small_suite.folder).problems, "a killed run has no seal"
-
-
-def test_ctrl_c_is_told_in_the_report(small_suite: SmallSuite) -> None:
-    loops = "open('here', 'w').close(); [time.sleep(0.05) for _ in range(600)]"
-    process = small_suite.start(suite({"chat.does_not_loop": loops}))
-    try:
-        eventually((small_suite.path / "here").exists, within=30)
-        assert "未完成" in small_suite.page
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == pytest.ExitCode.INTERRUPTED
-    finally:
-        process.kill()
-    (interrupted, *_) = small_suite.verdict.reasons
-    assert (interrupted.code, interrupted.detail["id"]) == ("interrupted", "interrupted.signal")
-    assert "SIGINT" in small_suite.page
 
 
 def test_rehearsal_never_passes(small_suite: SmallSuite) -> None:
@@ -260,31 +232,6 @@ def test_rehearsal_never_passes(small_suite: SmallSuite) -> None:
     assert small_suite.verdict.outcome == "rehearsal"
     assert "REHEARSAL" in result.stdout.str()
     assert [file.name for file in small_suite.folder.iterdir() if "ACCEPTED" in file.read_text("utf-8")] == []
-
-
-def test_report_that_the_disk_refuses_leaves_an_unfinished_page(small_suite: SmallSuite) -> None:
-    full = """
-from pathlib import Path
-(page,) = Path("evidence").glob("*/report.html")
-page.unlink()
-page.symlink_to("/dev/full")
-"""
-    result = small_suite.run(suite({"vram.released": f"exec({full!r})"}), "--report-lang", "en")
-    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
-    result.stdout.fnmatch_lines(["*the report could not be written: *No space left*unfinished run*"])
-    for shown in (small_suite.page, result.stdout.str()):
-        assert "All 15 claims of the homework were run" not in shown
-    assert "</html>" in small_suite.page
-
-
-def test_log_that_the_disk_refuses_ends_the_run(small_suite: SmallSuite) -> None:
-    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000)); measure('size', 'x' * 90_000)"
-    result = small_suite.run(suite({"tools.add": full}), "--report-lang", "en")
-    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
-    result.stdout.fnmatch_lines(["*the folder of --evidence-dir cannot be written*", "*what to do: free some space*"])
-    assert "INTERNALERROR" not in result.stdout.str()
-    assert "killed" in small_suite.codes
-    assert "</html>" in small_suite.page
 
 
 def test_device_is_nobodys_old_report(tmp_path: Path) -> None:

@@ -98,12 +98,7 @@ def test_more_workers_than_gpus_are_refused_at_once_with_one_message(small_suite
     assert not (small_suite.path / "evidence").exists()
 
 
-def refused(workers: int, options: dict[str, str], expression: str = "gpu") -> pytest.ExceptionInfo[pytest.UsageError]:
-    config: Any = SimpleNamespace(stash=pytest.Stash(), option=SimpleNamespace(markexpr=expression))
-    settings = resolve(options.get, lambda _: None, {}, Path("/"))
-    with pytest.raises(pytest.UsageError) as error:
-        prepare(config, settings, workers)
-    return error
+ALONE = next(suite.mark for suite in suites().values() if not suite.shared)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +113,7 @@ def refused(workers: int, options: dict[str, str], expression: str = "gpu") -> p
         (2, {"base_url": "http://127.0.0.1:1/v1"}, "-n 2 does not go with --base-url"),
         (2, {"vram_command": "studio-smi"}, "-n 2 does not go with --vram-command"),
         (2, {"profile": "strict"}, "-n 2 does not go with --profile strict"),
+        (2, {"rehearse": "1"}, f"does not go with -m {ALONE}"),
     ],
 )
 def test_options_that_workers_cannot_share_are_refused(
@@ -125,12 +121,10 @@ def test_options_that_workers_cannot_share_are_refused(
 ) -> None:
     two = FakeNvml(FakeDevice("GPU-0"), FakeDevice("GPU-1"))
     monkeypatch.setattr(placement, "visible_now", lambda _: [device.uuid for device in gpu_device.visible(two, {})])
-    assert re.search(re.escape(words), str(refused(workers, options).value))
-
-
-def test_suite_that_is_not_shared_stays_in_one_process() -> None:
-    mark = next(suite.mark for suite in suites().values() if not suite.shared)
-    assert f"does not go with -m {mark}" in str(refused(2, {"rehearse": "1"}, f"gpu or {mark}").value)
+    marked = f"gpu or {ALONE}" if ALONE in words else "gpu"
+    config: Any = SimpleNamespace(stash=pytest.Stash(), option=SimpleNamespace(markexpr=marked))
+    with pytest.raises(pytest.UsageError, match=re.escape(words)):
+        prepare(config, resolve(options.get, lambda _: None, {}, Path("/")), workers)
 
 
 def test_part_is_found_by_whoever_knows_the_run(tmp_path: Path) -> None:
