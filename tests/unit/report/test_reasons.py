@@ -6,10 +6,10 @@ import pytest
 
 from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import judge
-from fixtures.report.reasons import Told, explanation, headline, told
+from fixtures.report.reasons import Told, headline, told
 from fixtures.run.claims import title
-from fixtures.suites import HOMEWORK, suites
-from fixtures.texts import LANGUAGES, Texts, message
+from fixtures.suites import Suite, suites
+from fixtures.texts import Texts, message
 from tests.unit.report import synthetic
 
 ENGLISH = Texts("en")
@@ -46,11 +46,6 @@ def test_cause_shared_with_claims_beyond_the_homework_is_told_once() -> None:
     assert [reason.sentence for reason in found] == [failed("tools.add", "NVML is missing"), shared]
 
 
-def test_short_causes_are_told_each_time() -> None:
-    found = told(judge(synthetic.failing("tools", "no time", outcome="skipped")), ENGLISH)
-    assert [reason.sentence.rpartition(": ")[2] for reason in found] == ["no time"] * 3
-
-
 def test_claims_left_out_alike_are_told_in_one_line() -> None:
     first, second, *_ = told(judge(synthetic.entries()[:1]), ENGLISH)
     assert first.sentence == ENGLISH.say("reason.killed", detail="-")
@@ -58,22 +53,10 @@ def test_claims_left_out_alike_are_told_in_one_line() -> None:
     assert second.sentence.count("; ") == len(CLAIMS) - 1
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_suite_that_proved_nothing_says_so_in_its_own_words(language: str) -> None:
-    texts = Texts(language)
-    for suite in (suite for suite in suites().values() if suite.judged and suite.proof):
-        verdict = judge(synthetic.entries(synthetic.alone(suite)))
-        assert Told(texts.say(f"{suite.id}.unproved")) in told(verdict, texts)
-        assert headline(verdict, texts) == texts.say(f"{suite.id}.outcome.failed")
-
-
-def test_outcomes_have_their_words() -> None:
-    for events, outcome in (
-        (synthetic.events(), "accepted"),
-        (synthetic.events(synthetic.STANDIN), "accepted_with_standin"),
-        (synthetic.events()[:-1], "not_accepted"),
-        (synthetic.events(rehearsal=True), "rehearsal"),
-    ):
-        verdict = judge(synthetic.entries(events))
-        assert headline(verdict, ENGLISH) == ENGLISH.say(f"{HOMEWORK.id}.outcome.{outcome}")
-    assert explanation(judge([]), ENGLISH).startswith("0 of 15 claims")
+@pytest.mark.parametrize(
+    "suite", [suite for suite in suites().values() if suite.judged and suite.proof], ids=lambda suite: suite.id
+)
+def test_suite_that_proved_nothing_says_so(suite: Suite) -> None:
+    verdict = judge(synthetic.entries(synthetic.alone(suite)))
+    assert Told(ENGLISH.say(f"{suite.id}.unproved")) in told(verdict, ENGLISH)
+    assert headline(verdict, ENGLISH) == ENGLISH.say(f"{suite.id}.outcome.failed")
