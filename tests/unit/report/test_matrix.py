@@ -95,11 +95,9 @@ def test_reason_for_no_run_on_a_gpu_is_told_where_there_was_none(tmp_path: Path)
     why = {"run": False, "why": "no code for Hopper <cards>"}
     record.write_text(json.dumps({"versions": {"0.5.3": {"gpu": why}, "0.14.0": {"gpu": why}, "0.6.5": {}}}))
     put(tmp_path, "run", report("0.14.0"))
-    put(tmp_path, "rehearsed", report("0.5.3", "rehearsal"))
     matrix = collect(tmp_path, record)
     assert {one.version: one.no_gpu_run for one in matrix.columns if one.no_gpu_run} == {"0.5.3": why["why"]}
     assert "no code for Hopper &lt;cards&gt;" in matrix_page(matrix, ENGLISH)
-    assert "- 0.5.3: no code for Hopper" in matrix_post(matrix, ENGLISH)
 
 
 def test_killed_run_is_known_by_its_folder_and_what_is_no_report_is_named(tmp_path: Path) -> None:

@@ -92,18 +92,6 @@ def test_failures_come_first() -> None:
     assert markup.index("no space left") < markup.index('id="deployment"')
 
 
-def test_claims_beyond_the_homework_stand_apart(run: RunSummary) -> None:
-    figure = Measured("tools.zero_operand", "length", 19, "", ">=", 15)
-    deep = summarize(
-        synthetic.with_events((60.0, figure), *((61.0, one) for one in synthetic.finished("tools.zero_operand")))
-    )
-    assert deep.verdict.accepted
-    beyond = visible(page(deep)).partition(ENGLISH.say("claims_beyond"))[2]
-    assert "Zero as an operand" in beyond
-    assert "19 >= 15" in beyond
-    assert ENGLISH.say("claims_beyond") not in page(run)
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_stand_in_and_rehearsal_cannot_be_read_as_accepted(run: RunSummary, language: str) -> None:
     texts = Texts(language)

@@ -37,15 +37,6 @@ def test_cause_shared_by_several_claims_is_told_once(cause: object, first: str, 
     assert found[1:] == [Told(shared)]
 
 
-def test_cause_shared_with_claims_beyond_the_homework_is_told_once() -> None:
-    log = synthetic.failing("tools.add", "NVML is missing\n  what to do: install a driver")
-    beyond = synthetic.finished("tools.zero_operand", "failed", "NVML is missing\n  what to do: install a driver")[1]
-    log.insert(-1, type(log[-2])(log[-2].t, log[-2].at, beyond))
-    found = told(judge(log), ENGLISH)
-    shared = ENGLISH.say("reasons.same_beyond", n=1, number=1, claims=title("tools.zero_operand", ENGLISH))
-    assert [reason.sentence for reason in found] == [failed("tools.add", "NVML is missing"), shared]
-
-
 def test_claims_left_out_alike_are_told_in_one_line() -> None:
     first, second, *_ = told(judge(synthetic.entries()[:1]), ENGLISH)
     assert first.sentence == ENGLISH.say("reason.killed", detail="-")

@@ -72,28 +72,24 @@ def test_every_workers_server_is_listed_and_the_homeworks_is_shown_in_full() -> 
     run = summarize(by_workers())
     section = str(servers_section(run, ENGLISH))
     assert all(words in section for words in ("gw0", "gw1", "12 s"))
-    assert run.launched is not None
+    assert run.launched
     assert "--elsewhere" not in run.launched.argv
-    assert run.memory is not None
-    assert run.memory.expected is not None
+    assert run.memory
+    assert run.memory.expected
     assert run.memory.expected.peak_limit_mib != 78_000.0
     assert 70_000.0 not in [mib for _, mib in run.memory.samples]
     assert run.verdict.accepted
 
 
 def test_every_card_is_listed_and_the_first_is_drawn() -> None:
-    entries = synthetic.entries()
-    at = next(number for number, entry in enumerate(entries) if isinstance(entry.event, VramExpected))
-    second = replace(entries[at].event, gpu=1)  # type: ignore[call-arg]
-    entries.insert(at + 1, replace(entries[at], event=second))
-    entries.insert(-1, replace(entries[-2], event=VramSampled([[entries[-2].t, 44_444.0]], gpu=1)))
-    run = summarize(entries)
-    assert run.memory is not None
+    limits = next(event for _, event in synthetic.events() if isinstance(event, VramExpected))
+    second = [(16.0, replace(limits, gpu=1)), (77.9, VramSampled([[77.8, 44_444.0]], gpu=1))]
+    run = summarize(synthetic.with_events(*second))
+    assert run.memory
+    assert run.memory.expected == limits
     assert 44_444.0 not in [mib for _, mib in run.memory.samples]
-    assert run.memory.expected is not None
-    assert run.memory.expected.gpu == 0
     assert "43.40 GiB" in str(servers_section(run, ENGLISH))
-    twice = summarize([*entries[:at], entries[at], entries[at + 1], *entries[at + 1 :]])
+    twice = summarize(synthetic.with_events(second[0], *second))
     assert "43.40 GiB" not in str(servers_section(twice, ENGLISH)), "two servers used the card in turn"
 
 
