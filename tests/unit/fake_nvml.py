@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,6 +40,10 @@ class FakeNvml:
     NVML_ERROR_FUNCTION_NOT_FOUND = pynvml.NVML_ERROR_FUNCTION_NOT_FOUND
     NVML_ERROR_ARGUMENT_VERSION_MISMATCH = pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH
     nvmlMemory_v2 = pynvml.nvmlMemory_v2
+    nvmlDeviceGetName = staticmethod(attrgetter("name"))
+    nvmlDeviceGetUUID = staticmethod(attrgetter("uuid"))
+    nvmlSystemGetDriverVersion = staticmethod(lambda: "580.159.04")
+    nvmlSystemGetCudaDriverVersion = staticmethod(lambda: 13000)
 
     def __init__(
         self, *devices: FakeDevice, init_error: int | None = None, old_driver: bool = False, names: Any = None
@@ -65,12 +70,6 @@ class FakeNvml:
             raise error(pynvml.NVML_ERROR_INVALID_ARGUMENT)
         return self.devices[index]
 
-    def nvmlDeviceGetName(self, device: FakeDevice) -> str:
-        return device.name
-
-    def nvmlDeviceGetUUID(self, device: FakeDevice) -> str:
-        return device.uuid
-
     def nvmlDeviceGetMigMode(self, device: FakeDevice) -> list[int]:
         if device.mig is None:
             raise error(pynvml.NVML_ERROR_NOT_SUPPORTED)
@@ -84,12 +83,6 @@ class FakeNvml:
         if found is None:
             raise error(pynvml.NVML_ERROR_NOT_FOUND)
         return found
-
-    def nvmlSystemGetDriverVersion(self) -> str:
-        return "580.159.04"
-
-    def nvmlSystemGetCudaDriverVersion(self) -> int:
-        return 13000
 
     def nvmlDeviceGetMemoryInfo(self, device: FakeDevice, version: int | None = None) -> SimpleNamespace:
         device.on_query()

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -57,7 +56,7 @@ class PytestProcess:
         if code is None:
             self.send_signal(signal.SIGABRT)  # pytest's faulthandler tells where it was
             self._process.join(1)
-        assert code is not None, f"not ended within {timeout} s:\n{self.output}\n{self.errors}"
+        assert code is not None, f"not ended within {timeout} s:\n{self.said('stdout')}\n{self.said('stderr')}"
         return code
 
     def kill(self) -> None:
@@ -65,13 +64,9 @@ class PytestProcess:
         self._process.kill()
         self._process.join()
 
-    @property
-    def output(self) -> str:
-        return (self._folder / "stdout").read_text(encoding="utf-8", errors="replace")
-
-    @property
-    def errors(self) -> str:
-        return (self._folder / "stderr").read_text(encoding="utf-8", errors="replace")
+    def said(self, stream: str) -> str:
+        """Return what it wrote to `stdout` or `stderr`."""
+        return (self._folder / stream).read_text(encoding="utf-8", errors="replace")
 
 
 def start(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> PytestProcess:
@@ -90,13 +85,12 @@ def start(folder: Path, *arguments: str, environment: Mapping[str, str] | None =
 
 def run(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> pytest.RunResult:
     """Run the same to its end."""
-    began = time.monotonic()
     process = start(folder, *arguments, environment=environment)
     try:
         code = process.wait()
     finally:
         process.kill()
-    return pytest.RunResult(code, process.output.splitlines(), process.errors.splitlines(), time.monotonic() - began)
+    return pytest.RunResult(code, process.said("stdout").splitlines(), process.said("stderr").splitlines(), 0.0)
 
 
 @functools.cache

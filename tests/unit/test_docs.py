@@ -17,12 +17,13 @@ from fixtures.suites import suites
 ROOT: Final = Path(__file__).parents[2]
 ENGLISH: Final = [ROOT / "README.md", *(page for page in ROOT.glob("docs/*.md") if ".zh-CN" not in page.name)]
 CHINESE: Final = [page.with_name(f"{page.stem}.zh-CN.md") for page in ENGLISH]
-READMES: Final = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 PAGES: Final = [
     *ENGLISH, *CHINESE, ROOT / "CONTRIBUTING.md", ROOT / "fixtures/standin/README.md", ROOT / "docs/reports/README.md"
 ]  # fmt: skip
 
 GENERATED: Final = re.compile(r"<!-- (?:made|written) by .*?<!-- end -->", re.DOTALL)
+"""Parts which quote commands as they were when the record was made."""
+
 FENCED: Final = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 PLACEHOLDER: Final = re.compile(r"NAME|VERSION|版本|X\.Y\.Z|greeting|counting")
 """In names that a reader replaces by others; `greeting` and `counting` are what docs/extending.md adds."""
@@ -30,11 +31,6 @@ PLACEHOLDER: Final = re.compile(r"NAME|VERSION|版本|X\.Y\.Z|greeting|counting"
 
 def read(page: Path) -> str:
     return page.read_text(encoding="utf-8")
-
-
-def by_hand(page: Path) -> str:
-    """Text without its generated parts, which quote commands as they were when the record was made."""
-    return GENERATED.sub("", read(page))
 
 
 def headings(page: Path) -> list[tuple[int, str]]:
@@ -49,7 +45,7 @@ def anchors(page: Path) -> set[str]:
 
 def named(page: Path) -> Iterator[str]:
     """Files and folders of the project that stand in code spans, and modules behind `python -m`."""
-    text = by_hand(page)
+    text = GENERATED.sub("", read(page))
     yield from re.findall(r"`((?:fixtures|tests|tools|docs|requirements|\.ci)/[\w./*-]+)`", text)
     for module in re.findall(r"python -m ((?:fixtures|tests|tools)[\w.]*)", text):
         path = module.replace(".", "/")
@@ -65,14 +61,15 @@ def environments() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("page", ENGLISH, ids=lambda page: page.stem)
-def test_page_has_a_twin_with_the_same_sections(page: Path) -> None:
-    twin = CHINESE[ENGLISH.index(page)]
-    assert [level for level, _ in headings(page)] == [level for level, _ in headings(twin)]
-
-
 def test_chinese_page_is_of_an_english_one() -> None:
     assert set(ROOT.glob("docs/*.zh-CN.md")) <= set(CHINESE)
+
+
+@pytest.mark.parametrize(("page", "twin"), [*zip(ENGLISH, CHINESE, strict=True)], ids=lambda page: page.stem)
+def test_twins_have_the_same_sections_and_name_the_same_files_and_commands(page: Path, twin: Path) -> None:
+    assert [level for level, _ in headings(page)] == [level for level, _ in headings(twin)]
+    if page.stem != "faults":  # the wholly generated table names more than the page that explains it in Chinese
+        assert set(named(page)) == set(named(twin))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -86,41 +83,20 @@ def test_links_lead_to_files_and_sections(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_named_files_and_modules_exist(page: Path) -> None:
+def test_named_files_modules_and_environments_exist(page: Path) -> None:
     names = {name for name in named(page) if not PLACEHOLDER.search(name)}
     assert [name for name in sorted(names) if not any(ROOT.glob(name.rstrip("/")))] == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_named_environments_exist(page: Path) -> None:
-    lists = re.findall(r"tox (?:run|exec) -e ([\w.,-]+)", by_hand(page))
+    lists = re.findall(r"tox (?:run|exec) -e ([\w.,-]+)", GENERATED.sub("", read(page)))
     names = {name for found in lists for name in found.split(",") if not PLACEHOLDER.search(name)}
     assert names - environments() - {"unit"} == set()
 
 
-@pytest.mark.parametrize("page", ENGLISH, ids=lambda page: page.stem)
-def test_twins_name_the_same_files_and_commands(page: Path) -> None:
-    """The wholly generated table of faults names more than the page that explains it in Chinese."""
-    twin = CHINESE[ENGLISH.index(page)]
-    if page.stem != "faults":
-        assert set(named(page)) == set(named(twin))
-
-
-@pytest.fixture(scope="module")
-def options() -> set[str]:
-    """The suite's options, as `pytest --help` lists them."""
-    told = subprocess.run(
-        [sys.executable, "-m", "pytest", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+def test_readmes_name_every_option_and_suite() -> None:
+    command = [sys.executable, "-m", "pytest", "--help"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     group = told.partition("\nacceptance of ")[2].partition("\n\n")[0]
-    return set(re.findall(r"^  (--[\w-]+)", group, re.MULTILINE))
-
-
-@pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.stem)
-def test_readme_names_every_option_and_suite(readme: Path, options: set[str]) -> None:
-    text = read(readme)
+    options = set(re.findall(r"^  (--[\w-]+)", group, re.MULTILINE))
     assert options, "there is no such group in the help"
-    assert {option for option in options if not re.search(rf"{option}(?![\w-])", text)} == set()
-    assert {
-        mark for mark in (suite.mark for suite in suites().values()) if not re.search(rf"\b{mark}\b", text)
-    } == set()
+    for text in map(read, (ENGLISH[0], CHINESE[0])):
+        assert {option for option in options if not re.search(rf"{option}(?![\w-])", text)} == set()
+        assert {suite.mark for suite in suites().values() if not re.search(rf"\b{suite.mark}\b", text)} == set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -19,49 +19,33 @@ ORDER: Final = (
 """From the ground up; the modules flat in `fixtures/` are below all of them."""
 
 
-def rooms() -> list[str]:
-    return sorted(folder.name for folder in FIXTURES.iterdir() if (folder / "__init__.py").exists())
+ROOMS: Final = {folder.name for folder in FIXTURES.iterdir() if (folder / "__init__.py").exists()}
 
 
-def imported(file: Path) -> Iterator[tuple[str, int]]:
-    """Modules that a file imports anywhere in it, with the line; programs (`__main__.py`) may import any room."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-
-
-def modules(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.rglob("*.py")) if file.name != "__main__.py"]
+def wrong(files: Iterable[Path], allowed: Collection[str]) -> list[str]:
+    """Imports of a room that is not allowed, or of what is no room; programs (`__main__.py`) may import any room."""
+    return [
+        f"{file.relative_to(ROOT)}:{node.lineno} imports {name}"
+        for file in files
+        if file.name != "__main__.py"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in (f"{getattr(node, 'module', None) or ''}.{alias.name}".lstrip(".") for alias in node.names)
+        if name.startswith(("tests.", "tools."))
+        or (name.startswith("fixtures.") and name.split(".")[1] in ROOMS and name.split(".")[1] not in allowed)
+    ]
 
 
 def test_every_room_has_a_place_in_the_order() -> None:
-    assert sorted(ORDER) == rooms()
+    assert sorted(ORDER) == sorted(ROOMS)
 
 
 @pytest.mark.parametrize("room", ORDER)
 def test_room_imports_only_what_stands_below_it(room: str) -> None:
-    allowed = ORDER[: ORDER.index(room) + 1]
-    wrong = [
-        f"{file.relative_to(ROOT)}:{line} imports {name}"
-        for file in modules(FIXTURES / room)
-        for name, line in imported(file)
-        if name.split(".")[0] in ("tests", "tools")
-        or (name.startswith("fixtures.") and name.split(".")[1] in rooms() and name.split(".")[1] not in allowed)
-    ]
-    assert wrong == []
+    assert wrong((FIXTURES / room).rglob("*.py"), ORDER[: ORDER.index(room) + 1]) == []
 
 
-def test_modules_on_top_import_no_room() -> None:
-    wrong = [
-        f"{file.name}:{line} imports {name}"
-        for file in FIXTURES.glob("*.py")
-        for name, line in imported(file)
-        if name.split(".")[0] in ("tests", "tools") or (name.startswith("fixtures.") and name.split(".")[1] in rooms())
-    ]
-    assert wrong == []
-
-
-def test_at_most_five_modules_lie_flat_on_top() -> None:
-    assert len([file for file in FIXTURES.glob("*.py") if file.name != "__init__.py"]) <= 5
+def test_modules_on_top_are_at_most_five_and_import_no_room() -> None:
+    modules = [file for file in FIXTURES.glob("*.py") if file.name != "__init__.py"]
+    assert len(modules) <= 5
+    assert wrong(modules, ()) == []

@@ -31,35 +31,28 @@ def test_suite_imports_no_other(suite: str) -> None:
     assert wrong == []
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """The project without any suite's folder; nothing is copied that can be linked to."""
+def test_homework_is_collected_and_judged_without_any_suite(tmp_path: Path) -> None:
     acceptance = tmp_path / "tests" / "acceptance"
     acceptance.mkdir(parents=True)
-    for name in ("conftest.py", "pytest.ini"):
-        shutil.copy(ROOT / name, tmp_path)
-    for name in ("fixtures", "tools", "tests/__init__.py"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    for file in (ROOT / "conftest.py", ROOT / "pytest.ini"):
+        shutil.copy(file, tmp_path)
     for file in FOLDER.glob("*.py"):
         shutil.copy(file, acceptance)
-    return tmp_path
-
-
-def test_homework_is_collected_and_judged_without_any_suite(tree: Path) -> None:
-    run = Evidence(tree / "run")
+    for name in ("fixtures", "tools", "tests/__init__.py"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    run = Evidence(tmp_path / "run")
     run.append(RunStarted("20261122T190000Z-1add", ["pytest", "-m", "gpu"], {}, {}, "", False))
     run.close()
-    commands = (
-        ("pytest", "tests", "-m", "gpu", "--collect-only", "-q"),
-        ("fixtures.evidence", "verify", "run"),
+    collected, verified = (
+        subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        for command in (
+            ("pytest", "tests", "-m", "gpu", "--collect-only", "-q"),
+            ("fixtures.evidence", "verify", "run"),
+        )
     )
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": tree}
-    programs = [subprocess.Popen([sys.executable, "-m", *command], **pipes) for command in commands]
-    collected, verified = (program.communicate(timeout=60)[0] for program in programs)
-    assert programs[0].returncode == 0, collected
-    assert "test_quantization.py" in collected
-    assert "no seal" in verified
-    assert "20261122T190000Z-1add: NOT ACCEPTED" in verified
+    assert collected.returncode == 0, collected.stdout
+    assert "test_quantization.py" in collected.stdout
+    assert "20261122T190000Z-1add: NOT ACCEPTED" in verified.stdout
 
 
 def test_tests_of_one_server_or_fault_come_together() -> None:

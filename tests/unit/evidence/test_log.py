@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 import subprocess
 import sys
-import threading
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 
 from fixtures.evidence import EVENTS_FILE, Evidence, Reading, read
 from fixtures.evidence.events import Exchanged, PhaseMarked
-from fixtures.evidence.redaction import NOTHING_PRIVATE, Private
+from fixtures.evidence.redaction import Private
 from tests.unit.waiting import ROOT
 
 PRIVATE = Private(home="/home/alice", literals=("hunter2-hunter2", "gpu-node-17"))
@@ -37,7 +35,6 @@ def test_events_are_on_disk_at_once_and_come_back_with_their_moment(evidence: Ev
     assert [entry.event for entry in log] == [IDLE, PhaseMarked("加载")]
     assert [entry.t for entry in log] == [1.0, 2.0]
     assert log[0].at == "2026-11-22T16:47:45.000+00:00"
-    assert "worker" not in json.loads((evidence.folder / EVENTS_FILE).read_text().splitlines()[0])
 
 
 def test_line_cut_short_is_left_out_and_a_bad_one_is_an_error(evidence: Evidence) -> None:
@@ -70,33 +67,24 @@ def test_growing_log_is_read_on_from_where_the_last_look_stopped(evidence: Evide
     assert reading.entries()[0] is first, "parsed once"
 
 
-def test_several_threads_may_append(tmp_path: Path) -> None:
-    evidence = Evidence(tmp_path, private=NOTHING_PRIVATE)
-    many = [PhaseMarked("x" * 2000)] * 50
-    threads = [threading.Thread(target=lambda: [*map(evidence.append, many)]) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    log = read(tmp_path)
-    assert len(log) == 200
-    assert [entry.t for entry in log] == sorted(entry.t for entry in log)
-
-
 WRITES = """
-import sys, time
+import sys
 from pathlib import Path
+from threading import Thread
 from fixtures.evidence.events import PhaseMarked
 from fixtures.evidence import Evidence
 
 log = Evidence(Path(sys.argv[1]), worker=sys.argv[2], began=float(sys.argv[3]))
-for number in range(200):
-    log.append(PhaseMarked(f"{number} " + "x" * 30_000))
+halves = [Thread(target=lambda: [log.append(PhaseMarked("x" * 30_000)) for _ in range(100)]) for _ in range(2)]
+for half in halves:
+    half.start()
+for half in halves:
+    half.join()
 log.close()
 """
 
 
-def test_several_processes_write_one_log(tmp_path: Path) -> None:
+def test_several_processes_and_threads_write_one_log(tmp_path: Path) -> None:
     began = time.monotonic()
     workers = [
         subprocess.Popen([sys.executable, "-c", WRITES, str(tmp_path), name, str(began)], cwd=ROOT)
@@ -105,15 +93,10 @@ def test_several_processes_write_one_log(tmp_path: Path) -> None:
     assert [worker.wait(60) for worker in workers] == [0, 0]
     entries = read(tmp_path)
     for name in ("gw0", "gw1"):
-        own = [entry.event for entry in entries if entry.worker == name]
-        assert [event.phase.partition(" ")[0] for event in own] == [str(n) for n in range(200)]  # type: ignore[attr-defined]
+        moments = [entry.t for entry in entries if entry.worker == name]
+        assert len(moments) == 200
+        assert moments == sorted(moments)
     assert 0 < min(entry.t for entry in entries) <= max(entry.t for entry in entries) <= time.monotonic() - began
-
-
-def test_closed_log_takes_no_more(evidence: Evidence) -> None:
-    evidence.close()
-    with pytest.raises(ValueError, match="closed"):
-        evidence.append(PhaseMarked("late"))
 
 
 def test_nothing_private_reaches_the_disk(evidence: Evidence) -> None:

@@ -18,15 +18,6 @@ def test_disk_that_refuses_is_told_with_the_option(number: int) -> None:
     assert caught.value.where == "--work-dir work"
 
 
-def test_full_disk_is_told() -> None:
-    with (
-        pytest.raises(StorageError, match="No space left on device"),
-        writing(Path("/dev"), "--work-dir"),
-        Path("/dev/full").open("w") as full,
-    ):
-        full.write("x")
-
-
 def test_error_that_is_none_of_the_disks_comes_through() -> None:
     with pytest.raises(FileNotFoundError), writing(Path("/somewhere"), "--work-dir"):
         Path("/somewhere/else").read_text()

@@ -1,4 +1,4 @@
-"""The one made-up run that the report's tests look at, and how they read a page."""
+"""The made-up runs that the report's tests look at, and how they read a page."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ def run() -> RunSummary:
     return summarize(synthetic.entries())
 
 
-@pytest.fixture(scope="session")
-def rehearsal() -> RunSummary:
-    """The same without a GPU."""
-    return summarize(synthetic.entries(synthetic.events(rehearsal=True)))
+def shown(markup: str) -> list[str]:
+    """The texts that a reader of the page sees."""
+    text = re.sub(r"<style>.*?</style>", "", markup, flags=re.DOTALL)
+    return [" ".join(unescape(found).split()) for found in re.split(r"<[^>]*>", text) if found.strip()]
 
 
 def visible(markup: str) -> str:
-    """The words that a reader of the page sees."""
-    text = re.sub(r"<style>.*?</style>", "", markup, flags=re.DOTALL)
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())
+    """The same as one line."""
+    return " ".join(shown(markup))

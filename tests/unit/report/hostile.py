@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
+from fixtures.evidence import Evidence
 from fixtures.evidence.events import (
     ClaimsSelected,
     Event,
     Exchanged,
     PhaseMarked,
     RunFinished,
+    RunStarted,
     TestFinished,
     VramSampled,
 )
@@ -26,6 +28,9 @@ HOSTILE = (
 MARK = "<|im_start|>"
 """A part of it that must be seen on the page as it is."""
 
+KEPT = {"test", "claim", "origin", "geometry", "samples", "when", "outcome", "selected", "deselected"}
+"""Fields that decide which events belong together and what they count for."""
+
 
 def spoiled(value: Any, bulk: str = "") -> Any:
     """The value with hostile text in every string and key."""
@@ -39,45 +44,29 @@ def spoiled(value: Any, bulk: str = "") -> Any:
     return value
 
 
-KEPT = {
-    TestFinished: {"claim", "when", "outcome", "test"},
-    ClaimsSelected: {"selected", "deselected"},
-}
-
-
 def spoil(event: Event, bulk: str = "") -> Event:
     """The event with hostile text in every field that is free text."""
     if isinstance(event, (VramSampled, PhaseMarked)):
         return event
-    kept = KEPT.get(type(event), set()) | {"test", "claim", "origin", "geometry", "samples"}
-    changes = {
-        field.name: spoiled(getattr(event, field.name), bulk) for field in fields(event) if field.name not in kept
-    }
+    changes = {one.name: spoiled(getattr(event, one.name), bulk) for one in fields(event) if one.name not in KEPT}
+    if isinstance(event, TestFinished) and event.claim == "vram.peak" and event.when == "call":
+        changes |= {"outcome": "failed", "cause": f"assert 1 == 2\n{HOSTILE}\n" * 3}
+    if isinstance(event, RunFinished):
+        changes |= {"exit_status": 1, "interrupted": HOSTILE}
+    if bulk and isinstance(event, Exchanged) and STORY_PROMPT in str(event.request):
+        message = {"role": "assistant", "content": HOSTILE + "B" * 5_000_000}
+        changes["response"] = {"choices": [{"message": message}]}
     return replace(event, **changes)
 
 
 def events() -> list[tuple[float, Event]]:
     """A run in which every channel is hostile, and a claim fails with a hostile cause."""
     found = [(t, spoil(event)) for t, event in synthetic.events()]
-    found = [(t, _failed(event)) for t, event in found]
     return [*found[:-1], (77.9, PhaseMarked(HOSTILE)), found[-1]]
 
 
-def bulky() -> list[tuple[float, Event]]:
-    """A run in which every text is long and hostile, and the model's story has 5 MB."""
-    return [(t, _long_story(spoil(event, "B" * 2_000))) for t, event in synthetic.events()]
-
-
-def _long_story(event: Event) -> Event:
-    if isinstance(event, Exchanged) and STORY_PROMPT in str(event.request):
-        message = {"role": "assistant", "content": HOSTILE + "B" * 5_000_000}
-        return replace(event, response={"choices": [{"message": message}]})
-    return event
-
-
-def _failed(event: Event) -> Event:
-    if isinstance(event, TestFinished) and event.claim == "vram.peak" and event.when == "call":
-        return replace(event, outcome="failed", cause=f"assert 1 == 2\n{HOSTILE}\n" * 3)
-    if isinstance(event, RunFinished):
-        return replace(event, exit_status=1, interrupted=HOSTILE)
-    return event
+def deploy(evidence: Evidence) -> None:
+    """Log what a deployment logs, with every text long and hostile, and a story of 5 MB."""
+    for _, event in synthetic.events():
+        if not isinstance(event, (RunStarted, ClaimsSelected, TestFinished, RunFinished)):
+            evidence.append(spoil(event, "B" * 2_000))

@@ -17,9 +17,9 @@ from fixtures.texts import Texts
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import HOSTILE, MARK
 from tests.unit.report.hostile import events as hostile_events
-from tests.unit.report.inner import Inner, inner, suite
+from tests.unit.small_suite import CONFTEST, SmallSuite, small_suite, suite
 
-__all__ = ["inner"]
+__all__ = ["small_suite"]
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 pytestmark = [
@@ -32,11 +32,11 @@ import logging
 from fixtures.errors import ServerDied
 from tests.unit.report.hostile import HOSTILE
 
+pytestmark = pytest.mark.gpu
 BULK = "A" * 5_000_000
 
 
-@pytest.mark.gpu
-@pytest.mark.claim(HOSTILE)
+@pytest.mark.claim(Claim(HOSTILE, "chat", beyond=True))
 @pytest.mark.parametrize("short", [HOSTILE, 1], ids=[HOSTILE, r"\\x"])
 def test_hostile(short, measure):
     measure(HOSTILE, HOSTILE + BULK if short == 1 else HOSTILE, HOSTILE, HOSTILE)
@@ -46,18 +46,15 @@ def test_hostile(short, measure):
     assert 0, HOSTILE + BULK
 
 
-@pytest.mark.gpu
 def test_skipped():
     pytest.skip(HOSTILE)
 
 
-@pytest.mark.gpu
 @pytest.mark.xfail(reason=HOSTILE)
 def test_xfailed():
     assert 0
 
 
-@pytest.mark.gpu
 def test_own_error():
     raise ServerDied(HOSTILE, where=HOSTILE, detail=HOSTILE + BULK)
 
@@ -69,7 +66,6 @@ def fails():
     raise RuntimeError(HOSTILE)
 
 
-@pytest.mark.gpu
 def test_teardown(fails):
     pass
 """
@@ -132,11 +128,17 @@ def test_hostile_events_run_nothing(chromium: Any, tmp_path: Path) -> None:
     assert seen.page.locator("#provenance").count() == 1
 
 
-def test_hostile_run_runs_nothing(chromium: Any, inner: Inner) -> None:
-    inner.deploy("hostile.bulky()")
-    inner.run(suite() + MODULE, "--checkpoint", HOSTILE.replace("\x00", "").encode("utf-8", "ignore").decode())
-    page = inner.folder / "report.html"
+def hostile_page(small_suite: SmallSuite) -> Path:
+    """The report of a run in which the deployment, the tests and the settings are hostile."""
+    (small_suite.path / "conftest.py").write_text(CONFTEST.replace("unit.small_suite", "unit.report.hostile"))
+    small_suite.run(suite() + MODULE, "--checkpoint", HOSTILE.replace("\x00", "").encode("utf-8", "ignore").decode())
+    page = small_suite.folder / "report.html"
     assert page.stat().st_size < 2_000_000
+    return page
+
+
+def test_hostile_run_runs_nothing(chromium: Any, small_suite: SmallSuite) -> None:
+    page = hostile_page(small_suite)
     for bypass in (True, False):
         seen = Seen(chromium, page, bypass=bypass)
         seen.assert_harmless(page)

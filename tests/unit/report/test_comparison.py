@@ -28,17 +28,9 @@ def test_claims_agree_but_those_that_differ(other: list[Entry], expected: dict[s
     assert "tools.chain_trials" not in found, "neither run decided it"
 
 
-def test_status_of_the_program_says_whether_any_claim_differs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    good, bad, empty = (str(tmp_path / name) for name in ("good", "bad", "empty"))
-    synthetic.write(Path(good), synthetic.entries())
-    synthetic.write(Path(bad), synthetic.failing("tools.chain"))
-    synthetic.write(Path(empty), [])
-    assert main(["compare", good, good]) == 0
-    assert main(["compare", good, bad]) == 1
-    shown = capsys.readouterr().out
-    assert "differs    tools.chain " in shown
-    assert ", 1 differs, 0 one alone" in shown
-    assert main(["compare", good, empty]) == 1, "a run that decided nothing does not agree"
-    assert main(["compare", good, str(tmp_path / "nowhere")]) == 2
+def test_status_of_the_program_says_whether_any_claim_differs(tmp_path: Path) -> None:
+    logs = {"good": synthetic.entries(), "bad": synthetic.failing("tools.chain"), "empty": []}
+    for name, log in logs.items():
+        synthetic.write(tmp_path / name, log)
+    found = {name: main(["compare", *map(str, (tmp_path / "good", tmp_path / name))]) for name in (*logs, "nowhere")}
+    assert found == {"good": 0, "bad": 1, "empty": 1, "nowhere": 2}

@@ -30,10 +30,6 @@ def test_document_holds_the_figures(run: RunSummary) -> None:
     chain = next(claim for claim in value["claims"] if claim["id"] == "tools.chain")
     assert (chain["state"], chain["right"], chain["tries"]) == ("passed", 1, 2)
     assert [call["name"] for call in chain["best_try"]["calls"]] == ["add", "mul"]
-    peak = next(claim for claim in value["claims"] if claim["id"] == "vram.peak")
-    assert peak["measured"] == [
-        {"name": "vram_peak", "value": 12_744, "unit": "MiB", "relation": "<=", "limit": 13_803, "gpu": None}
-    ]
 
 
 @pytest.mark.parametrize(

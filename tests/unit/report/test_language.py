@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
-from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 
@@ -17,30 +15,12 @@ from fixtures.report.post import post
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.texts import Texts, message
 from tests.unit.report import synthetic
+from tests.unit.report.conftest import shown
 
 WORDS = re.compile("[A-Za-z\u4e00-\u9fff]+")
 TOLD = message("test.told", n=1).as_json()
 NO_LANGUAGE = {*WORDS.findall("GiB MiB s min ms t GPU VRAM Python Memory Usage Driver CUDA POST HTTP lmdeploy false")}
 """Units, names of products and protocols, what nvidia-smi prints, and pytest's own words."""
-
-
-class Visible(HTMLParser):
-    """The texts of a page that a reader sees."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self._hidden = False
-
-    def handle_starttag(self, element: str, attributes: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        self._hidden = element == "style"
-
-    def handle_endtag(self, _element: str) -> None:
-        self._hidden = False
-
-    def handle_data(self, text: str) -> None:
-        if not self._hidden and WORDS.search(text):
-            self.found.append(text.strip())
 
 
 def as_messages(event: Event) -> Event:
@@ -76,18 +56,15 @@ def strangers(found: list[str], run: RunSummary) -> list[str]:
 
 
 def test_page_post_and_console_say_nothing_but_texts(told: RunSummary) -> None:
-    parser = Visible()
-    parser.feed(standalone(told, Texts("en")))
-    assert len(parser.found) > 100
-    assert strangers(parser.found, told) == []
-    written: list[Any] = [
-        *post(told, Texts("en"), []).splitlines(),
-        *(line.text for line in lines(told, Texts("en"), [], 200)),
-    ]
+    found = shown(standalone(told, Texts("en")))
+    assert len(found) > 100
+    assert strangers(found, told) == []
+    written = [*post(told, Texts("en"), []).splitlines(), *(line.text for line in lines(told, Texts("en"), [], 200))]
     assert strangers([line for line in written if not line.startswith("```")], told) == []
 
 
 def test_each_told_field_is_told_on_the_page(told: RunSummary) -> None:
-    assert "⟦说 1⟧" in standalone(told, Texts("zh"))
-    assert "test.told" not in standalone(told, Texts("zh")).replace("&quot;test.told&quot;", "")
-    assert "said" not in standalone(told, Texts("zh"))
+    page = standalone(told, Texts("zh"))
+    assert "⟦说 1⟧" in page
+    assert "said" not in page
+    assert "test.told" not in page.replace("&quot;test.told&quot;", "")

@@ -31,11 +31,6 @@ def test_text_is_escaped_once_in_elements_and_in_attributes() -> None:
     assert not isinstance(Html("<b>") + "<script>", Html), "adding makes plain text again"
 
 
-def test_attributes_are_named_and_left_out() -> None:
-    assert tag("rect", x=1, stroke_width=2, class_="a", hidden=None) == '<rect x="1" stroke-width="2" class="a"/>'
-    assert tag("details", open=True) == "<details open></details>"
-
-
 def test_hostile_text_leaves_no_bracket() -> None:
     shown = escape(HOSTILE)
     assert not set("<>\"'\x00\x1b\u202e") & set(shown)
@@ -45,11 +40,8 @@ def test_hostile_text_leaves_no_bracket() -> None:
 def test_long_text_keeps_its_beginning_and_its_end() -> None:
     shown = cap("a" * 5_000_000 + "end", 1000, "[cut]")
     assert len(shown) < 1100
-    assert shown.startswith("aaa")
-    assert shown.endswith("end")
+    assert (shown[:3], shown[-3:]) == ("aaa", "end")
     assert "\n[cut]\n" in shown
-    assert cap("short", 1000, "[cut]") == "short"
-    assert cap("a" * 5_000, 0, "[cut]") == "\n[cut]\n"
 
 
 def test_markdown_stays_text_in_a_line_and_in_a_code_block() -> None:

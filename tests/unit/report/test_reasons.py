@@ -6,10 +6,10 @@ import pytest
 
 from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import judge
-from fixtures.report.reasons import Told, explanation, headline, root, told
+from fixtures.report.reasons import Told, headline, told
 from fixtures.run.claims import title
-from fixtures.suites import HOMEWORK, suites
-from fixtures.texts import LANGUAGES, Message, Texts, message
+from fixtures.suites import Suite, suites
+from fixtures.texts import Texts, message
 from tests.unit.report import synthetic
 
 ENGLISH = Texts("en")
@@ -37,36 +37,6 @@ def test_cause_shared_by_several_claims_is_told_once(cause: object, first: str, 
     assert found[1:] == [Told(shared)]
 
 
-def test_cause_shared_with_claims_beyond_the_homework_is_told_once() -> None:
-    log = synthetic.failing("tools.add", "NVML is missing\n  what to do: install a driver")
-    beyond = synthetic.finished("tools.zero_operand", "failed", "NVML is missing\n  what to do: install a driver")[1]
-    log.insert(-1, type(log[-2])(log[-2].t, log[-2].at, beyond))
-    found = told(judge(log), ENGLISH)
-    shared = ENGLISH.say("reasons.same_beyond", n=1, number=1, claims=title("tools.zero_operand", ENGLISH))
-    assert [reason.sentence for reason in found] == [failed("tools.add", "NVML is missing"), shared]
-
-
-EMPTY = message("fault.empty_reply")
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "is_one"),
-    [
-        (EMPTY, message("fault.no_story", why=EMPTY), True),
-        (message("envelope.model", found="a", expected="m"), message("envelope.model", found="b", expected="m"), True),
-        (message("envelope.model", found="a", expected="m"), message("envelope.no_usage"), False),
-        (EMPTY, message("fault.short", characters=6, reply="狐狸"), False),
-    ],
-)
-def test_failures_of_one_broken_answer_have_one_cause(first: Message, second: Message, is_one: bool) -> None:
-    assert (root(first.as_json()) == root(second.as_json())) is is_one
-
-
-def test_short_causes_are_told_each_time() -> None:
-    found = told(judge(synthetic.failing("tools", "no time", outcome="skipped")), ENGLISH)
-    assert [reason.sentence.rpartition(": ")[2] for reason in found] == ["no time"] * 3
-
-
 def test_claims_left_out_alike_are_told_in_one_line() -> None:
     first, second, *_ = told(judge(synthetic.entries()[:1]), ENGLISH)
     assert first.sentence == ENGLISH.say("reason.killed", detail="-")
@@ -74,22 +44,10 @@ def test_claims_left_out_alike_are_told_in_one_line() -> None:
     assert second.sentence.count("; ") == len(CLAIMS) - 1
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_suite_that_proved_nothing_says_so_in_its_own_words(language: str) -> None:
-    texts = Texts(language)
-    for suite in (suite for suite in suites().values() if suite.judged and suite.proof):
-        verdict = judge(synthetic.entries(synthetic.alone(suite)))
-        assert Told(texts.say(f"{suite.id}.unproved")) in told(verdict, texts)
-        assert headline(verdict, texts) == texts.say(f"{suite.id}.outcome.failed")
-
-
-def test_outcomes_have_their_words() -> None:
-    for events, outcome in (
-        (synthetic.events(), "accepted"),
-        (synthetic.events(synthetic.STANDIN), "accepted_with_standin"),
-        (synthetic.events()[:-1], "not_accepted"),
-        (synthetic.events(rehearsal=True), "rehearsal"),
-    ):
-        verdict = judge(synthetic.entries(events))
-        assert headline(verdict, ENGLISH) == ENGLISH.say(f"{HOMEWORK.id}.outcome.{outcome}")
-    assert explanation(judge([]), ENGLISH).startswith("0 of 15 claims")
+@pytest.mark.parametrize(
+    "suite", [suite for suite in suites().values() if suite.judged and suite.proof], ids=lambda suite: suite.id
+)
+def test_suite_that_proved_nothing_says_so(suite: Suite) -> None:
+    verdict = judge(synthetic.entries(synthetic.alone(suite)))
+    assert Told(ENGLISH.say(f"{suite.id}.unproved")) in told(verdict, ENGLISH)
+    assert headline(verdict, ENGLISH) == ENGLISH.say(f"{suite.id}.outcome.failed")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ from fixtures.evidence import EVENTS_FILE, read
 from fixtures.evidence.__main__ import main
 from fixtures.evidence.events import Entry, RunFinished, TryJudged
 from fixtures.evidence.log import TRIALS_FILE
-from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, added, seal
+from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, seal
 from fixtures.report.document import SCHEMA
 from fixtures.report.summary import summarize
 from fixtures.report.verification import derived, verify
@@ -35,19 +32,6 @@ def published(folder: Path, log: list[Entry]) -> Path:
 @pytest.fixture
 def sealed(tmp_path: Path) -> Path:
     return published(tmp_path / "run", synthetic.entries())
-
-
-@pytest.fixture
-def tried(tmp_path: Path) -> Path:
-    """A sealed run with trials at a claim, 2 of 3 right, and their record."""
-    log = synthetic.entries()
-    last = log.pop()
-    tries = [TryJudged("tools.add_trials", number, number > 1, "", [], "8") for number in (1, 2, 3)]
-    folder = published(tmp_path / "tried", [*log, *(replace(last, event=event) for event in (*tries, last.event))])
-    (folder / TRIALS_FILE).write_text('{"claims": [{"claim": "tools.add_trials", "k": 2, "n": 3}]}')
-    (folder / "pictures").mkdir()
-    seal(folder)
-    return folder
 
 
 def problems(folder: Path) -> list[tuple[str, str]]:
@@ -73,41 +57,37 @@ def test_committed_reports_still_follow_from_their_events(folder: Path) -> None:
     assert verify(folder).problems == ()
 
 
-def test_record_of_trials_is_sealed(tried: Path) -> None:
-    assert problems(tried) == []
-    (tried / TRIALS_FILE).unlink()
-    assert problems(tried) == [("seal.missing", TRIALS_FILE)]
-
-
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("counts", "problem"),
     [
-        ('{"claims": [{"claim": "tools.add_trials", "k": 3, "n": 3}]}', "3 of 3 right, and events.jsonl has 2 of 3"),
-        ('{"claims": [{"claim": "tools.add_trials", "k": 2, "n": 2}]}', "2 of 2 right, and events.jsonl has 2 of 3"),
-        ('{"claims": [{"claim": "tools.add_trials"}]}', "KeyError('k')"),
-        ("[]", "TypeError"),
+        ({"k": 2, "n": 3}, ""),
+        ({"k": 3, "n": 3}, "3 of 3 right, and events.jsonl has 2 of 3"),
+        ({"k": 2, "n": 2}, "2 of 2 right, and events.jsonl has 2 of 3"),
+        ({}, "KeyError('k')"),
     ],
 )
-def test_record_of_trials_sealed_anew_must_still_follow_from_the_events(text: str, problem: str, tried: Path) -> None:
-    (tried / TRIALS_FILE).write_text(text)
-    assert ("seal.edited", TRIALS_FILE) in problems(tried)
-    seal(tried)
-    (found,) = verify(tried).problems
-    assert problem in str(found)
+def test_sealed_record_of_trials_must_follow_from_the_events(
+    tmp_path: Path, counts: dict[str, int], problem: str
+) -> None:
+    tries = [(77.9, TryJudged("tools.add_trials", number, number > 1, "", [], "8")) for number in (1, 2, 3)]
+    folder = published(tmp_path / "tried", synthetic.with_events(*tries))
+    (folder / TRIALS_FILE).write_text(json.dumps({"claims": [{"claim": "tools.add_trials", **counts}]}))
+    seal(folder)
+    found = verify(folder).problems
+    assert len(found) == bool(problem)
+    assert problem in "".join(map(str, found))
+    (folder / TRIALS_FILE).unlink()
+    assert problems(folder) == [("seal.missing", TRIALS_FILE)]
 
 
 @pytest.mark.parametrize("name", [EVENTS_FILE, REPORT_FILE, "report.html"])
-def test_one_changed_character_is_noticed(sealed: Path, name: str) -> None:
+def test_changed_or_missing_file_is_noticed(sealed: Path, name: str) -> None:
     file = sealed / name
     text = file.read_text()
     file.write_text(text.replace("accepted", "accepteD", 1).replace("3fa1", "3fa2"))
     assert file.read_text() != text
     assert ("seal.edited", name) in problems(sealed)
-
-
-@pytest.mark.parametrize("name", [EVENTS_FILE, REPORT_FILE, "report.html", SEAL_FILE])
-def test_missing_file_is_noticed(sealed: Path, name: str) -> None:
-    (sealed / name).unlink()
+    file.unlink()
     assert verify(sealed).problems
 
 
@@ -131,36 +111,29 @@ def test_verdict_is_that_of_the_raw_events(sealed: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        *((SEAL_FILE, text) for text in ("", "{", "[]\n", '{"sha256": []}', '{"sha256": {"../x": "y"}}')),
-        (SEAL_FILE, '{"sha256": {}}'),
+        *((SEAL_FILE, text) for text in (None, "{", '{"sha256": []}', '{"sha256": {"../x": "y"}}', '{"sha256": {}}')),
         (EVENTS_FILE, "nonsense\n"),
         (EVENTS_FILE, '{"kind": "RunStarted"}\n'),
         (EVENTS_FILE, '{"kind": "VramSampled", "t": 1, "at": "", "samples": [[1]]}\n'),
     ],
 )
-def test_seal_and_events_that_are_none_are_noticed(sealed: Path, name: str, text: str) -> None:
-    (sealed / name).write_text(text)
+def test_seal_and_events_that_are_none_are_noticed(sealed: Path, name: str, text: str | None) -> None:
+    (sealed / name).unlink()
+    if text is not None:
+        (sealed / name).write_text(text)
     assert verify(sealed).problems
-
-
-def program(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fixtures.evidence", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_program_says_ok_or_edited(sealed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (sealed / "console.txt").write_text("")
-    assert added(sealed) == ["console.txt"]
-    done = program("verify", str(sealed))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert all(words in done.stdout for words in ("ACCEPTED", "not checked: console.txt", "ok: the report follows"))
+    assert main(["verify", str(sealed)]) == 0
+    shown = capsys.readouterr()
+    assert all(words in shown.out for words in ("ACCEPTED", "not checked: console.txt", "ok: the report follows"))
     (sealed / "report.html").write_text("<html>better</html>")
     assert main(["verify", str(sealed), "--lang", "zh"]) == 1
+    assert "report.html：封存之后被改动" in capsys.readouterr().out
     assert main(["report", str(sealed)]) == 2, "it is complete"
     assert main(["verify", str(sealed / "nowhere")]) == 2
-    shown = capsys.readouterr()
-    assert "report.html：封存之后被改动" in shown.out
-    assert "sealed" in shown.err
 
 
 def test_program_reports_on_a_killed_run(tmp_path: Path) -> None:
@@ -168,5 +141,4 @@ def test_program_reports_on_a_killed_run(tmp_path: Path) -> None:
     assert main(["report", str(folder)]) == 0
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "NOT ACCEPTED" in page
-    assert "the run was killed" in page
     assert synthetic.STORY[:20] in page
