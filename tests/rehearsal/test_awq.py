@@ -81,7 +81,7 @@ def test_folder_reads_back_dense(folder):
 def test_dense_folder_reads_back_as_it_is(tmp_path):
     declare(tmp_path)
     save_file({"model.norm.weight": torch.ones(4)}, tmp_path / "model.safetensors")
-    assert awq.read_format(tmp_path) is None
+    assert not awq.is_quantized(tmp_path)
     assert set(awq.dense_weights(tmp_path)) == {"model.norm.weight"}
 
 
