@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -24,26 +23,13 @@ from fixtures.model.quantization import QuantizedCheckpoint, quantize
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer, serve
 from fixtures.server.deployment import api_server_command
-from fixtures.session.contract_record import MARK, MEASURED
-from fixtures.session.expression import asks_for
+from fixtures.session.contract_record import MEASURED
 from fixtures.session.recording import new_run_id
 from fixtures.standin.checkpoint import STANDIN
 
 START_TIMEOUT: Final = 600.0
 """Seconds; 12 to 15 of processor time, nearly all of it imports. A machine with 20 busy processes for two processors
 needed more than 240."""
-
-
-def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave this folder alone unless it is asked for."""
-    return None if asks_for(config.option.markexpr, "contract") else True
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(MARK)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.lmdeploy.commands import ROOT
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.server.api_server import RunningServer
-from fixtures.session.expression import asks_for
 from tests.contracts.conftest import Start, capabilities, on_the_cpu, quantized, standin, start
 
 __all__ = ["capabilities", "on_the_cpu", "quantized", "standin", "start"]
@@ -30,18 +29,6 @@ RUN_TIMEOUT_S = 900
 """For a whole run of the suite: one to two minutes on an idle machine of two cores."""
 
 REHEARSED = ("--rehearse", "--checkpoint=standin", "--calibration=local")
-
-
-def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave this folder alone unless it is asked for."""
-    return None if asks_for(config.option.markexpr, "rehearsal") else True
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("rehearsal")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from fixtures.texts import Texts
 TIMEOUT = 280.0
 """Seconds: a quantization, a server and two dozen questions on a busy processor."""
 
-COPIED = ("fixtures", "tests/contracts", "tests/__init__.py", "conftest.py", "pytest.ini")
+COPIED = ("fixtures", "tests/acceptance", "tests/contracts", "tests/__init__.py", "conftest.py", "pytest.ini")
 
 RENAMED = """
 import argparse, sys
