@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +13,6 @@ import pytest
 import requests
 import uvicorn
 import yaml
-from pydantic import ValidationError
 from ray.serve.schema import ServeDeploySchema
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -32,17 +30,14 @@ import http.server, json, sys
 
 class Echo(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.answer(200)
-
-    def do_POST(self):
-        self.answer(422, self.rfile.read(int(self.headers["Content-Length"])).decode())
-
-    def answer(self, status, body=""):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         text = json.dumps({"path": self.path, "body": body, "key": self.headers.get("Authorization")}).encode()
-        self.send_response(status)
+        self.send_response(422 if body else 200)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    do_POST = do_GET
 
 port = int(sys.argv[sys.argv.index("--server-port") + 1])
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Echo).serve_forever()
@@ -57,23 +52,6 @@ def test_ray_serve_takes_it() -> None:
     (application,) = schema.applications
     (deployment,) = application.deployments
     assert (deployment.num_replicas, deployment.ray_actor_options.num_gpus) == (2, 1)
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda config: config["applications"][0].pop("import_path"),
-        lambda config: config["applications"][0].update(import_path="nowhere"),
-        lambda config: config["applications"][0]["deployments"][0].update(num_replicas=-1),
-        lambda config: config["applications"][0]["deployments"][0]["ray_actor_options"].update(num_gpus="one"),
-        lambda config: config["http_options"].update(port="http"),
-    ],
-)
-def test_what_is_wrong_is_refused(spoil: Callable[[dict[str, Any]], object]) -> None:
-    config = deepcopy(CONFIG)
-    spoil(config)
-    with pytest.raises(ValidationError):
-        ServeDeploySchema.model_validate(config)
 
 
 def test_the_server_has_the_flags_that_the_suite_would_give_it() -> None:

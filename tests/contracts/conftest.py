@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,36 +13,23 @@ from xprocess import XProcess
 
 from fixtures.client.client import Client
 from fixtures.evidence.events import Exchanged
-from fixtures.homework import MODEL_NAME, REHEARSAL_AWQ
+from fixtures.homework import REHEARSAL_AWQ
 from fixtures.lmdeploy import capabilities as table
 from fixtures.lmdeploy.capabilities import Capabilities, installed_version
-from fixtures.lmdeploy.commands import lmdeploy_program, serve_command
+from fixtures.lmdeploy.commands import lmdeploy_program
 from fixtures.model.calibration import choose
 from fixtures.model.checkpoint import Checkpoint, identify
 from fixtures.model.quantization import QuantizedCheckpoint, quantize
-from fixtures.process.port import free_port
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer, serve
-from fixtures.session.contract_record import MARK, MEASURED
-from fixtures.session.expression import asks_for
+from fixtures.server.deployment import api_server_command
+from fixtures.session.contract_record import MEASURED
 from fixtures.session.recording import new_run_id
 from fixtures.standin.checkpoint import STANDIN
 
 START_TIMEOUT: Final = 600.0
 """Seconds; 12 to 15 of processor time, nearly all of it imports. A machine with 20 busy processes for two processors
 needed more than 240."""
-
-
-def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave this folder alone unless it is asked for."""
-    return None if asks_for(config.option.markexpr, "contract") else True
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(MARK)
 
 
 @pytest.fixture(scope="session")
@@ -97,34 +83,23 @@ def quantized(standin: Checkpoint, on_the_cpu: Settings, capabilities: Capabilit
     )
 
 
-Start = Callable[[Capabilities], Any]
+Start = Callable[..., AbstractContextManager[RunningServer]]
 
 
 @pytest.fixture(scope="session")
 def start(quantized: QuantizedCheckpoint, on_the_cpu: Settings, api_key: str, xprocess: XProcess) -> Start:
-    """`start(row)`: a server with the command line that follows from the row and this run's key, for the length of a
-    `with` block."""
+    """`start(row, ...)`: a server with the command line that follows from the row and this run's key, or `key`, and
+    more options, for the length of a `with` block."""
 
-    @contextmanager
-    def started(row: Capabilities) -> Iterator[RunningServer]:
-        command = serve_command(
-            lmdeploy_program(rehearse=True),
-            quantized.folder,
-            MODEL_NAME,
-            "awq",
-            free_port(on_the_cpu.server_name),
-            on_the_cpu,
-            row,
-            api_key,
-        )
-        with serve(
+    def started(row: Capabilities, *options: str, key: str = api_key) -> AbstractContextManager[RunningServer]:
+        command = api_server_command(quantized.folder, "awq", on_the_cpu, row, key)
+        return serve(
             xprocess,
-            command,
+            replace(command, argv=(*command.argv, *options)),
             run_id=new_run_id(datetime.now(timezone.utc)),
             start_timeout=on_the_cpu.start_timeout,
             stop_timeout=on_the_cpu.stop_timeout,
-        ) as running:
-            yield running
+        )
 
     return started
 

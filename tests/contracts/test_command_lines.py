@@ -1,7 +1,12 @@
 """Every command line that the suite would run, and those of the homework that it does not, before lmdeploy's parser."""
 
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
@@ -11,7 +16,84 @@ from fixtures.lmdeploy.commands import Program, awq_command, proxy_command, serv
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
-from tests.contracts.own_parser import Parsed, parse
+
+TIMEOUT: Final = 600.0
+"""Seconds: importing lmdeploy's command line imports torch in some versions. A machine with 20 busy processes for two
+processors needed more than 120."""
+
+SCRIPT: Final = """
+import contextlib, io, json, os, sys
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+lines = json.load(sys.stdin)
+from lmdeploy.cli.cli import CLI
+from lmdeploy.cli.lite import SubCliLite
+from lmdeploy.cli.serve import SubCliServe
+CLI.add_parsers()
+SubCliServe.add_parsers()
+SubCliLite.add_parsers()
+answers = []
+for line in lines:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            values = vars(CLI.parser.parse_args(line))
+        answers.append({"values": {key: value for key, value in values.items() if key != "run"}})
+    except SystemExit:
+        answers.append({"refusal": said.getvalue()})
+print("ANSWERS " + json.dumps(answers, default=str))
+"""
+"""The steps of `lmdeploy.cli.entrypoint.run` before it runs anything, in names that every version has."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A command line as it was understood: the arguments by their names, or the parser's refusal in its own words."""
+
+    line: tuple[str, ...]
+    values: Mapping[str, Any]
+    refusal: str
+
+    @property
+    def accepted(self) -> bool:
+        """True when the parser took it."""
+        return not self.refusal
+
+    def check(self, **expected: Any) -> None:
+        """Check that the parser took it, and that the arguments have these values.
+
+        :raises AssertionError: not; with the parser's words, or with what it understood.
+        """
+        shown = f"`lmdeploy {' '.join(self.line)}`"
+        if self.refusal:
+            raise AssertionError(f"{shown} is refused: {self.refusal}")
+        wrong = {name: self.values.get(name) for name, value in expected.items() if self.values.get(name) != value}
+        if wrong:
+            said = ", ".join(f"{name} is {value!r}, not {expected[name]!r}" for name, value in wrong.items())
+            raise AssertionError(f"{shown} is understood otherwise: {said}")
+
+
+def parse(lines: Sequence[Sequence[str]]) -> list[Parsed]:
+    """Ask the installed lmdeploy's parser about each command line, given without the word `lmdeploy`.
+
+    :raises RuntimeError: the parser cannot be asked: another layout, a broken installation.
+    """
+    finished = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        input=json.dumps([list(line) for line in lines]),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    _, found, answers = finished.stdout.rpartition("ANSWERS ")
+    if not found:
+        raise RuntimeError(f"lmdeploy's command line cannot be asked what it accepts:\n{finished.stderr[-2000:]}")
+    # argparse prints its usage first and what is wrong last.
+    return [
+        Parsed(tuple(line), answer.get("values", {}), answer.get("refusal", "").strip().rpartition("\n")[2])
+        for line, answer in zip(lines, json.loads(answers), strict=True)
+    ]
+
 
 MODEL = Path("internlm2_5-1_8b-chat")
 QUANTIZED = Path("internlm2_5-1_8b-chat-w4a16-4bit")

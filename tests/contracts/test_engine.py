@@ -27,37 +27,24 @@ UNKNOWN: Final = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}
 """In no version's list of TurboMind's models, and in none of the PyTorch engine's."""
 
 
-def why(xprocess: XProcess, settings: Settings, table: Capabilities, how: str, model: Path) -> AnotherEngine:
-    """The error of the homework's command on such a machine."""
-    host = settings.server_name
-    plain = replace(settings, rehearse=False)
+@pytest.mark.parametrize("how", ["unloadable", "unsupported"])
+def test_machine_where_turbomind_cannot_serve_is_told(
+    how: str, xprocess: XProcess, on_the_cpu: Settings, capabilities: Capabilities, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(STANDIN, model)
+    if how == "unsupported":
+        config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+        del config["auto_map"]
+        (model / "config.json").write_text(json.dumps({**config, **UNKNOWN}), encoding="utf-8")
+    host, plain = on_the_cpu.server_name, replace(on_the_cpu, rehearse=False)
     program = Program((sys.executable, str(PROGRAM), how))
-    command = serve_command(program, model, MODEL_NAME, "hf", free_port(host), plain, table)
+    command = serve_command(program, model, MODEL_NAME, "hf", free_port(host), plain, capabilities)
     run_id = new_run_id(datetime.now(timezone.utc))
     with (
         pytest.raises(AnotherEngine) as caught,
-        serve(xprocess, command, run_id=run_id, start_timeout=settings.start_timeout, stop_timeout=5),
+        serve(xprocess, command, run_id=run_id, start_timeout=plain.start_timeout, stop_timeout=5),
     ):
         pass
-    return caught.value
-
-
-def test_turbomind_that_cannot_be_loaded_is_told(
-    xprocess: XProcess, on_the_cpu: Settings, capabilities: Capabilities
-) -> None:
-    found = why(xprocess, on_the_cpu, capabilities, "unloadable", STANDIN)
-    assert found.id == "engine_unloadable"
-    assert capabilities.fallback.shown_by in str(found)
-
-
-def test_model_that_turbomind_does_not_know_is_told(
-    xprocess: XProcess, on_the_cpu: Settings, capabilities: Capabilities, tmp_path: Path
-) -> None:
-    model = tmp_path / "gpt2"
-    shutil.copytree(STANDIN, model)
-    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    del config["auto_map"]
-    (model / "config.json").write_text(json.dumps({**config, **UNKNOWN}), encoding="utf-8")
-    found = why(xprocess, on_the_cpu, capabilities, "unknown", model)
-    assert found.id == "engine_unsupported"
-    assert "supported by" in found.fields["reason"]
+    assert caught.value.id == f"engine_{how}"
+    assert (capabilities.fallback.shown_by if how == "unloadable" else "supported by") in str(caught.value)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fixtures.evidence.events import ClaimsSelected
 from fixtures.judge.verdict import judge_claim
+from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.report.verification import verify
 from fixtures.run.claims import declared
-from tests.rehearsal.conftest import Run, Server, run_suite, serve
+from fixtures.server.api_server import RunningServer
+from tests.contracts.conftest import Start
+from tests.rehearsal.conftest import Run, run_suite
 
 KEY = "sk-of-the-rehearsal"
 OWNED = ("environment.recorded", "quantization.", "vram.", "server.requires_key")
@@ -19,8 +21,8 @@ OWNED = ("environment.recorded", "quantization.", "vram.", "server.requires_key"
 
 
 @pytest.fixture(scope="module")
-def run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_suite(tmp_path_factory.mktemp("external"), f"--base-url={server.url}/v1", "-m", "gpu")
+def run(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_suite(tmp_path_factory.mktemp("external"), f"--base-url={server.base_url}", "-m", "gpu")
 
 
 def test_claims_behind_the_api_are_not_measured_and_the_others_are_decided(run: Run) -> None:
@@ -44,19 +46,15 @@ def test_run_from_outside_accepts_no_deployment(run: Run) -> None:
     assert run.status == 0, run.output[-3000:]
 
 
-@pytest.fixture(scope="module")
-def guarded(quantized: Path, tmp_path_factory: pytest.TempPathFactory, hub_cache: Path) -> Iterator[Server]:
-    """A server that answers only with its key."""
-    log = tmp_path_factory.mktemp("guarded") / "server.log"
-    yield from serve(quantized, log, hub_cache, "--api-keys", KEY)
-
-
-def test_key_opens_a_guarded_server_and_is_kept_nowhere(guarded: Server, tmp_path: Path) -> None:
-    options = (f"--base-url={guarded.url}/v1", "-m", "gpu", "-k", "names_the_model or calls_add", "--api-key")
-    right = run_suite(tmp_path / "right", *options, KEY)
+def test_key_opens_a_guarded_server_and_is_kept_nowhere(
+    start: Start, capabilities: Capabilities, tmp_path: Path
+) -> None:
+    with start(capabilities, key=KEY) as guarded:
+        options = (f"--base-url={guarded.base_url}", "-m", "gpu", "-k", "names_the_model or calls_add", "--api-key")
+        right = run_suite(tmp_path / "right", *options, KEY)
+        wrong = run_suite(tmp_path / "wrong", *options, "another")
     assert "2 passed" in right.output
     kept = b"".join(file.read_bytes() for file in right.folder.rglob("*") if file.is_file())
     assert KEY.encode() not in kept
-    wrong = run_suite(tmp_path / "wrong", *options, "another")
     assert wrong.status != 0
     assert "--api-key" in wrong.output

@@ -49,10 +49,6 @@ def random_states(*shape, seed):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def exact_cache():
-    return SlotCache(layers=1, bits=0, dtype=torch.float32)
-
-
 def visible(keys, mask, row):
     """The keys that `row` may attend to, as a set: attention does not mind their order."""
     columns = mask[row].bool()
@@ -63,18 +59,8 @@ def as_set(*groups):
     return {tuple(key.flatten().tolist()) for states in groups for key in states[0].transpose(0, 1)}
 
 
-def test_prompt_comes_back_whole():
-    cache = exact_cache()
-    cache.begin_prompt(1, 5)
-    states = random_states(1, HEADS, 5, HEAD_DIM, seed=1)
-    keys, values = cache.update(states, -states, 0)
-    assert torch.equal(keys, states)
-    assert torch.equal(values, -states)
-    assert cache.get_seq_length() == 0
-
-
 def test_rows_of_different_length_see_their_own_tokens_only():
-    cache = exact_cache()
+    cache = SlotCache(layers=1, bits=0, dtype=torch.float32)
     prompts = [random_states(1, HEADS, length, HEAD_DIM, seed=length) for length in (3, 7, 5)]
     for row, prompt in enumerate(prompts):
         cache.begin_prompt(row, prompt.shape[2])
@@ -93,33 +79,22 @@ def test_rows_of_different_length_see_their_own_tokens_only():
             assert int(mask[row].sum()) == prompt.shape[2] + step + 1
 
 
-def test_moved_row_keeps_its_tokens():
-    cache = exact_cache()
-    first, second = (random_states(1, HEADS, 4, HEAD_DIM, seed=seed) for seed in (1, 2))
-    for row, prompt in enumerate((first, second)):
-        cache.begin_prompt(row, 4)
-        cache.update(prompt, prompt, 0)
+def test_rows_keep_their_tokens_when_one_moves_and_the_cache_grows():
+    cache = SlotCache(layers=1, bits=0, dtype=torch.float32)
+    prompts = [random_states(1, HEADS, length, HEAD_DIM, seed=length) for length in (3, 4, 600)]
+    before = cache.capacity
+    for row, states in zip((0, 1, 9), prompts, strict=True):
+        cache.begin_prompt(row, states.shape[2])
+        keys, values = cache.update(states, -states, 0)
+        assert torch.equal(keys, states)
+        assert torch.equal(values, -states)
+        assert cache.get_seq_length() == 0
+    assert cache.capacity > before
     cache.move_row(1, 0, 4)
     mask = cache.begin_step([4])
-    new = random_states(1, HEADS, 1, HEAD_DIM, seed=3)
+    new = random_states(1, HEADS, 1, HEAD_DIM, seed=1)
     keys, _ = cache.update(new, new, 0)
-    assert visible(keys, mask, 0) == as_set(second, new)
-
-
-def test_growing_keeps_what_is_stored():
-    cache = exact_cache()
-    first = random_states(1, HEADS, 4, HEAD_DIM, seed=1)
-    cache.begin_prompt(0, 4)
-    cache.update(first, first, 0)
-    before = cache.capacity
-    long = random_states(1, HEADS, 600, HEAD_DIM, seed=2)
-    cache.begin_prompt(9, 600)
-    cache.update(long, long, 0)
-    assert cache.capacity > before
-    mask = cache.begin_step([4])
-    new = random_states(1, HEADS, 1, HEAD_DIM, seed=3)
-    keys, _ = cache.update(new, new, 0)
-    assert visible(keys, mask, 0) == as_set(first, new)
+    assert visible(keys, mask, 0) == as_set(prompts[1], new)
 
 
 def test_states_are_quantized_on_entry():

@@ -5,11 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib import util
 from pathlib import Path
 from typing import Any
 
-from fixtures.lmdeploy.capabilities import capabilities, installed_version
+from fixtures.lmdeploy.capabilities import installed_version
 from fixtures.lmdeploy.commands import ROOT
 from fixtures.report.matrix import Matrix, collect
 from fixtures.report.matrix_page import matrix_page
@@ -18,41 +17,21 @@ from fixtures.texts import Texts
 TIMEOUT = 280.0
 """Seconds: a quantization, a server and two dozen questions on a busy processor."""
 
-COPIED = ("fixtures", "tests/contracts", "tests/__init__.py", "conftest.py", "pytest.ini")
+COPIED = ("fixtures", "tests/acceptance", "tests/contracts", "tests/__init__.py", "conftest.py", "pytest.ini")
 
-BLIND = """
+RENAMED = """
+import argparse, sys
 
-def _blind(kind):
-    shown = kind.messages2prompt
+add = argparse._ActionsContainer.add_argument
 
-    def without_tools(self, messages, sequence_start=True, tools=None, **others):
-        return shown(self, messages, sequence_start, **others)
+def renamed(self, *names, **how):
+    if "lmdeploy.cli" in sys.modules:
+        names = [name.replace("--quant-policy", "--kv-cache-bits") for name in names]
+    return add(self, *names, **how)
 
-    kind.messages2prompt = without_tools
-
-
-_blind(InternLM2Chat7B)
+argparse._ActionsContainer.add_argument = renamed
 """
-"""Put at the end of `lmdeploy/model.py`: the built-in template of InternLM2 without its branch for tools."""
-
-
-def copy_of_lmdeploy(folder: Path, changed: str) -> Path:
-    """lmdeploy as links, but for one file (a path in the package), which may be changed; put it on PYTHONPATH."""
-    spec = util.find_spec("lmdeploy")
-    assert spec is not None
-    assert spec.origin is not None
-    source, target = Path(spec.origin).parent, folder / "lmdeploy"
-    target.mkdir(parents=True)
-    *inner, name = Path(changed).parts
-    for part in (*inner, name):
-        for entry in source.iterdir():
-            if entry.name != part and entry.name != "__pycache__":
-                (target / entry.name).symlink_to(entry)
-        if part != name:
-            source, target = source / part, target / part
-            target.mkdir()
-    shutil.copyfile(source / name, target / name)
-    return target / name
+"""A `sitecustomize` by which `--quant-policy` has another name in lmdeploy's own parser."""
 
 
 def copy_of_the_suite(folder: Path) -> Path:
@@ -67,14 +46,13 @@ def copy_of_the_suite(folder: Path) -> Path:
     return folder
 
 
-def contract_of(root: Path, folder: Path, library: Path | None, *arguments: str) -> Matrix:
-    """The matrix after a contract run of the suite in `root`, with the copy of lmdeploy in `library`."""
-    path = os.pathsep.join(str(one) for one in (library, root) if one)
+def contract_of(root: Path, folder: Path, *arguments: str) -> Matrix:
+    """The matrix after a contract run of the suite in `root`, whose modules come first."""
     command = [sys.executable, "-m", "pytest", "-m", "contract", "-q", "-o", f"cache_dir={folder / 'cache'}"]
     finished = subprocess.run(
         [*command, "--contract-dir", str(folder / f"contract-{installed_version()}"), *arguments],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": path, "HF_HOME": str(folder / "hub")},
+        env={**os.environ, "PYTHONPATH": str(root), "HF_HOME": str(folder / "hub")},
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
@@ -94,18 +72,11 @@ def states(found: dict[str, Any], state: str) -> set[str]:
     return {claim for claim, cell in found.items() if cell.state == state}
 
 
-def test_a_renamed_flag_turns_the_servers_command_line_red(tmp_path: Path) -> None:
-    """`--quant-policy` under another name in lmdeploy's own parser: refused, in the parser's words."""
-    copied = copy_of_lmdeploy(tmp_path / "lib", "cli/utils.py")
-    source = copied.read_text(encoding="utf-8")
-    assert "'--quant-policy'" in source
-    copied.write_text(source.replace("'--quant-policy'", "'--kv-cache-bits'"), encoding="utf-8")
-    matrix = contract_of(
-        copy_of_the_suite(tmp_path / "suite"),
-        tmp_path / "reports",
-        tmp_path / "lib",
-        "tests/contracts/test_command_lines.py",
-    )
+def test_renamed_flag_turns_the_servers_command_line_red(tmp_path: Path) -> None:
+    """Refused, in the parser's words."""
+    suite = copy_of_the_suite(tmp_path / "suite")
+    (suite / "sitecustomize.py").write_text(RENAMED, encoding="utf-8")
+    matrix = contract_of(suite, tmp_path / "reports", "tests/contracts/test_command_lines.py")
     found = cells(matrix)
     assert states(found, "failed") == {"cli.api_server"}
     words = "unrecognized arguments: --quant-policy 4"
@@ -114,17 +85,11 @@ def test_a_renamed_flag_turns_the_servers_command_line_red(tmp_path: Path) -> No
     assert {"cli.auto_awq", "cli.chat", "cli.flags"} <= states(found, "passed")
 
 
-def test_a_template_without_tools_turns_what_needs_them_red(tmp_path: Path) -> None:
-    """The tools dropped where this version's prompts come from: the suite's template, or lmdeploy's built-in one."""
-    suite, library = copy_of_the_suite(tmp_path / "suite"), None
-    if capabilities(installed_version()).template_from_tokenizer:
-        hide_tools(suite / "fixtures" / "standin")
-    else:
-        copied = copy_of_lmdeploy(tmp_path / "lib", "model.py")
-        copied.write_text(copied.read_text(encoding="utf-8") + BLIND, encoding="utf-8")
-        library = tmp_path / "lib"
+def test_template_without_tools_turns_what_needs_them_red(tmp_path: Path) -> None:
+    suite = copy_of_the_suite(tmp_path / "suite")
+    hide_tools(suite / "fixtures" / "standin")
     chosen = "tools_reach_the_prompt or call_is_parsed or story_is_told or health_answers"
-    matrix = contract_of(suite, tmp_path / "reports", library, "tests/contracts/test_server.py", "-k", chosen)
+    matrix = contract_of(suite, tmp_path / "reports", "tests/contracts/test_server.py", "-k", chosen)
     found = cells(matrix)
     assert states(found, "failed") == {"server.tools_in_prompt", "server.call"}
     assert states(found, "passed") == {"server.chat", "server.health"}

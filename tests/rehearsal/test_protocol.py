@@ -1,11 +1,11 @@
 """The rehearsal server answers as the same lmdeploy on a GPU did: status, content type, keys, types, finish reasons."""
 
 import json
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.rehearsal.conftest import ROOT, Server
+from fixtures.lmdeploy.commands import ROOT
+from fixtures.server.api_server import RunningServer
 from tools.protocol.cases import CASES
 from tools.protocol.recording import ask
 from tools.protocol.shape import differences, shape
@@ -15,9 +15,8 @@ RECORDED = {answer["name"]: answer for answer in RECORDING["answers"]}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
-def test_the_rehearsal_answers_as_a_gpu_does(case, server: Server):
-    address = urlsplit(server.url)
-    ours, theirs = ask(address.hostname, address.port, case), RECORDED[case.name]
+def test_the_rehearsal_answers_as_a_gpu_does(case, server: RunningServer):
+    ours, theirs = ask(server.host, server.port, case), RECORDED[case.name]
     found = [] if ours.status == theirs["status"] else [f"status: {ours.status}, recorded {theirs['status']}"]
     if ours.content_type != theirs["content_type"]:
         found.append(f"content type: {ours.content_type}, recorded {theirs['content_type']}")

@@ -41,29 +41,20 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("work")
 
 
-@pytest.fixture(scope="module")
-def whole(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_suite(tmp_path_factory.mktemp("whole"), *REHEARSED, "--replicas=2", work=work)
-
-
-def test_homework_passes_behind_the_distributor(whole: Run) -> None:
-    assert whole.status == 0, whole.output[-3000:]
-    assert whole.summary.verdict.reasons == ()
-    assert not verify(whole.folder).problems
-
-
-def test_every_replica_was_launched_and_did_a_part(whole: Run) -> None:
-    assert [(event.role, event.name) for event in whole.summary.replicas] == [
+def test_homework_passes_behind_the_distributor(work: Path, tmp_path: Path) -> None:
+    """Every replica was launched and did a part; the key was asked for and is shown nowhere."""
+    run = run_suite(tmp_path, *REHEARSED, "--replicas=2", work=work)
+    assert run.status == 0, run.output[-3000:]
+    assert run.summary.verdict.reasons == ()
+    assert not verify(run.folder).problems
+    assert [(event.role, event.name) for event in run.summary.replicas] == [
         ("proxy", "proxy"), ("api_server", "1/2"), ("api_server", "2/2"),
     ]  # fmt: skip
-    (answers,) = whole.summary.measurements("replicas.share_the_work")
+    (answers,) = run.summary.measurements("replicas.share_the_work")
     assert all(answers.value)
-    assert whole.summary.measurements("replicas.each_answers")[0].value == 2
-
-
-def test_key_is_asked_for_and_shown_nowhere(whole: Run) -> None:
-    assert all(event.argv[-2:] == ["--api-keys", "KEY_OF_THIS_RUN"] for event in whole.summary.replicas)
-    assert "sk-" not in (whole.folder / "events.jsonl").read_text(encoding="ascii")
+    assert run.summary.measurements("replicas.each_answers")[0].value == 2
+    assert all(event.argv[-2:] == ["--api-keys", "KEY_OF_THIS_RUN"] for event in run.summary.replicas)
+    assert "sk-" not in (run.folder / "events.jsonl").read_text(encoding="ascii")
 
 
 def killed(work: Path, folder: Path, **environment: str) -> Run:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -49,15 +50,7 @@ def scheduler(model) -> Iterator[Scheduler]:
 class Request:
     """A request and what came back."""
 
-    def __init__(
-        self,
-        prompt: list[int],
-        count: int,
-        *,
-        stream: bool = True,
-        make_grammar: Callable = lambda: None,
-        **parameters,
-    ) -> None:
+    def __init__(self, prompt: list[int], count: int, make_grammar=lambda: None, *, stream=True, **parameters) -> None:
         self.outputs: queue.Queue = queue.Queue()
         parameters = {"top_k": 1, "ignore_eos": True, "max_new_tokens": count} | parameters
         self.generation = Generation(
@@ -110,11 +103,6 @@ def test_batch_answers_as_one_at_a_time(model, scheduler):
     assert scheduler.metrics().active_seqs == 0
 
 
-def test_without_streaming_all_comes_at_once(model, scheduler):
-    request = Request(prompt(1), 6, stream=False).submitted(scheduler)
-    assert request.outputs.get(timeout=WAIT_S).token_ids == greedy(model, prompt(1), 6)
-
-
 def test_stop_token_ends_the_answer_and_is_part_of_it(model, scheduler):
     answer = greedy(model, prompt(2), 8)
     stop = answer[3]
@@ -123,7 +111,9 @@ def test_stop_token_ends_the_answer_and_is_part_of_it(model, scheduler):
 
 
 def test_cancelled_request_ends_and_the_others_go_on(model, scheduler):
-    long, short = Request(prompt(3), 400), Request(prompt(4), 30)
+    long, short, waiting = Request(prompt(3), 400), Request(prompt(4), 30), Request(prompt(1), 5)
+    scheduler.submit(waiting.generation)
+    scheduler.cancel(waiting.generation)
     long.submitted(scheduler)
     short.submitted(scheduler)
     long.outputs.get(timeout=WAIT_S)
@@ -131,22 +121,15 @@ def test_cancelled_request_ends_and_the_others_go_on(model, scheduler):
     tokens, status = long.result()
     assert status is CANCEL
     assert len(tokens) < 399
+    assert waiting.result() == ([], CANCEL)
     assert short.result() == (greedy(model, prompt(4), 30), FINISH)
-
-
-def test_waiting_request_can_be_cancelled(scheduler):
-    request = Request(prompt(1), 5)
-    scheduler.submit(request.generation)
-    scheduler.cancel(request.generation)
-    scheduler.start()
-    assert request.result() == ([], CANCEL)
 
 
 def test_failing_request_does_not_take_the_engine_down(model, scheduler):
     def broken():
         raise RuntimeError("no such grammar")
 
-    bad, good = Request(prompt(1), 5, make_grammar=broken), Request(prompt(2), 5)
+    bad, good = Request(prompt(1), 5, broken), Request(prompt(2), 5)
     scheduler.submit(bad.generation)
     scheduler.submit(good.generation)
     scheduler.start()
@@ -156,30 +139,19 @@ def test_failing_request_does_not_take_the_engine_down(model, scheduler):
 
 
 def test_grammar_masks_and_is_told(scheduler):
-    class Even:
-        def __init__(self) -> None:
-            self.accepted: list[int] = []
-
-        def mask(self, logits) -> None:
-            logits[1::2] = -torch.inf
-
-        def accept(self, token: int) -> None:
-            self.accepted.append(token)
-
-    grammar = Even()
-    request = Request(prompt(1), 12, top_k=0, temperature=2.0, make_grammar=lambda: grammar).submitted(scheduler)
+    accepted: list[int] = []
+    grammar = SimpleNamespace(mask=lambda logits: logits[1::2].fill_(-torch.inf), accept=accepted.append)
+    request = Request(prompt(1), 12, lambda: grammar, top_k=0, temperature=2.0).submitted(scheduler)
     tokens, _ = request.result()
     assert len(tokens) == 12
     assert not [token for token in tokens if token % 2]
-    assert grammar.accepted == tokens
+    assert accepted == tokens
 
 
 def test_logprobs_hold_the_chosen_token(scheduler):
-    request = Request(prompt(1), 3, stream=False, top_k=0, temperature=1.0, logprobs=2, random_seed=5).submitted(
-        scheduler
-    )
-    output = request.outputs.get(timeout=WAIT_S)
-    assert len(output.logprobs) == 3
+    request = Request(prompt(1), 3, stream=False, top_k=0, temperature=1.0, logprobs=2, random_seed=5)
+    output = request.submitted(scheduler).outputs.get(timeout=WAIT_S)
+    assert len(output.token_ids) == len(output.logprobs) == 3
     for token, row in zip(output.token_ids, output.logprobs, strict=True):
         assert token in row
         assert 2 <= len(row) <= 3

@@ -10,19 +10,9 @@ import pytest
 import transformers
 
 from fixtures.standin.checkpoint import BOS_ID, EOS_ID, STANDIN, TURN_END_ID, VOCABULARY
+from fixtures.standin.tokenizer_files import BOS, CHAT_TOKENS, EOS
 from tools.standin.dialogue import Tool
 from tools.standin.tools import documented_tools
-
-SPECIAL = (
-    "<s>",
-    "</s>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|action_start|>",
-    "<|action_end|>",
-    "<|plugin|>",
-    "<|interpreter|>",
-)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +31,7 @@ def test_any_text_comes_back(tokenizer: Any) -> None:
 
 
 def test_special_tokens_are_single_and_skippable(tokenizer: Any) -> None:
-    for token in SPECIAL:
+    for token in (BOS, EOS, *CHAT_TOKENS):
         assert len(tokenizer(token, add_special_tokens=False).input_ids) == 1
         assert tokenizer.decode(tokenizer(f"a{token}b").input_ids, skip_special_tokens=True) == "ab"
     assert tokenizer.convert_tokens_to_ids(["<s>", "</s>", "<|im_end|>"]) == [BOS_ID, EOS_ID, TURN_END_ID]

@@ -1,4 +1,4 @@
-"""`lmdeploy` as on a GPU machine on which TurboMind cannot serve: `unloadable`, or `unknown`, a model that it lacks.
+"""`lmdeploy` as on a GPU machine on which TurboMind is `unloadable`, or a model is `unsupported` by it.
 
 python without_turbomind.py unloadable serve api_server FOLDER
 """
@@ -29,7 +29,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 how = sys.argv.pop(1)
 for library in (*LIBRARY, BESIDE):
     # None makes the import an ImportError, as a missing symbol does.
-    sys.modules[library] = Empty(library) if how == "unknown" else None  # type: ignore[assignment]
+    sys.modules[library] = Empty(library) if how == "unsupported" else None  # type: ignore[assignment]
 
 from lmdeploy.cli import run, serve  # noqa: E402
 
