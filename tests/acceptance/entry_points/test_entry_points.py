@@ -7,7 +7,7 @@ import pytest
 
 from fixtures.gpu.sampler import Sampler
 from fixtures.homework import CACHE_SHARE, STORY_PROMPT, SYSTEM_PROMPT
-from fixtures.judge.language import chinese_fault
+from fixtures.judge.fluency import chinese_fault
 from fixtures.judge.special_tokens import leak_fault
 from fixtures.judge.story import HEROES, heroes_fault
 from fixtures.lmdeploy.commands import api_client_command
