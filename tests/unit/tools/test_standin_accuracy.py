@@ -26,8 +26,8 @@ def test_right_answer_has_no_fault() -> None:
     [
         ([answer("I wonder.")], "called no tool"),
         ([answer(calls=[tool_call(CALL.name, 1, 2)]), answer("3")], "expected"),
-        ([RIGHT, answer("The result is 1.")], "does not name"),
-        ([RIGHT], "still calling tools"),
+        ([RIGHT, answer("The result is 1.")], "only"),
+        ([RIGHT], "the id of a call"),
     ],
 )
 def test_wrong_answer_is_told_by_its_fault(answers: list[Any], words: str) -> None:
