@@ -220,9 +220,9 @@ FAULTS: Final = (
     # Behaviour of the model
     Fault("add-and-mul-swapped", "model behaviour", "add and mul are swapped", ADD, ("called mul(3, 5), expected add(3, 5)",)),
     Fault("digit-doubled", "model behaviour", "an operand's last digit is repeated", ADD, ("called add(3, 55), expected add(3, 5)",)),
-    Fault("right-numbers-wrong-order", "model behaviour", "the right calls in the wrong order", CHAIN, ("called mul(8, 2) then add(3, 5), expected add(3, 5) then mul(8, 2)",)),
-    Fault("chain-stops-after-add", "model behaviour", "the chain ends after its first call", CHAIN, ("called add(3, 5), expected add(3, 5) then mul(8, 2)",)),
-    Fault("chain-ignores-the-result", "model behaviour", "the second call does not take the first result", CHAIN, ("then mul(5, 2)",)),
+    Fault("right-numbers-wrong-order", "model behaviour", "the right calls in the wrong order", CHAIN, ("called mul(8, 2) → add(3, 5), expected add(3, 5) → mul(8, 2)",)),
+    Fault("chain-stops-after-add", "model behaviour", "the chain ends after its first call", CHAIN, ("called add(3, 5), expected add(3, 5) → mul(8, 2)",)),
+    Fault("chain-ignores-the-result", "model behaviour", "the second call does not take the first result", CHAIN, ("→ mul(5, 2)",)),
     Fault("calls-without-end", "model behaviour", "the model never stops calling", ADD, ("still calling tools after 6 turns",)),
     Fault("answers-without-the-tool", "model behaviour", "the model works it out itself", ADD, ("the model called no tool", "3+5=8")),
     Fault("final-number-wrong", "model behaviour", "the last sentence names another number", CHAIN, ("does not name 16",)),
