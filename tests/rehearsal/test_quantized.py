@@ -1,4 +1,4 @@
-"""The engine reads what lmdeploy's quantizer wrote on the CPU."""
+"""The engine reads layers as lmdeploy's quantizer packs them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from fixtures.rehearsal import awq
-from fixtures.standin.checkpoint import STANDIN
 
 
 def lmdeploys_layer(weight):
@@ -30,22 +29,3 @@ def test_dequantizing_gives_lmdeploys_own_numbers_bit_for_bit(dtype):
     weight = torch.randn(48, 384, generator=torch.Generator().manual_seed(0)).to(dtype)
     rounded, packed = lmdeploys_layer(weight)
     assert torch.equal(awq.dequantize(packed.qweight, packed.qzeros, packed.scales), rounded)
-
-
-def test_written_folder_reads_back_near_the_original(quantized):
-    """AWQ moves scales between norms and layers, so single weights differ: compare what neither side can move."""
-    dense = awq.dense_weights(quantized.folder)
-    original = awq.dense_weights(STANDIN)
-    assert set(dense) == set(original)
-    for name, weight in original.items():
-        assert dense[name].shape == weight.shape
-    for name in ("model.tok_embeddings.weight", "output.weight", "model.norm.weight"):
-        assert torch.equal(dense[name].float(), original[name].float())
-    # The norm before wqkv carries the inverse of wqkv's input scales: their product is the original's but for
-    # 4-bit rounding, at most half a step of 1/15 of a group's span, about 9 % of the weights' size.
-    for layer in range(4):
-        norm, wqkv = (f"model.layers.{layer}.{part}.weight" for part in ("attention_norm", "attention.wqkv"))
-        before = original[wqkv].float() * original[norm].float()
-        after = dense[wqkv].float() * dense[norm].float()
-        error = (after - before).norm() / before.norm()
-        assert 0.01 < error < 0.2, (layer, float(error))

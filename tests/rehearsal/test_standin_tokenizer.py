@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import Any
 
@@ -11,8 +10,6 @@ import transformers
 
 from fixtures.standin.checkpoint import BOS_ID, EOS_ID, STANDIN, TURN_END_ID, VOCABULARY
 from fixtures.standin.tokenizer_files import BOS, CHAT_TOKENS, EOS
-from tools.standin.dialogue import Tool
-from tools.standin.tools import documented_tools
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +48,6 @@ def test_prompts_begin_with_one_bos(tokenizer: Any) -> None:
     assert list(rendered).count(BOS_ID) == 1
 
 
-def template(tokenizer: Any, messages: list[dict[str, Any]], tools: list[Tool] | None = None) -> str:
-    return str(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=True))
-
-
-def test_template_lists_the_tools_after_the_system_message(tokenizer: Any) -> None:
-    user = {"role": "user", "content": "Compute (3+5)*2"}
-    listing = f"<|im_start|>system name=<|plugin|>\n{json.dumps(documented_tools())}<|im_end|>\n"
-    rest = "<|im_start|>user\nCompute (3+5)*2<|im_end|>\n<|im_start|>assistant\n"
-    assert template(tokenizer, [user], documented_tools()) == "<s>" + listing + rest
-    system = {"role": "system", "content": "S"}
-    expected = "<s><|im_start|>system\nS<|im_end|>\n" + listing + rest
-    assert template(tokenizer, [system, user], documented_tools()) == expected
-    assert template(tokenizer, [user]) == "<s>" + rest
-
-
 @pytest.mark.parametrize("arguments", [{"a": 3, "b": 5}, '{"a": 3, "b": 5}'], ids=["dict", "text"])
 @pytest.mark.parametrize("role", ["tool", "environment"])
 def test_template_renders_calls_and_results(tokenizer: Any, arguments: Any, role: str) -> None:
@@ -75,7 +57,8 @@ def test_template_renders_calls_and_results(tokenizer: Any, arguments: Any, role
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": role, "tool_call_id": "0", "content": "3+5=8"},
     ]
-    assert template(tokenizer, messages).endswith(
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert rendered.endswith(
         '<|im_start|>assistant\n<|action_start|><|plugin|>\n{"name": "add", "parameters": {"a": 3, "b": 5}}'
         "<|action_end|><|im_end|>\n<|im_start|>environment name=<|plugin|>\n3+5=8<|im_end|>\n<|im_start|>assistant\n"
     )
