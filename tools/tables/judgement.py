@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fixtures.judge.fluency import LEAST, LEAST_MODERN
-from tools.tables import markdown
+from tools.tables import Place, markdown
 
 LEVELS: Final = (
     "服务 / server",
@@ -20,7 +20,7 @@ EVERY: Final = 4
 """Points of the curve of which one is shown, besides the limits themselves."""
 
 
-def levels(record: Mapping[str, Any], stem: str) -> str:
+def levels(record: Mapping[str, Any], place: Place) -> str:
     """One line for each server of the real replies, by the share of right calls."""
     rows = sorted(record["levels"].items(), key=lambda item: -item[1]["calls_right"])
     table = markdown(
@@ -36,10 +36,10 @@ def levels(record: Mapping[str, Any], stem: str) -> str:
             for name, row in rows
         ),
     )
-    return f"`{record['command']}`, {record['date'][:10]}: [raw data](records/{stem}.json)\n\n{table}"
+    return f"{place.origin(record)} {place.raw()}\n\n{table}"
 
 
-def curve(record: Mapping[str, Any], _: str) -> str:
+def curve(record: Mapping[str, Any], _: Place) -> str:
     """The curve of fluency: shares of sound and of shuffled passages below each limit."""
     limits = {"modern": LEAST_MODERN, "other": LEAST}
     points = [
@@ -61,7 +61,7 @@ def curve(record: Mapping[str, Any], _: str) -> str:
     )
 
 
-def tried(record: Mapping[str, Any], _: str) -> str:
+def tried(record: Mapping[str, Any], _: Place) -> str:
     """What was tried, in figures."""
     salad = record["replies_as_salad"]
     alarms = ", ".join(f"{name} {count}" for name, count in record["false_alarms"].items())

@@ -1,6 +1,7 @@
 """Statistics of trials: intervals, decisions, their error rates, and when further trials are of no use."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,19 +72,21 @@ def test_documented_table_is_what_the_code_does() -> None:
 @pytest.mark.parametrize(
     ("plan", "right", "done", "certain"),
     [
-        (one_right_of(5), 0, 4, False),
-        (one_right_of(5), 1, 1, True),
-        (one_right_of(5), 0, 5, True),
-        (at_least(CONTENT, 200), 189, 189, False),  # its interval is published: it is tried to the end
-        (at_least(CONTENT, 200), 189, 200, True),
-        (at_least(CONTENT, 200), 0, 11, False),
-        (at_least(CONTENT, 200), 0, 12, True),
-        (all_of(200), 0, 199, False),  # pairs need every trial
-        (all_of(200), 0, 200, True),
+        (lambda: one_right_of(5), 0, 4, False),
+        (lambda: one_right_of(5), 1, 1, True),
+        (lambda: one_right_of(5), 0, 5, True),
+        (lambda: at_least(CONTENT, 200), 189, 189, False),  # its interval is published: it is tried to the end
+        (lambda: at_least(CONTENT, 200), 189, 200, True),
+        (lambda: at_least(CONTENT, 200), 0, 11, False),
+        (lambda: at_least(CONTENT, 200), 0, 12, True),
+        (lambda: all_of(200), 0, 199, False),  # pairs need every trial
+        (lambda: all_of(200), 0, 200, True),
     ],
 )
-def test_trials_end_when_the_decision_is_certain(plan: Plan, right: int, done: int, certain: bool) -> None:
-    assert plan.is_certain(right, done) is certain
+def test_trials_end_when_the_decision_is_certain(
+    plan: Callable[[], Plan], right: int, done: int, certain: bool
+) -> None:
+    assert plan().is_certain(right, done) is certain
 
 
 def test_stopping_early_never_changes_a_decision() -> None:

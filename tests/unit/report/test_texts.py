@@ -15,7 +15,7 @@ from fixtures.texts import LANGUAGES, catalogue, files
 from tests.unit.waiting import ROOT
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
-PLACES = (ROOT / "fixtures", ROOT / "tests" / "acceptance", ROOT / "tools")
+PLACES = (ROOT / "fixtures", ROOT / "tests" / "acceptance")
 TEMPLATES = sorted((ROOT / "fixtures" / "report" / "templates").iterdir())
 
 
