@@ -37,8 +37,8 @@ def test_the_quantized_checkpoint_is_smaller(
 def test_the_weights_have_4_bits_in_groups_of_128(quantized: QuantizedCheckpoint, measure: Measure) -> None:
     """W4: `--w-bits 4 --w-group-size 128`, as the checkpoint itself says."""
     for name, due in QUANTIZED_AS.items():
-        measure(name, quantized.quantization_config.get(name, []), expected=due)
-    assert_no_fault(quantization_fault(quantized.quantization_config))
+        measure(name, quantized.made.quantization_config.get(name, []), expected=due)
+    assert_no_fault(quantization_fault(quantized.made.quantization_config))
 
 
 @claim(
