@@ -111,7 +111,7 @@ def too_long(answer: requests.Response) -> str:
         return "refused"
     if answer.status_code != 200:
         return f"HTTP {answer.status_code}"
-    said = Answer(answer.json(), 0.0).text
+    said = Answer(answer.json()).text
     return "error_in_text" if "error" in said else said[:80] or "empty_answer"
 
 
@@ -217,7 +217,7 @@ def without_parser(answer: requests.Response) -> str:
     """Name the answer as the table does, or quote another."""
     if answer.status_code != 200:
         return "refused" if answer.status_code == 400 else f"HTTP {answer.status_code}"
-    said = Answer(answer.json(), 0.0)
+    said = Answer(answer.json())
     if said.tool_calls:
         return "parsed"
     return "raw_text" if '"name"' in said.text or "'name'" in said.text else f"no call: {said.text[:80]!r}"
