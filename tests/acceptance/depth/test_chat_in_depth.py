@@ -9,7 +9,6 @@ from fixtures.ask.trial_runs import Judged, RunTrials
 from fixtures.client.answer import Answer
 from fixtures.client.client import Client
 from fixtures.homework import SAMPLING, STORY_PROMPT, SYSTEM_PROMPT
-from fixtures.judge.counting import counting_fault
 from fixtures.judge.ending import cut_fault, last_word_fault, stop_fault
 from fixtures.judge.envelope import long_prompt_fault, refusal_fault, usage_fault
 from fixtures.judge.final_answer import recall_fault
@@ -178,11 +177,3 @@ def test_greedy_answers_repeat(client: Client, measure: Measure) -> None:
     first, *others = (client.ask(messages, max_tokens=STORY_TOKENS, **asdict(GREEDY)).text for _ in range(3))
     measure("same_again", sum(text == first for text in others), expected=len(others))
     assert_no_fault(same_again_fault(first, others))
-
-
-@claim("chat.counts_to_ten", part="chat", zh="从 1 数到 10", en="The model counts to ten")
-def test_model_counts_to_ten(client: Client, measure: Measure) -> None:
-    """Every number from one to ten."""
-    answer = client.ask([{"role": "user", "content": "请从1数到10。"}], max_tokens=REPLY_TOKENS, **asdict(GREEDY))
-    measure("length", len(answer.text), "characters")
-    assert_no_fault(counting_fault(answer.text))
