@@ -61,7 +61,6 @@ CHINESE: Final = "chat.replies_in_chinese"
 HEROES: Final = "chat.tells_of_fox_and_watermelon"
 ENDS: Final = "chat.ends_by_itself"
 LEAKS: Final = "chat.leaks_no_special_token"
-LOOPS: Final = "chat.does_not_loop"
 ADD: Final = "tools.add"
 MULTIPLY: Final = "tools.multiply"
 CHAIN: Final = "tools.chain"
@@ -184,7 +183,7 @@ FAULTS: Final = (
     Fault("arguments-not-json", "protocol", "arguments are cut short", ADD, ("are not JSON",)),
     Fault("arguments-are-a-list", "protocol", "arguments are a list", ADD, ("no JSON object",)),
     Fault("arguments-are-an-object", "protocol", "arguments are an object, not its text", ADD, ("a JSON text is asked for",)),
-    Fault("content-null", "protocol", "the reply's text is null", CHINESE, ("the reply is empty",)),
+    Fault("content-null", "protocol", "the reply's text is null", CHINESE, ("usage counts",)),
     Fault("fields-of-other-servers", "client", "vLLM's fields, and tool_calls [] for none", ACCEPTED),
     Fault("answer-of-another-model", "protocol", "the answer names another model", CHINESE, ("by the model gpt-4o", "internlm2_5-1_8b-chat was asked")),
     Fault("answer-from-the-year-2100", "protocol", "the answer was created in the year 2100", CHINESE, ("created at 4102444800",)),
@@ -225,25 +224,25 @@ FAULTS: Final = (
     Fault("chain-ignores-the-result", "model behaviour", "the second call does not take the first result", CHAIN, ("→ mul(5, 2)",)),
     Fault("calls-without-end", "model behaviour", "the model never stops calling", ADD, ("still calling tools after 6 turns",)),
     Fault("answers-without-the-tool", "model behaviour", "the model works it out itself", ADD, ("the model called no tool", "3+5=8")),
-    Fault("final-number-wrong", "model behaviour", "the last sentence names another number", CHAIN, ("does not name 16",)),
+    Fault("final-number-wrong", "model behaviour", "the last sentence names another number", ADD, ("names 18",)),
     Fault("unknown-function", "model behaviour", "a function that was not offered", ADD, ("the model called multiply, which was not offered",)),
-    Fault("argument-invented", "model behaviour", "an argument too many", ADD, ("arguments that it does not have: c",)),
+    Fault("argument-invented", "model behaviour", "an argument too many", ADD, ("'c' was unexpected",)),
     Fault("argument-missing", "model behaviour", "an argument too few", ADD, ("'b' is a required property",)),
-    Fault("arguments-as-strings", "model behaviour", "arguments are strings", ADD, ('argument a of add is "3", text in place of an integer',)),
-    Fault("arguments-as-floats", "model behaviour", "arguments are floats", ADD, ("argument a of add is 3.0, a float in place of an integer",)),
+    Fault("arguments-as-strings", "model behaviour", "arguments are strings", ADD, ("'3' is not of type 'integer'",)),
+    Fault("arguments-as-floats", "model behaviour", "arguments are floats", ADD, ("3.0 is not of type 'integer'",)),
     Fault("arguments-as-booleans", "model behaviour", "arguments are booleans", ADD, ("argument a of add is true, a boolean in place of an integer",)),
-    Fault("argument-of-a-thousand-digits", "model behaviour", "an argument of a thousand digits", ADD, ("the arguments of add are 1016 characters long",)),
+    Fault("argument-of-a-thousand-digits", "model behaviour", "an argument of a thousand digits", ADD, ("usage counts 28 tokens",)),
     Fault("reply-in-english", "model behaviour", "the reply is English", CHINESE, ("only 0% of the letters are Chinese", "Once upon a time")),
     Fault("reply-half-english", "model behaviour", "the reply turns into English", CHINESE, ("of the letters are Chinese", "Once upon a time")),
-    Fault("story-of-a-rabbit", "model behaviour", "a story about something else", HEROES, ("the story has no 狐狸、西瓜",)),
-    Fault("reply-too-short", "model behaviour", "one sentence for a story", CHINESE, ("6 characters are no story",)),
+    Fault("story-of-a-rabbit", "model behaviour", "a story about something else", HEROES, ("the story lacks 狐狸; 西瓜",)),
+    Fault("reply-too-short", "model behaviour", "one sentence for a story", CHINESE, ("6 characters can tell no story",)),
     Fault("reply-empty", "model behaviour", "the reply is empty", CHINESE, ("the reply is empty",)),
     Fault("reply-cut-off", "model behaviour", "the reply is cut at max_tokens", ENDS, ("finish_reason is 'length', not 'stop'",)),
-    Fault("special-token-leaked", "model behaviour", "<|im_end|> in the reply", LEAKS, ("<|im_end|>",)),
+    Fault("special-token-leaked", "model behaviour", "<|im_end|> in the reply", ENDS, ("<|im_end|>",)),
     Fault("placeholder-token-leaked", "model behaviour", "[UNUSED_TOKEN_145] in the reply", LEAKS, ("[UNUSED_TOKEN_145]",)),
     Fault("broken-characters", "model behaviour", "a broken character in the reply", LEAKS, ("1 special tokens",)),
-    Fault("one-character-repeated", "model behaviour", "one character without end", LOOPS, ("the reply repeats '的",)),
-    Fault("phrase-repeated", "model behaviour", "a phrase without end", LOOPS, ("the reply repeats '狐狸吃了一口西瓜",)),
+    Fault("one-character-repeated", "model behaviour", "one character without end", CHINESE, ("do not follow one another as in Chinese",)),
+    Fault("phrase-repeated", "model behaviour", "a phrase without end", ENDS, ("breaks off in the middle of a sentence",)),
     Fault("garbage", "model behaviour", "letters of all alphabets", CHINESE, ("of the letters are Chinese",)),
     # Memory
     Fault("kv-share-of-0.8", "VRAM", "0.8 of the free memory in place of 0.4", READY, ("at most expected", "KV share of 0.8")),
@@ -289,7 +288,7 @@ FAULTS: Final = (
     Fault("another-kv-cache", "report", "the run is one with int8 KV", "other_deployment", ("--quant-policy 4",)),
     Fault("run-without-report-plugin", "report", "-p no:html", REFUSED, ("the report is made by pytest-html",)),
     Fault("run-without-cache-plugin", "report", "-p no:cacheprovider", REFUSED, ("pytest-xprocess keeps its process folder in pytest's cache",)),
-    Fault("run-on-two-workers", "report", "-n 2 on one GPU", REFUSED, ("-n 2 takes 2 GPUs, and 1 is visible",)),
+    Fault("run-on-two-workers", "report", "-n 2 on one GPU", REFUSED, ("-n 2 takes 2 GPUs, visible: 1",)),
     Fault("option-without-sense", "report", "--quant-policy 5", REFUSED, ("must be 0 (16-bit KV cache), 4 (int4) or 8 (int8)",)),
     Fault("evidence-edited", "report", "a failed claim is edited into a passed one", SEALED, ("events.jsonl: ",)),
     Fault("report-edited", "report", "the report's verdict is edited", SEALED, ("report.html: ",)),
