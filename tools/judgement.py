@@ -175,7 +175,7 @@ def counts(rows: Sequence[Mapping[str, str]]) -> dict[str, int]:
 
 def replies(file: Path) -> dict[str, list[dict[str, Any]]]:
     """Read the replies of each server."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in file.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         found[row["server"]].append(row)
@@ -241,7 +241,7 @@ def refused(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def passages(folders: Sequence[Path]) -> dict[str, list[str]]:
     """Read the passages of each genre."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for folder in folders:
         for file in sorted(folder.glob("*.txt")):
             found[file.stem] += file.read_text(encoding="utf-8").splitlines()
