@@ -241,7 +241,7 @@ def refused(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def passages(folders: Sequence[Path]) -> dict[str, list[str]]:
     """Read the passages of each genre."""
-    found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    found: defaultdict[str, list[str]] = defaultdict(list)
     for folder in folders:
         for file in sorted(folder.glob("*.txt")):
             found[file.stem] += file.read_text(encoding="utf-8").splitlines()
