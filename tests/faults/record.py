@@ -116,7 +116,7 @@ def table(record: dict[str, Any]) -> str:
 
 def row(fault: Fault, found: dict[str, Any]) -> str:
     """A line of the table."""
-    by = CAUGHT_BY.get(fault.claim, f"`{fault.claim}`") if found["caught"] else "**not caught**"
+    by = CAUGHT_BY.get(found["claim"], f"`{found['claim']}`") if found["caught"] else "**not caught**"
     return f"| {cell(fault.breaks)} | {by} | {cell(excerpt(found['message'], fault.words))} | {found['seconds']:g} |"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -69,9 +70,11 @@ def test_trials_are_made_until_the_decision_is_certain(
 
 def test_trial_that_raises_leaves_its_exchange_and_lets_the_others_end(evidence: Evidence) -> None:
     ended = []
+    begun = Barrier(4)  # a trial that has not begun is not made any more
 
     def attempt(client: Any, number: int) -> Judged:
         client.ask([{"role": "user", "content": str(number)}])
+        begun.wait(timeout=30)
         if number == 2:
             raise RequestError("client_closed")
         ended.append(number)

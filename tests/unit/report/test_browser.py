@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from tests.unit.small_suite import CONFTEST, SmallSuite, small_suite, suite
 
 __all__ = ["small_suite"]
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.skipif(
+        importlib.util.find_spec("playwright") is None, reason="playwright is not installed: pip install playwright"
+    ),
     pytest.mark.skipif(browser() is None, reason="no Chromium, Chrome or Edge on PATH"),
 ]
 
@@ -73,7 +76,9 @@ def test_teardown(fails):
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as running:
         launched = running.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
         yield launched
         launched.close()
