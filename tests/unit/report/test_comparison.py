@@ -1,5 +1,6 @@
 """Two runs, claim by claim."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,20 +10,22 @@ from fixtures.evidence.events import Entry
 from fixtures.report.comparison import compare
 from tests.unit.report import synthetic
 
-WITHOUT = synthetic.changed(lambda event: None if getattr(event, "claim", "") == "tools.add" else event)
+
+def without_add() -> list[Entry]:
+    return synthetic.changed(lambda event: None if getattr(event, "claim", "") == "tools.add" else event)
 
 
 @pytest.mark.parametrize(
-    ("other", "expected"),
+    ("made", "expected"),
     [
-        (synthetic.entries(), {}),
-        (synthetic.failing("chat.does_not_loop"), {"chat.does_not_loop": "differs"}),
-        (WITHOUT, {"tools.add": "one alone"}),
+        (synthetic.entries, {}),
+        (lambda: synthetic.failing("chat.does_not_loop"), {"chat.does_not_loop": "differs"}),
+        (without_add, {"tools.add": "one alone"}),
     ],
     ids=["itself", "a claim failed", "a claim was not decided"],
 )
-def test_claims_agree_but_those_that_differ(other: list[Entry], expected: dict[str, str]) -> None:
-    found = {one.first.claim.id: one.agreement for one in compare(synthetic.entries(), other)}
+def test_claims_agree_but_those_that_differ(made: Callable[[], list[Entry]], expected: dict[str, str]) -> None:
+    found = {one.first.claim.id: one.agreement for one in compare(synthetic.entries(), made())}
     assert {claim: agreement for claim, agreement in found.items() if agreement != "agrees"} == expected
     assert "tools.chain" in found
     assert "tools.chain_trials" not in found, "neither run decided it"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from fixtures.evidence.events import Entry
@@ -26,17 +28,17 @@ def test_every_claim_has_one_line_within_the_width(language: str, width: int) ->
 
 
 @pytest.mark.parametrize(
-    ("log", "colour"),
+    ("made", "colour"),
     [
-        (synthetic.entries(), "green"),
-        (synthetic.entries()[:-1], "red"),
-        (synthetic.entries(synthetic.events(rehearsal=True)), "yellow"),
-        (synthetic.entries(synthetic.events(synthetic.STANDIN)), "yellow"),
+        (synthetic.entries, "green"),
+        (lambda: synthetic.entries()[:-1], "red"),
+        (lambda: synthetic.entries(synthetic.events(rehearsal=True)), "yellow"),
+        (lambda: synthetic.entries(synthetic.events(synthetic.STANDIN)), "yellow"),
     ],
     ids=["accepted", "killed", "rehearsal", "stand-in"],
 )
-def test_colour_follows_the_verdict(log: list[Entry], colour: str) -> None:
-    found = lines(summarize(log), Texts("en"), [], 100)
+def test_colour_follows_the_verdict(made: Callable[[], list[Entry]], colour: str) -> None:
+    found = lines(summarize(made()), Texts("en"), [], 100)
     assert {line.colour for line in found[len(CLAIMS) :] if line.text} == {colour}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -33,17 +34,17 @@ def test_document_holds_the_figures(run: RunSummary) -> None:
 
 
 @pytest.mark.parametrize(
-    "log",
+    "made",
     [
-        synthetic.entries(hostile_events()),
-        synthetic.entries(synthetic.events(rehearsal=True)),
-        synthetic.entries()[:4],
-        [],
+        lambda: synthetic.entries(hostile_events()),
+        lambda: synthetic.entries(synthetic.events(rehearsal=True)),
+        lambda: synthetic.entries()[:4],
+        list,
     ],
     ids=["hostile", "rehearsal", "hardly begun", "nothing"],
 )
-def test_any_events_have_a_document_that_is_json_and_accepts_nothing(log: list[Entry]) -> None:
-    text = to_text(document(summarize(log), ""))
+def test_any_events_have_a_document_that_is_json_and_accepts_nothing(made: Callable[[], list[Entry]]) -> None:
+    text = to_text(document(summarize(made()), ""))
     assert json.loads(text)["verdict"]["accepted"] is False
     text.encode("ascii")
 
