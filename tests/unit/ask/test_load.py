@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from fixtures.ask import load
 from fixtures.ask.load import Endpoint, Filled, Prompts, burst, fill_cache, size_prompts
 from fixtures.errors import RequestError
+from tests.unit.serving import serving
 
 TOKENS_PER_CHARACTER = 0.4
 
@@ -20,7 +22,6 @@ TOKENS_PER_CHARACTER = 0.4
 class Engine(ThreadingHTTPServer):
     """Holds the tokens of every streamed request until its client hangs up; refuses as told."""
 
-    daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, capacity: int, *, status: int = 200, metrics: bool = True, counts: bool = True) -> None:
@@ -97,18 +98,13 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setattr(load, "POLL_S", 0.05)
     monkeypatch.setattr(load, "STALL_S", 0.4)
     monkeypatch.setattr(load, "USAGE_REFRESH_S", 0.4)
-    engines = []
+    with ExitStack() as engines:
 
-    def run(capacity: int = 100_000, **faults: object) -> tuple[Engine, Endpoint]:
-        engine = Engine(capacity, **faults)  # type: ignore[arg-type]
-        engines.append(engine)
-        threading.Thread(target=engine.serve_forever, args=(0.02,), daemon=True).start()
-        return engine, Endpoint("127.0.0.1", engine.server_address[1], "m")
+        def run(capacity: int = 100_000, **faults: object) -> tuple[Engine, Endpoint]:
+            engine = engines.enter_context(serving(Engine(capacity, **faults)))  # type: ignore[arg-type]
+            return engine, Endpoint("127.0.0.1", engine.server_port, "m")
 
-    yield run
-    for engine in engines:
-        engine.shutdown()
-        engine.server_close()
+        yield run
 
 
 def test_prompts_are_sized_by_the_servers_own_count(start: Start) -> None:

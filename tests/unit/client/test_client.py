@@ -9,7 +9,6 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from fixtures.evidence.events import Exchanged
 from fixtures.run.measurement import ClaimFailed
 from fixtures.texts import Texts, message
 from tests.unit.programs.chat_server import MODEL, Chat
+from tests.unit.serving import port_of
 
 MODULE = sys.modules[Client.__module__]  # its name is also that of a fixture in it
 
@@ -50,12 +50,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-    server.shutdown()
-    server.server_close()
+    with port_of(Chat) as port:
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 @pytest.fixture
@@ -158,16 +154,13 @@ def test_closed_client_waits_for_no_answer_and_keeps_none(evidence: Evidence) ->
         except RequestError as error:
             failures.append(error.id)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
-        server.daemon_threads, server.block_on_close = True, False
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        client = Client(Server(f"http://127.0.0.1:{server.server_address[1]}/v1"), 30.0, evidence.append)
+    with port_of(Slow) as port:
+        client = Client(Server(f"http://127.0.0.1:{port}/v1"), 30.0, evidence.append)
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()
         assert asked.wait(10)
         client.close()
         asking.join(10)
-        server.shutdown()
     assert failures == ["client_closed"]
     assert exchanges(evidence) == []
 

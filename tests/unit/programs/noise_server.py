@@ -20,8 +20,6 @@ CUT = 16
 class NoiseServer(ThreadingHTTPServer):
     """Listens on a free port of 127.0.0.1."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Noise)
 

@@ -3,10 +3,8 @@
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from fixtures.suites import HOMEWORK
 from tests.unit.leaks import leaks
 from tests.unit.programs.chat_server import Chat
 from tests.unit.programs.noise_server import NoiseServer
+from tests.unit.serving import port_of, serving
 from tests.unit.waiting import ROOT
 
 KEY, TOKEN = "right-key-that-is-secret", "token-of-the-hub-0123"
@@ -36,11 +35,8 @@ class Judged:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Chat) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with port_of(Chat) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_server_that_lists_its_models_is_alive(address: str) -> None:
@@ -67,15 +63,13 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """A run that judges a server of random words, under the homework's profile: one right try of five is easier to come
     by than a rate. Its replies end by themselves: endless ones fail by that alone."""
     folder = tmp_path_factory.mktemp("judged")
-    with NoiseServer() as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with serving(NoiseServer()) as server:
         options = [f"--base-url={server.base_url}", "--api-key", KEY, f"--evidence-dir={folder / 'evidence'}"]
         options += ["-o", f"cache_dir={folder / 'cache'}", "-rs", "--report-pictures=off", "--report-lang=en"]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "tests/acceptance", "-m", "gpu", f"--work-dir={folder}", *options],
             cwd=ROOT, env={**os.environ, "HF_TOKEN": TOKEN}, capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
-        server.shutdown()
     (kept,) = (folder / "evidence").iterdir()
     return Judged(kept, done.stdout)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.server import replicas
 from fixtures.server.api_server import RunningServer
 from fixtures.server.replicas import answered, nodes, require_proxy
+from tests.unit.serving import port_of
 
 LOST = {"error_code": 10402, "text": "Failed to get response after a period of time"}
 """What lmdeploy's distributor answers, with status 200, where an api_server is gone."""
@@ -47,10 +47,8 @@ class Distributor(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Distributor) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+    with port_of(Distributor) as found:
+        yield found
 
 
 def running(port: int, log: Path = Path(), alive: bool = True) -> RunningServer:

@@ -1,12 +1,12 @@
 """Recorded answers: asked over real HTTP, reduced to their shape, compared by path."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from tests.unit.serving import port_of
 from tools.protocol.cases import Case
 from tools.protocol.recording import ask
 from tools.protocol.shape import differences, shape
@@ -37,11 +37,8 @@ class Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    with port_of(Answers) as found:
+        yield found
 
 
 def test_answer_is_kept_as_json_and_a_stream_chunk_by_chunk(port: int) -> None:

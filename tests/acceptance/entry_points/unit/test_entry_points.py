@@ -5,12 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,7 @@ from tests.acceptance.entry_points.section import JPEG, key_figures, section
 from tests.acceptance.entry_points.terminal import answer_of, terminal
 from tests.acceptance.entry_points.trying import Ground
 from tests.acceptance.entry_points.tunnel import require_ssh, tunnel
+from tests.unit.serving import port_of
 from tests.unit.waiting import PROGRAMS, eventually
 
 needs_pexpect = pytest.mark.skipif(find_spec("pexpect") is None, reason="pexpect is not installed")
@@ -55,11 +55,8 @@ START = 30.0
 @pytest.fixture
 def refusing(tmp_path: Path) -> Iterator[int]:
     """The port of a server without files: it knows no path, which a client does not ask for twice."""
-    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+    with port_of(partial(SimpleHTTPRequestHandler, directory=str(tmp_path))) as port:
+        yield port
 
 
 def chat(how: str) -> Command:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from fixtures.ask.load import Endpoint
 from fixtures.errors import AcceptanceError, LmdeployError, RequestError
 from tests.acceptance.quality.endpoint import ScoringEndpoint
+from tests.unit.serving import serving
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -34,12 +34,10 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def answering() -> Iterator[Any]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        made: Any = server
-        made.answers, made.asked, made.keys = {}, [], []
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    made: Any = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.answers, made.asked, made.keys = {}, [], []
+    with serving(made):
         yield made
-        server.shutdown()
 
 
 @pytest.fixture
