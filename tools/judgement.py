@@ -25,8 +25,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -46,9 +44,11 @@ from fixtures.judge.story import story_fault
 from fixtures.judge.tool_calls import right_call_fault
 from fixtures.judge.verdict import judge
 from fixtures.process.port import free_port
+from fixtures.server.readiness import ask
 from fixtures.texts import Message
 from tools.records import RECORDS, ROOT, head_now, write
 
+HOST: Final = "127.0.0.1"
 WORKERS: Final = 2
 REQUEST_TIMEOUT: Final = 5
 """Seconds; the endpoint answers at once, or is one that never does."""
@@ -93,28 +93,21 @@ def outcome(faults: Sequence[Message | None]) -> str:
 @contextmanager
 def endpoint(folder: Path) -> Iterator[str]:
     """Start the scenarios' server on a free port of the loopback; gives its address."""
-    port = free_port("127.0.0.1")
+    port = free_port(HOST)
     with subprocess.Popen([sys.executable, "server.py", str(port)], cwd=folder, stderr=subprocess.DEVNULL) as server:
         try:
-            address = f"http://127.0.0.1:{port}"
-            _wait_for(address, seconds=120.0)
-            yield address
+            _wait_for(port, seconds=120.0)
+            yield f"http://{HOST}:{port}"
         finally:
             server.terminate()
 
 
-def _wait_for(address: str, seconds: float) -> None:
+def _wait_for(port: int, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(f"{address}/healthy/v1/models", timeout=1.0).close()
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(address)
+    while ask(HOST, port, "/healthy/v1/models").status is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{HOST}:{port}")
+        time.sleep(0.1)
 
 
 def expectations(folder: Path) -> dict[str, str]:
@@ -152,14 +145,11 @@ def scenarios(folder: Path) -> list[dict[str, str]]:
     expected = expectations(folder)
     os.chdir(ROOT)
     with endpoint(folder) as address, multiprocessing.get_context("fork").Pool(WORKERS, maxtasksperchild=1) as pool:
-        found = []
-        for name, verdict in zip(expected, pool.imap(partial(judged, address), expected), strict=True):
-            print(f"{name}: expected {expected[name]}, judged {verdict}", flush=True)
-            found.append(verdict)
-    return [
-        {"name": name, "expected": wanted, "judged": verdict}
-        for (name, wanted), verdict in zip(expected.items(), found, strict=True)
-    ]
+        rows, verdicts = [], pool.imap(partial(judged, address), expected)
+        for (name, wanted), verdict in zip(expected.items(), verdicts, strict=True):
+            print(f"{name}: expected {wanted}, judged {verdict}", flush=True)
+            rows.append({"name": name, "expected": wanted, "judged": verdict})
+    return rows
 
 
 def counts(rows: Sequence[Mapping[str, str]]) -> dict[str, int]:
