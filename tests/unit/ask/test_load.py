@@ -28,7 +28,13 @@ class Engine(ThreadingHTTPServer):
         self.capacity, self.status, self.metrics, self.counts = capacity, status, metrics, counts
         self.held = self.most_held = self.answered = 0
         self.lock = threading.Lock()
+        self.closed = False
         super().__init__(("127.0.0.1", 0), Handler)
+
+    def server_close(self) -> None:
+        """Let go who still waits for room: the thread would look for it until the tests end."""
+        self.closed = True
+        super().server_close()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -55,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
     def _stream(self, tokens: int, answer: int) -> None:
         engine = self.server
         while not self._admitted(tokens):
+            if engine.closed:
+                return
             time.sleep(0.01)
         try:
             self.send_response(200)
