@@ -16,7 +16,7 @@ from fixtures.evidence import Evidence
 from fixtures.evidence.events import Exchanged
 from fixtures.gpu.sampler import Sampler
 from tools.overhead import __main__ as program
-from tools.overhead.__main__ import REQUESTS, SIDES, Ground, Run, figures, run, schedule
+from tools.overhead.__main__ import SIDES, Ground, Run, figures, run, schedule
 
 BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
 
@@ -100,10 +100,10 @@ def test_cached_script_serves_what_the_suite_made_and_asks_what_it_asked(
     )
     monkeypatch.setattr(program, "SCRIPT", script)
     ground = replace(ground_of(tmp_path, BODIES), script={"WORK": str(tmp_path / "script")})
-    for asked in (REQUESTS, ground.asked):
-        assert run(ground, "cached", 1, "script").whole
-        assert (tmp_path / "script" / "told").read_text() == f"{quantized}\n{asked}\n"
-        ground.asked.touch()
+    ground.asked.write_text("{}\n{}\n")
+    found = run(ground, "cached", 1, "script")
+    assert (found.whole, found.requests) == (True, 2)
+    assert (tmp_path / "script" / "told").read_text() == f"{quantized}\n{ground.asked}\n"
 
 
 def test_sampler_takes_less_than_a_hundredth_of_a_core(tmp_path: Path) -> None:
