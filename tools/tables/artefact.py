@@ -25,13 +25,8 @@ def corruptions(record: Mapping[str, Any], place: Place) -> str:
     """Tell ways to damage an artefact, and what the verification says of each."""
     rows = record["corruptions"]
     told = place.say("artefact.caught", caught=record["corruptions_caught"], n=len(rows))
-    said = ({**row, "told": _said(row) or place.say("artefact.nothing")} for row in rows)
+    said = ({**row, "told": f"`{row['layer']}` {row['says']}" if row["layer"] else row["says"]} for row in rows)
     return f"{told}\n\n{place.table('artefact.corruptions', said)}"
-
-
-def _said(row: Mapping[str, Any]) -> str:
-    layer = f"`{row['layer']}` " if row["layer"] else ""
-    return f"{layer}{row['says']}" if row["caught"] else ""
 
 
 def flipped_bits(record: Mapping[str, Any], place: Place) -> str:
