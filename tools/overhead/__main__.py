@@ -36,11 +36,13 @@ from fixtures.standin.tokenizer_files import TEMPLATE
 from tools.records import RECORDS, ROOT, gpu_slug, head_now, write
 
 SCRIPT: Final = Path(__file__).with_name("bare.sh")
-REQUESTS: Final = SCRIPT.with_name("requests.jsonl")
 CHECKPOINT: Final = next(option.default for option in options_of(Settings) if option.name == "checkpoint")
 
 BAR: Final = 1.03
 """Of the suite's seconds over the script's: it may cost 3 % more."""
+
+FEWEST: Final = 8
+"""Requests of a whole run: one for the story, two for the sum and for the product, three for the chain."""
 
 SIDES: Final = ("suite", "script")
 KINDS: Final = ("cold", "cached")
@@ -74,14 +76,12 @@ class Ground:
     :param suite: the suite's command.
     :param expected: the suite's exit code.
     :param script: environment variables of the bare script.
-    :param made: folder of random weights, which the suite would write anew in each cold run; None for others.
     """
 
     folder: Path
     suite: tuple[str, ...]
     expected: int
     script: Mapping[str, str]
-    made: Path | None = None
 
     @property
     def asked(self) -> Path:
@@ -114,45 +114,38 @@ def figures(runs: Sequence[Run]) -> dict[str, Any]:
     return found
 
 
-def usual(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment with bytecode kept. Images for containers may switch that off: every run would compile the suite
-    anew, and lmdeploy, which was compiled when it was installed, would cost the script nothing."""
-    return {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
-
-
 def run(ground: Ground, kind: str, pair: int, side: str) -> Run:
     """One run, from the start of its process to its end; what it prints is kept beside what it makes."""
     own = ground.folder / side
-    if kind == "cold":
-        shutil.rmtree(own, ignore_errors=True)
     own.mkdir(parents=True, exist_ok=True)
+    for old in own.iterdir() if kind == "cold" else ():
+        if old.name != "checkpoints":  # random weights are written once
+            shutil.rmtree(old, ignore_errors=True)
     output = own / f"{kind}-{pair}.txt"
     if side == "script":
         model = own / f"{MODEL_NAME}{QUANTIZED_SUFFIX}"
         made = next((ground.folder / "suite" / "quantized").glob(f"*/*{QUANTIZED_SUFFIX}"), None)
         if kind == "cached" and not model.exists() and made is not None:
             model.symlink_to(made)  # without a cold run of its own both serve what the suite made
-        requests = ground.asked if ground.asked.exists() else REQUESTS
-        told = {**ground.script, "PORT": str(free_port("127.0.0.1")), "REQUESTS": str(requests)}
+        told = {**ground.script, "PORT": str(free_port("127.0.0.1")), "REQUESTS": str(ground.asked)}
         seconds, code = _timed(["bash", str(SCRIPT)], told, output)
-        return Run(kind, pair, side, seconds, code, _lines(requests), code == 0)
-    if ground.made is not None and not (own / "checkpoints").is_symlink():
-        (own / "checkpoints").symlink_to(ground.made.parent)
+        return Run(kind, pair, side, seconds, code, len(ground.asked.read_bytes().splitlines()), code == 0)
     seconds, code = _timed(ground.suite, {}, output)
     logs = sorted((own / "evidence").glob(f"*/{EVENTS_FILE}"), key=lambda file: file.stat().st_mtime)
     events = [entry.event for log in logs[-1:] for entry in read(log.parent)]
     asked = [event.request for event in events if isinstance(event, Exchanged) and event.status == 200]
     ground.asked.write_text("".join(f"{json.dumps(body)}\n" for body in asked), encoding="ascii")
-    whole = code == ground.expected and len(asked) >= _lines(REQUESTS)
+    whole = code == ground.expected and len(asked) >= FEWEST
     return Run(kind, pair, side, seconds, code, len(asked), whole)
 
 
 def _timed(argv: Sequence[str], extra: Mapping[str, str], output: Path) -> tuple[float, int]:
+    # Bytecode is kept. Images for containers may switch that off: every run would compile the suite anew, and lmdeploy,
+    # which was compiled when it was installed, would cost the script nothing.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | dict(extra)
     with output.open("wb") as file:
         began = time.monotonic()
-        process = subprocess.Popen(
-            argv, cwd=ROOT, env={**usual(os.environ), **extra}, stdin=subprocess.DEVNULL, stdout=file, stderr=file
-        )
+        process = subprocess.Popen(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         try:
             code = process.wait(TIMEOUT_S)
         finally:
@@ -162,20 +155,16 @@ def _timed(argv: Sequence[str], extra: Mapping[str, str], output: Path) -> tuple
         return round(time.monotonic() - began, 3), code
 
 
-def _lines(file: Path) -> int:
-    return len(file.read_bytes().splitlines())
-
-
 def prepared(given: argparse.Namespace, folder: Path) -> Ground:
     """The commands of both sides, with the checkpoint and the calibration text that they share."""
     table = capabilities(installed_version())
     if not table.trust_remote_code:
         raise SystemExit(f"bare.sh speaks the words of lmdeploy 0.13.0 and later, not of {installed_version()}")
-    words = {"checkpoint": given.checkpoint, "rehearse": "true" if given.rehearse else None}
+    own, data = folder / "suite", folder / "data"
+    words = {"checkpoint": given.checkpoint, "work_dir": str(own), "rehearse": "true" if given.rehearse else None}
     settings = resolve(words.get, lambda _: None, {}, ROOT)
     checkpoint, program = identify(*provide(settings), folder / "fingerprints"), lmdeploy_program(given.rehearse)
-    arguments, own = arguments_for(checkpoint, settings), folder / "suite"
-    data = folder / "data"
+    arguments = arguments_for(checkpoint, settings)
     data.mkdir()
     choose("local", table.calib_dataset).write(data)
     suite = (
@@ -194,8 +183,7 @@ def prepared(given: argparse.Namespace, folder: Path) -> Ground:
         "SEQLEN": str(arguments.calib_seqlen),
         **({"OVERLAP": "1"} if given.overlap else {}),
     }
-    random = checkpoint.origin == "geometry"
-    return Ground(folder, suite, int(random), script, checkpoint.folder if random else None)
+    return Ground(folder, suite, int(checkpoint.origin == "geometry"), script)
 
 
 def measure(ground: Ground, cold: int, cached: int) -> Iterator[Run]:

@@ -2,22 +2,21 @@
 # The homework by hand, in the words of lmdeploy 0.13.0 and later: quantize, serve, ask, stop. No test, no report.
 # What the suite costs is measured against it (python -m tools.overhead); it is of use by itself, too:
 #
-#   CHECKPOINT=/root/models/internlm2_5-1_8b-chat WORK=/tmp/by-hand bash tools/overhead/bare.sh
+#   CHECKPOINT=/root/models/internlm2_5-1_8b-chat WORK=/tmp/by-hand REQUESTS=/tmp/asked.jsonl bash tools/overhead/bare.sh
 #
 # CHECKPOINT   folder of the checkpoint
 # WORK         folder for the W4A16 checkpoint, which is kept: a second run only serves it
+# REQUESTS     file with a request's body on each line, by its whole path
 # DATA         folder with a local copy of the calibration set; without it the hub's is loaded
 # TEMPLATE     chat template for the served folder; without it the checkpoint's own stays
 # LMDEPLOY     the program, `lmdeploy` unless given
 # SAMPLES, SEQLEN   of the calibration, the homework's 128 and 2048 unless given
 # PORT         23333 unless given
-# REQUESTS     file with a request's body on each line; the homework's four conversations unless given
 # OVERLAP      if set, what is asked without functions, the story, is answered while the calls are asked
 # It says when each step ended, in seconds since 1970.
 set -euo pipefail
 set -m # a background process of its own group: it gets SIGINT when it is meant to
 
-here=$(cd "$(dirname "$0")" && pwd)
 name=internlm2_5-1_8b-chat
 port=${PORT:-23333}
 model=$WORK/$name-w4a16-4bit
@@ -43,7 +42,7 @@ server=$!
 trap 'kill -KILL -- -$server 2>/dev/null || true' EXIT
 
 # Standard library only: a client that takes no time to start.
-python3 -I -S - "$port" "${REQUESTS:-$here/requests.jsonl}" "$server" <<'PYTHON'
+python3 -I -S - "$port" "$REQUESTS" "$server" <<'PYTHON'
 import http.client, os, sys, threading, time
 
 port, file, server = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])

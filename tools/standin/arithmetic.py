@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Final, NamedTuple
 
 from fixtures.ask.held_out import is_held_out
-from tools.standin.dialogue import BOTH_LANGUAGES, Call, Language, Role, Turn
+from tools.standin.dialogue import Call, Language, Role, Turn
 from tools.standin.operands import sample_operand, sample_similar
-from tools.standin.problems import FORMS, WORDS, Form, sample_cast
 from tools.standin.texts import PROBLEMS
 
-LARGEST_OPERAND = 10**12
+LARGEST_OPERAND: Final = 10**12
 """Intermediate results beyond this are not used: they would only train ever longer copies."""
+
+WRONG_RESULTS: Final = 0.08
+"""Share of tool results that are not the truth, so that copying the result beats computing it."""
+
+
+class Form(NamedTuple):
+    """An expression; the calls that compute it (letters are operands, "0" and "1" earlier results); how often it is
+    drawn, relative to the others; and how it is said in words."""
+
+    pattern: str
+    steps: tuple[tuple[str, str, str], ...]
+    weight: int
+    said_zh: tuple[str, ...]
+    said_en: tuple[str, ...]
+
+    def tools(self) -> set[str]:
+        """Names of the tools that it needs."""
+        return {name for name, _, _ in self.steps}
+
+    def calls(self, values: dict[str, int], rng: Random) -> tuple[Call, ...]:
+        """The calls for the operands' values, of tools that sometimes report another number."""
+        calls: list[Call] = []
+        for name, *operands in self.steps:
+            a, b = (calls[int(one)].result if one.isdigit() else values[one] for one in operands)
+            result = a + b if name == "add" else a * b
+            if rng.random() < WRONG_RESULTS:
+                result = sample_similar(rng, result)
+            calls.append(Call(name, a, b, result))
+        return tuple(calls)
+
+
+FORMS: Final = {name: Form(**form) for name, form in PROBLEMS["forms"].items()}
 
 
 @dataclass(frozen=True)
 class Question:
-    """A worded question with its calls; ``endings`` maps the language to the final sentence."""
+    """A worded question with its calls, and the final sentence: its name among the texts, and its values."""
 
     text: str
-    language: Language
     calls: tuple[Call, ...]
-    endings: dict[Language, str]
+    ending: str
+    values: Mapping[str, object]
     at_once: bool = False
     """Whether all calls belong into one turn."""
 
-
-def _endings(name: str, **values: object) -> dict[Language, str]:
-    return {language: PROBLEMS[f"{name}_{language}"].format(**values) for language in BOTH_LANGUAGES}
+    def ending_in(self, language: Language) -> Turn:
+        """The turn with the final sentence."""
+        return Turn("assistant", PROBLEMS[f"{self.ending}_{language}"].format(**self.values))
 
 
 def trainable(calls: tuple[Call, ...]) -> bool:
@@ -81,7 +114,7 @@ def sample_question(rng: Random, language: Language, tools: tuple[str, ...] = ("
     form = rng.choices(usable, [form.weight for form in usable])[0]
     values, calls = sample_operands(rng, form)
     said = form.said_zh if language == "zh" else form.said_en
-    endings = _endings("answer", r=calls[-1].result)
+    ending, shown = "answer", {"r": str(calls[-1].result)}
     draw = rng.random()
     if said and draw < 0.2:
         text = rng.choice(PROBLEMS[f"ask_{language}"]).format(e=rng.choice(said).format(**values))
@@ -90,16 +123,29 @@ def sample_question(rng: Random, language: Language, tools: tuple[str, ...] = ("
     else:
         written = expression(rng, form.pattern, values)
         text = rng.choice(PROBLEMS[f"ask_{language}"]).format(e=written)
-        endings = _endings("final", e=written, r=calls[-1].result)
-    return Question(text, language, calls, endings)
+        ending, shown = "final", {**shown, "e": written}
+    return Question(text, calls, ending, shown)
 
 
 def word_problem(rng: Random, language: Language, tools: tuple[str, ...]) -> Question:
     """A little story with numbers."""
-    form, wording = rng.choice([entry for entry in WORDS[language] if entry[0].tools() <= set(tools)])
+    words = [(FORMS[name], text) for name, texts in PROBLEMS[f"words_{language}"].items() for text in texts]
+    form, wording = rng.choice([(form, text) for form, text in words if form.tools() <= set(tools)])
     values, calls = sample_operands(rng, form, words=True)
-    text = wording.format(**values, **sample_cast(rng, language))
-    return Question(text, language, calls, _endings("answer", r=calls[-1].result))
+    text = wording.format(**values, **_cast(rng, language))
+    return Question(text, calls, "answer", {"r": calls[-1].result})
+
+
+def _cast(rng: Random, language: Language) -> dict[str, str]:
+    """People, things and a container of a word problem, by their letters."""
+    people, things = (rng.sample(PROBLEMS[f"{kind}_{language}"], 2) for kind in ("people", "things"))
+    return {
+        "n": people[0],
+        "m": people[1],
+        "i": things[0],
+        "j": things[1],
+        "p": rng.choice(PROBLEMS[f"boxes_{language}"]),
+    }
 
 
 def two_questions(rng: Random, language: Language) -> Question:
@@ -109,8 +155,8 @@ def two_questions(rng: Random, language: Language) -> Question:
     first, second = (expression(rng, form.pattern, v) for form, v in zip(forms, (values, others), strict=True))
     at_once = rng.random() < 0.35
     text = rng.choice(PROBLEMS[f"{'at_once' if at_once else 'both'}_{language}"]).format(e=first, f=second)
-    endings = _endings("both_final", e=first, f=second, r=calls[-1].result, s=more[-1].result)
-    return Question(text, language, calls + more, endings, at_once)
+    shown = {"e": first, "f": second, "r": calls[-1].result, "s": more[-1].result}
+    return Question(text, calls + more, "both_final", shown, at_once)
 
 
 def result_text(rng: Random, call: Call) -> str:
@@ -124,7 +170,7 @@ def answered(rng: Random, question: Question, answer_in: Language) -> list[Turn]
     """The question worked through with calls."""
     role: Role = rng.choice(("tool", "environment"))
     turns = [Turn("user", question.text)]
-    ending = Turn("assistant", question.endings[answer_in])
+    ending = question.ending_in(answer_in)
     if question.at_once:
         turns.append(Turn("assistant", calls=question.calls))
         return [*turns, *(Turn(role, result_text(rng, call)) for call in question.calls), ending]

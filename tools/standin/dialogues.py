@@ -18,8 +18,6 @@ from tools.standin.texts import SMALLTALK
 from tools.standin.tools import UNRELATED, sample_tools
 
 TRAINING_SEED = 20240816
-EVALUATION_SEED = 20260101
-"""Never used for training; the numbers it draws from are held out as well."""
 
 BOTH = ("add", "mul")
 EPISODES = {"arithmetic": 56, "exchange": 9, "story": 8, "memory": 18, "repetition": 12, "counting": 3}

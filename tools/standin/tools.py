@@ -6,24 +6,21 @@ Every version dumps them through the same pydantic model, so the keys come in th
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import Any, Final
 
+from fixtures.client.tools import TOOLS
 from tools.standin.dialogue import Tool
 from tools.standin.texts import PROBLEMS
 
-ADD_TEXT = "Compute the sum of two numbers"
-MUL_TEXT = "Calculate the product of two numbers"
+DOCUMENTED: Final = {tool["function"]["name"]: tool["function"]["description"] for tool in TOOLS}
+"""What the tools of LMDeploy's documented example say that they do."""
+OPERANDS: Final = ("A number", "A number")
+"""And what it says of a and b."""
 
 
-def function(name: str, description: str | None, parameters: dict[str, Any]) -> Tool:
+def function(name: str, description: str, parameters: dict[str, Any]) -> Tool:
     """One tool in the order of keys that LMDeploy dumps."""
     return {"description": description, "name": name, "parameters": parameters}
-
-
-def documented_tools(number: str = "integer") -> list[Tool]:
-    """The two tools of LMDeploy's documented example; ``number`` is the type of both operands."""
-    schema = _schema(number, ("A number", "A number"))
-    return [function("add", ADD_TEXT, schema), function("mul", MUL_TEXT, schema)]
 
 
 def _schema(number: str, texts: tuple[str, str] | None, text_first: bool = False) -> dict[str, Any]:
@@ -37,7 +34,7 @@ def _schema(number: str, texts: tuple[str, str] | None, text_first: bool = False
 def sample_schema(rng: Random) -> dict[str, Any]:
     """One of the ways to write the operands' schema."""
     number = rng.choice(("int", "int", "integer", "integer", "integer", "number"))
-    texts = ("A number", "A number") if rng.random() < 0.6 else rng.choice((*PROBLEMS["operand_texts"], None))
+    texts = OPERANDS if rng.random() < 0.6 else rng.choice((*PROBLEMS["operand_texts"], None))
     schema = _schema(number, texts, text_first=rng.random() < 0.3)
     if rng.random() < 0.1:
         for letter in "ab":
@@ -54,16 +51,11 @@ def sample_schema(rng: Random) -> dict[str, Any]:
 def sample_tools(rng: Random, names: tuple[str, ...]) -> tuple[Tool, ...]:
     """The named ones of add and mul in a random order and wording, sometimes among unrelated tools."""
     if rng.random() < 0.35:
-        number = rng.choice(("int", "integer", "integer", "number"))
-        tools = [tool for tool in documented_tools(number) if tool["name"] in names]
+        schema, texts = _schema(rng.choice(("int", "integer", "integer", "number")), OPERANDS), DOCUMENTED
     else:
-        standard = rng.random() < 0.5
-        schema = sample_schema(rng)
-        texts = {
-            "add": ADD_TEXT if standard else rng.choice(PROBLEMS["sum_texts"]),
-            "mul": MUL_TEXT if standard else rng.choice(PROBLEMS["product_texts"]),
-        }
-        tools = [function(name, texts[name], schema) for name in ("add", "mul") if name in names]
+        standard, schema = rng.random() < 0.5, sample_schema(rng)
+        texts = DOCUMENTED if standard else {name: rng.choice(PROBLEMS["tool_texts"][name]) for name in DOCUMENTED}
+    tools = [function(name, text, schema) for name, text in texts.items() if name in names]
     if rng.random() < 0.12:
         tools.append(rng.choice(UNRELATED))
     if rng.random() < 0.5:

@@ -98,12 +98,7 @@ class Examples:
         # The first token (<s>) is never learnt, so every learnt token has a predecessor in its own row.
         following = numpy.flatnonzero(learnt)
         arrays = (ids, following - 1, ids.reshape(-1)[following])
-        return Batch(*(_to_device(array, device) for array in arrays))
-
-
-def _to_device(array: NDArray[numpy.int64], device: str) -> Tensor:
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor
+        return Batch(*(torch.from_numpy(array).to(device) for array in arrays))
 
 
 def tokenize_part(job: tuple[int, int]) -> Examples:

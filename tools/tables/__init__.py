@@ -34,6 +34,12 @@ class Place:
         """Return the sentence of an id with its values."""
         return str(self.head(id_)).format(**values)
 
+    def table(self, id_: str, rows: Iterable[Mapping[str, Any]]) -> str:
+        """Make the table of an id from rows of a record: texts.toml has a format of their fields for each column."""
+        page, _, name = id_.partition(".")
+        cells = WORDS[page][name]["cells"]
+        return markdown(self.head(id_), ([cell.format(**row) for cell in cells] for row in rows))
+
     def listed(self, parts: Iterable[str], id_: str = "comma") -> str:
         """Join parts with the language's comma, or with another of its signs."""
         return str(self.head(id_)).join(parts)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tools.tables import Place, markdown
+from fixtures.run.units import MIB
+from tools.tables import Place
 
 
 def honest(record: Mapping[str, Any], place: Place) -> str:
@@ -15,36 +16,19 @@ def honest(record: Mapping[str, Any], place: Place) -> str:
     on += [f"{name} {versions[name]}" for name in ("numpy", "lmdeploy")]
     told = place.say("artefact.honest", on=place.listed(on), flagged=record["honest_flagged"], n=len(record["honest"]))
     rows = (
-        [
-            row["name"],
-            f"{row['dtype']}, {row['group_size']}",
-            f"{row['weights']:,}",
-            f"{row['source_bytes'] / 2**20:,.1f} MiB",
-            f"{row['quantized_bytes'] / 2**20:,.1f} MiB",
-            f"{row['worst_error']:.3f}",
-            f"{row['furthest_step']:.3f}",
-            f"{row['seconds']:g}",
-            str(row["peak_rss_mib"]),
-        ]
-        for row in record["honest"]
+        {**row, "before": row["source_bytes"] / MIB, "after": row["quantized_bytes"] / MIB} for row in record["honest"]
     )
-    return f"{told}\n\n{markdown(place.head('artefact.head'), rows)}"
+    return f"{told}\n\n{place.table('artefact.head', rows)}"
 
 
 def corruptions(record: Mapping[str, Any], place: Place) -> str:
     """Tell ways to damage an artefact, and what the verification says of each."""
     rows = record["corruptions"]
     told = place.say("artefact.caught", caught=record["corruptions_caught"], n=len(rows))
-    cells = ([row["name"], _said(row) or place.say("artefact.nothing")] for row in rows)
-    return f"{told}\n\n{markdown(place.head('artefact.corruptions'), cells)}"
-
-
-def _said(row: Mapping[str, Any]) -> str:
-    layer = f"`{row['layer']}` " if row["layer"] else ""
-    return f"{layer}{row['says']}" if row["caught"] else ""
+    said = ({**row, "told": f"`{row['layer']}` {row['says']}" if row["layer"] else row["says"]} for row in rows)
+    return f"{told}\n\n{place.table('artefact.corruptions', said)}"
 
 
 def flipped_bits(record: Mapping[str, Any], place: Place) -> str:
     """Tell of single bits of codes that were flipped, and how many of them were noticed."""
-    rows = ([str(row[field]) for field in ("bit", "flipped", "noticed")] for row in record["flipped_bits"])
-    return markdown(place.head("artefact.bits"), rows)
+    return place.table("artefact.bits", record["flipped_bits"])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from fixtures.server.in_turn import BF16, BF16_INT4, BF16_INT8, Configuration
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.ladder.picture import draw
-from tools.tables import Place, markdown
-
-COLUMNS: Final = ("idle_mib", "loaded_mib", "ready_mib", "peak_mib", "released_mib", "model_mib")
+from tools.tables import Place
 
 
 def table(record: Mapping[str, Any], place: Place) -> str:
@@ -27,7 +25,7 @@ def table(record: Mapping[str, Any], place: Place) -> str:
     return "\n\n".join(
         [
             told,
-            markdown(place.head("ladder.head"), (_cells(row) for row in rows)),
+            place.table("ladder.head", map(_named, rows)),
             *_tokens({row["name"]: row for row in rows}, place),
             *([_failed(failed, place)] if failed else []),
             f"![{place.say('ladder.picture')}](records/{place.stem}-{place.language}.svg)",
@@ -35,10 +33,10 @@ def table(record: Mapping[str, Any], place: Place) -> str:
     )
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
     card = f" ({row['card_gib']} GiB)" if row["card_gib"] is not None else ""
     server = f"{Configuration(row['weights'], row['quant_policy']).title}, {row['share']:g}{card}"
-    return [server, *(f"{row[field]:.0f}" for field in COLUMNS), f"{row['kv_tokens']:,}".replace(",", " ")]
+    return {**row, "server": server, "tokens": f"{row['kv_tokens']:,}".replace(",", " ")}
 
 
 def _tokens(rows: Mapping[str, Mapping[str, Any]], place: Place) -> list[str]:

@@ -42,9 +42,7 @@ def own(record: Mapping[str, Any], place: Place) -> str:
     }
     rows = [[words, _seconds(record[field]["median"], 2, place)] for words, field in medians.items()]
     rows.append([place.say("overhead.sampler"), f"{100 * record['sampler_share_of_a_core']:.1f} %"])
-    if seconds := record.get("pictures_seconds"):
-        rows.append([place.say("overhead.pictures"), _seconds(seconds, 1, place)])
-    if tests := record.get("unit_tests"):
-        words = place.say("overhead.tests", processes=tests["processes"])
-        rows.append([words, _seconds(tests["seconds"], 1, place)])
+    rows.append([place.say("overhead.pictures"), _seconds(record["pictures_seconds"], 1, place)])
+    tests = record["unit_tests"]
+    rows.append([place.say("overhead.tests", processes=tests["processes"]), _seconds(tests["seconds"], 1, place)])
     return f"{place.origin(record)} {place.raw()}\n\n{markdown(['', ''], rows)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.performance.picture import draw
-from tools.tables import Place, markdown
+from tools.tables import Place
 
 
 def table(record: Mapping[str, Any], place: Place) -> str:
@@ -23,8 +23,8 @@ def table(record: Mapping[str, Any], place: Place) -> str:
         command=record["command"],
         raw=place.raw(),
     )
-    rows = (_cells(server["name"], load) for server in servers for load in server["loads"])
-    parts = [told, markdown(place.head("performance.head"), rows)]
+    rows = ({**load, "name": server["name"]} for server in servers for load in server["loads"])
+    parts = [told, place.table("performance.head", rows)]
     if full := [server for server in servers if server["held"]]:
         at_once = place.listed((f"{one['name']} {one['held']['at_once']}" for one in full), "semicolon")
         parts.append(place.say("performance.at_once", tokens=full[0]["held"]["context_tokens"], told=at_once))
@@ -34,11 +34,6 @@ def table(record: Mapping[str, Any], place: Place) -> str:
     if picture in pictures(record, place.stem):
         parts.append(f"![{place.say('performance.picture')}](records/{picture})")
     return "\n\n".join(parts)
-
-
-def _cells(name: str, load: Mapping[str, Any]) -> list[str]:
-    latencies = [f"{load[kind][part]:.1f}" for kind in ("ttft_ms", "itl_ms") for part in ("median", "p95", "p99")]
-    return [name, load["load"], *latencies, f"{load['tokens_per_s']:.0f}", f"{load['requests_per_s']:.2f}"]
 
 
 def pictures(record: Mapping[str, Any], stem: str) -> dict[str, str]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
-from subprocess import CalledProcessError
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import Exchanged
-from tests.unit.report import synthetic
+from fixtures.gpu.sampler import Sampler
 from tools.overhead import __main__ as program
-from tools.overhead import own
-from tools.overhead.__main__ import REQUESTS, SIDES, Ground, Run, figures, run, schedule
+from tools.overhead.__main__ import SIDES, Ground, Run, figures, run, schedule
 
 BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
 
@@ -82,14 +82,11 @@ def test_run_is_whole_when_it_asked_and_ended_as_it_should(
     assert [json.loads(line) for line in ground.asked.read_bytes().splitlines()] == asked
 
 
-def test_random_weights_are_written_once(tmp_path: Path) -> None:
-    weights = tmp_path / "made" / "geometry"
-    weights.mkdir(parents=True)
-    ground = replace(ground_of(tmp_path, BODIES), made=weights)
-    for pair in (1, 2):
-        run(ground, "cold", pair, "suite")
-        assert (tmp_path / "suite" / "checkpoints" / "geometry").samefile(weights)
-    assert weights.exists()
+def test_cold_run_begins_with_nothing_but_the_random_weights(tmp_path: Path) -> None:
+    for name in ("checkpoints", "quantized", "fingerprints"):
+        (tmp_path / "suite" / name).mkdir(parents=True)
+    run(ground_of(tmp_path, BODIES), "cold", 1, "suite")
+    assert [found.name for found in (tmp_path / "suite").iterdir() if found.is_dir()] == ["checkpoints"]
 
 
 def test_cached_script_serves_what_the_suite_made_and_asks_what_it_asked(
@@ -103,20 +100,19 @@ def test_cached_script_serves_what_the_suite_made_and_asks_what_it_asked(
     )
     monkeypatch.setattr(program, "SCRIPT", script)
     ground = replace(ground_of(tmp_path, BODIES), script={"WORK": str(tmp_path / "script")})
-    for asked in (REQUESTS, ground.asked):
-        assert run(ground, "cached", 1, "script").whole
-        assert (tmp_path / "script" / "told").read_text() == f"{quantized}\n{asked}\n"
-        ground.asked.touch()
+    ground.asked.write_text("{}\n{}\n")
+    for pair in (1, 2):
+        found = run(ground, "cached", pair, "script")
+        assert (found.whole, found.requests) == (True, 2)
+        assert (tmp_path / "script" / "told").read_text() == f"{quantized}\n{ground.asked}\n"
 
 
-def test_collection_that_fails_is_no_figure(tmp_path: Path) -> None:
-    with pytest.raises(CalledProcessError):
-        own.collect(tmp_path)
-
-
-def test_sampler_takes_less_than_a_hundredth_of_a_core() -> None:
-    assert 0 < own.sampling(1.0) < 0.01
-
-
-def test_report_is_made_of_a_run(tmp_path: Path) -> None:
-    assert len(own.report(synthetic.write(tmp_path, synthetic.entries()))) > 10_000
+def test_sampler_takes_less_than_a_hundredth_of_a_core(tmp_path: Path) -> None:
+    still: Any = SimpleNamespace(interval_s=0.1, used_mib=lambda: 1000.0)
+    evidence = Evidence(tmp_path)
+    with Sampler(still, evidence) as sampler:
+        cpu = time.process_time()
+        time.sleep(1.0)
+        assert time.process_time() - cpu < 0.01
+        assert len(sampler.samples()) > 5
+    evidence.close()

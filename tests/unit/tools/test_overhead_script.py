@@ -1,4 +1,4 @@
-"""The bare script runs the suite's commands and asks what the suite asks, or the comparison means nothing."""
+"""The bare script runs the suite's commands and asks what it is told, or the comparison means nothing."""
 
 from __future__ import annotations
 
@@ -7,34 +7,20 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fixtures.ask.conversation import converse
-from fixtures.ask.story import MAX_TOKENS
-from fixtures.client.answer import Answer
-from fixtures.homework import (
-    ADD_PROMPT,
-    AWQ,
-    CHAIN_PROMPT,
-    MODEL_NAME,
-    MULTIPLY_PROMPT,
-    REHEARSAL_AWQ,
-    SAMPLING,
-    STORY_PROMPT,
-    SYSTEM_PROMPT,
-)
+from fixtures.homework import AWQ, MODEL_NAME, REHEARSAL_AWQ
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.lmdeploy.commands import Program, awq_command, serve_command
 from fixtures.process.port import free_port
 from fixtures.run.settings import resolve
-from tests.unit.answers import Scripted, answer, tool_call
 from tests.unit.waiting import PROGRAMS
-from tools.overhead.__main__ import REQUESTS, SCRIPT
+from tools.overhead.__main__ import SCRIPT
 
+REQUESTS = [{"messages": "story"}, *({"messages": number, "tools": ["add", "mul"]} for number in range(3))]
 LMDEPLOY = f"{sys.executable} -I -S {PROGRAMS / 'by_hand.py'}"
 
 
@@ -45,10 +31,12 @@ class ByHand:
         self.work, self.data, self.port = folder / "work", folder / "data", free_port("127.0.0.1")
         self.data.mkdir()
         (self.data / "wikitext").mkdir()
-        self._notes = folder / "notes"
+        self._notes, self._requests = folder / "notes", folder / "requests.jsonl"
+        self._requests.write_text("".join(f"{json.dumps(body)}\n" for body in REQUESTS))
 
     def run(self, **more: str) -> subprocess.CompletedProcess[str]:
         names = {"CHECKPOINT": "/models/internlm2_5-1_8b-chat", "WORK": str(self.work), "DATA": str(self.data)}
+        names |= {"REQUESTS": str(self._requests)}
         env = {**os.environ, **names, "NOTES": str(self._notes), "LMDEPLOY": LMDEPLOY, "PORT": str(self.port), **more}
         return subprocess.run(
             ["bash", str(SCRIPT)], env=env, capture_output=True, text=True, timeout=30, check=False, cwd=self.data
@@ -57,11 +45,6 @@ class ByHand:
     def noted(self, kind: str) -> list[Any]:
         lines = self._notes.read_text().splitlines()
         return [what for found, what in map(json.loads, lines) if found == kind]
-
-
-def requests() -> list[Any]:
-    """The bodies that the script asks where it is told of no others."""
-    return [json.loads(line) for line in REQUESTS.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture
@@ -95,7 +78,7 @@ def test_commands_are_the_suites(by_hand: ByHand, tmp_path: Path, arguments: Any
 def test_every_request_is_asked_once_and_each_step_told(by_hand: ByHand) -> None:
     done = by_hand.run()
     assert done.returncode == 0
-    assert by_hand.noted("POST") == requests()
+    assert by_hand.noted("POST") == REQUESTS
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["began", "quantize", "load", "tests", "stop"]
 
 
@@ -104,23 +87,21 @@ def test_story_is_told_while_the_calls_are_asked(by_hand: ByHand) -> None:
     assert len(by_hand.noted("POST")) == 1
     done = by_hand.run(STORY_NEEDS_CALLS="1", OVERLAP="1")
     assert done.returncode == 0, done.stderr
-    assert sorted(map(json.dumps, by_hand.noted("POST")[1:])) == sorted(map(json.dumps, requests()))
+    assert sorted(map(json.dumps, by_hand.noted("POST")[1:])) == sorted(map(json.dumps, REQUESTS))
 
 
 def test_story_that_failed_meanwhile_is_no_success(by_hand: ByHand) -> None:
     done = by_hand.run(STORY_STATUS="500", OVERLAP="1")
     assert done.returncode != 0
-    assert "7 of 8 requests were answered" in done.stderr
+    assert "3 of 4 requests were answered" in done.stderr
 
 
-def test_second_run_only_serves_and_asks_what_it_is_told(by_hand: ByHand, tmp_path: Path) -> None:
-    (tmp_path / "others").write_text('{"model": "m"}\n{"model": "n"}\n')
+def test_second_run_only_serves_and_asks(by_hand: ByHand, tmp_path: Path) -> None:
     (tmp_path / "template").write_text("tools")
     for _ in range(2):
-        told = {"REQUESTS": str(tmp_path / "others"), "TEMPLATE": str(tmp_path / "template")}
-        assert by_hand.run(**told).returncode == 0
+        assert by_hand.run(TEMPLATE=str(tmp_path / "template")).returncode == 0
     assert (len(by_hand.noted("lite auto_awq")), len(by_hand.noted("serve api_server"))) == (1, 2)
-    assert by_hand.noted("POST") == [{"model": "m"}, {"model": "n"}] * 2
+    assert by_hand.noted("POST") == REQUESTS * 2
     assert (by_hand.work / f"{MODEL_NAME}-w4a16-4bit" / "chat_template.jinja").read_text() == "tools"
 
 
@@ -128,22 +109,3 @@ def test_second_run_only_serves_and_asks_what_it_is_told(by_hand: ByHand, tmp_pa
 def test_failure_is_no_success_and_leaves_no_server(by_hand: ByHand, fault: dict[str, str]) -> None:
     assert by_hand.run(**fault).returncode != 0
     assert subprocess.run(["pgrep", "-f", str(by_hand.work)], capture_output=True, check=False).stdout == b""
-
-
-def call(number: int, name: str, a: int, b: int) -> Answer:
-    return answer(calls=[tool_call(name, a, b, f"call-{number}")])
-
-
-def test_requests_are_those_of_a_suite_whose_first_tries_are_right() -> None:
-    story = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": STORY_PROMPT}]
-    asked = [{"model": MODEL_NAME, "messages": story, "max_tokens": MAX_TOKENS, **asdict(SAMPLING)}]
-    last = answer("16")
-    for prompt, answers in (
-        (ADD_PROMPT, [call(1, "add", 3, 5), last]),
-        (MULTIPLY_PROMPT, [call(1, "mul", 8, 2), last]),
-        (CHAIN_PROMPT, [call(1, "add", 3, 5), call(2, "mul", 8, 2), last]),
-    ):
-        client: Any = Scripted(*answers)
-        converse(client, prompt, SAMPLING, "tool")
-        asked += [{"model": MODEL_NAME, **one} for one in client.asked]
-    assert requests() == asked

@@ -10,8 +10,7 @@ import pytest
 
 from tools import pages
 from tools.records import RECORDS, read
-from tools.standin.problemset import TASKS
-from tools.tables import Place, ladder, performance, quality, standin, versions
+from tools.tables import Place, ladder, performance, quality, versions
 
 ENGLISH = Place("en", "name")
 PAGE = "by hand\n<!-- made by tools.tables.standin.trials from records/trials.json -->\nold\n<!-- end -->\nby hand\n"
@@ -55,10 +54,6 @@ def test_page_without_its_record_is_an_error(docs: Path) -> None:
     (docs / "records" / "trials.json").unlink()
     with pytest.raises(SystemExit, match=r"page\.md: there is no records/trials\.json"):
         pages.main(["--docs", str(docs)])
-
-
-def test_every_accuracy_task_has_its_row() -> None:
-    assert set(standin.TASKS) == set(TASKS)
 
 
 def test_small_card_and_failed_start_are_named() -> None:
