@@ -15,11 +15,11 @@ Listening = TypeVar("Listening", bound=ThreadingHTTPServer)
 class Answering(BaseHTTPRequestHandler):
     """Reads and answers JSON, and keeps its log to itself. What is sent to which request is its subclasses' affair."""
 
-    def asked(self) -> Any:
+    def _asked(self) -> Any:
         """Read the request's body."""
         return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
-    def send(self, body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+    def _send(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
         """Send bytes and texts as they are, and anything else as JSON.
 
         :param headers: beside the type and the length, or in place of them.

@@ -25,10 +25,10 @@ CALLED = threading.Event()
 class Server(Answering):
     def do_GET(self) -> None:
         note("GET", self.path)
-        self.send({})
+        self._send(200, {})
 
     def do_POST(self) -> None:
-        asked = self.asked()
+        asked = self._asked()
         note("POST", asked)
         status = os.environ.get("STATUS", "200")
         if "tools" in asked:
@@ -37,7 +37,7 @@ class Server(Answering):
             status = "500"
         else:
             status = os.environ.get("STORY_STATUS", status)
-        self.send({}, int(status))
+        self._send(int(status), {})
 
 
 words = sys.argv[1:]

@@ -69,12 +69,12 @@ def refresh() -> None:
 class Handler(Answering):
     def do_GET(self) -> None:
         if self.path == "/metrics":
-            self.send(f'# TYPE g gauge\nlmdeploy:gpu_cache_usage_perc{{engine="0"}} {usage}\n')
+            self._send(200, f'# TYPE g gauge\nlmdeploy:gpu_cache_usage_perc{{engine="0"}} {usage}\n')
         else:
-            self.send({"object": "list", "data": [{"id": arguments.model_name}]})
+            self._send(200, {"object": "list", "data": [{"id": arguments.model_name}]})
 
     def do_POST(self) -> None:
-        request = self.asked()
+        request = self._asked()
         tokens = len(request["messages"][0]["content"]) // CHARACTERS_PER_TOKEN + 10
         global leaked
         with lock:
@@ -84,7 +84,7 @@ class Handler(Answering):
             self._stream(tokens, request["max_tokens"])
         else:
             counts = {"prompt_tokens": tokens, "completion_tokens": 1}
-            self.send({"choices": [{"message": {"content": "x"}}], "usage": counts})
+            self._send(200, {"choices": [{"message": {"content": "x"}}], "usage": counts})
 
     def _stream(self, tokens: int, answer: int) -> None:
         global held

@@ -75,38 +75,38 @@ class Chat(Answering):
         if "/moved" in self.path:
             self._redirect()
         elif "/guarded" in self.path and self.headers["Authorization"] != "Bearer right-key":
-            self.send({"message": "no such key"}, 401)
+            self._send(401, {"message": "no such key"})
         else:
-            self.send({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+            self._send(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
     def do_POST(self) -> None:
-        request = self.asked()
+        request = self._asked()
         wish = request["messages"][0]["content"]
         if wish == "hang":
             time.sleep(30)
         elif wish == "cut":
-            self.send('{"id":', headers={"Content-Length": "1000"})
+            self._send(200, '{"id":', headers={"Content-Length": "1000"})
         elif wish.endswith("drip"):
             self._drip(wish)
         elif wish in BODIES:
-            self.send(BODIES[wish]())
+            self._send(200, BODIES[wish]())
         elif wish in PACKED:
             encoding, made = PACKED[wish]
-            self.send(made(), headers={"Content-Encoding": encoding})
+            self._send(200, made(), headers={"Content-Encoding": encoding})
         elif wish == "stream cut":
-            self.send(STREAM[:150], headers={**STREAMED, "Content-Length": str(len(STREAM))})
+            self._send(200, STREAM[:150], headers={**STREAMED, "Content-Length": str(len(STREAM))})
         elif wish == "stream broken":
-            self.send(STREAM.replace(json.dumps(CHUNKS[1]), '{"id": '), headers=STREAMED)
+            self._send(200, STREAM.replace(json.dumps(CHUNKS[1]), '{"id": '), headers=STREAMED)
         elif wish == "stream":
-            self.send(STREAM, headers=STREAMED)
+            self._send(200, STREAM, headers=STREAMED)
         elif wish == "redirect":
             self._redirect()
         elif wish == "echo":
-            self.send(COMPLETION | {"request": request})
+            self._send(200, COMPLETION | {"request": request})
         elif wish.startswith("status "):
-            self.send({"message": "refused"}, int(wish.removeprefix("status ")))
+            self._send(int(wish.removeprefix("status ")), {"message": "refused"})
         else:
-            self.send(COMPLETION)
+            self._send(200, COMPLETION)
 
     def _drip(self, wish: str) -> None:
         """Bytes that never end: chunk after chunk, or blanks in place of JSON."""
@@ -120,7 +120,7 @@ class Chat(Answering):
                 time.sleep(0.05)
 
     def _redirect(self) -> None:
-        self.send("", 302, {"Location": "http://elsewhere.example/"})
+        self._send(302, "", {"Location": "http://elsewhere.example/"})
 
 
 LONGEST = 100
@@ -131,7 +131,7 @@ class Noise(Chat):
     """Writes random words, as a checkpoint of random weights does. Its replies end."""
 
     def do_POST(self) -> None:
-        request = self.asked()
+        request = self._asked()
         limit = request.get("max_tokens", LONGEST)
         # The same request gets the same words: random weights are deterministic at temperature 0.
         rng = Random(json.dumps({**request, "stream": False, "stream_options": None}, sort_keys=True))
@@ -145,7 +145,7 @@ class Noise(Chat):
             chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
             chunks.append({"choices": [], "usage": usage})
             head["object"] = "chat.completion.chunk"
-            self.send(events({**head, **chunk} for chunk in chunks), headers=STREAMED)
+            self._send(200, events({**head, **chunk} for chunk in chunks), headers=STREAMED)
         else:
             choice = {"index": 0, "message": REPLY | {"content": "".join(words)}, "finish_reason": reason}
-            self.send({**head, "choices": [choice], "usage": usage})
+            self._send(200, {**head, "choices": [choice], "usage": usage})

@@ -26,11 +26,11 @@ class Distributor(Answering):
     def do_GET(self) -> None:
         models = {"object": "list", "data": [{"id": "m", "object": "model"}]}
         nodes = {"http://127.0.0.1:1": {"latency": []}, "http://127.0.0.1:2": {}}
-        self.send(models if self.path.endswith("/models") else nodes)
+        self._send(200, models if self.path.endswith("/models") else nodes)
 
     def do_POST(self) -> None:
-        self.asked()
-        self.send(LOST)
+        self._asked()
+        self._send(200, LOST)
 
 
 @pytest.fixture
