@@ -106,14 +106,6 @@ def test_tree_goes_when_the_parent_is_killed(pids: Path, number: signal.Signals,
     assert eventually(lambda: not alive(tree)) < 2
 
 
-def test_command_dies_with_a_killed_guard(pids: Path) -> None:
-    process = start(*family(pids))
-    tree = noted(pids, 4)
-    process.kill()
-    process.wait(10)
-    assert eventually(lambda: not alive(tree[:1])) < 2
-
-
 def test_nothing_is_started_when_the_parent_is_gone_already(tmp_path: Path) -> None:
     command = guard.guarded(["touch", str(tmp_path / "started")], grace=1)
     command[command.index(str(os.getpid()))] = "1"
