@@ -122,7 +122,6 @@ if REST.workspace_mib > FREE_MIB - KV_MIB:
 use(WEIGHTS_MIB + REST.context_mib + KV_MIB + REST.workspace_mib)
 ThreadingHTTPServer.request_queue_size = 256
 server = ThreadingHTTPServer(("127.0.0.1", arguments.server_port), Handler)
-server.daemon_threads = True
 signal.signal(signal.SIGINT, lambda *_: os._exit(0))
 threading.Thread(target=refresh, daemon=True).start()
 server.serve_forever()
