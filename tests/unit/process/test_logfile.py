@@ -32,7 +32,8 @@ def test_log_without_an_error_is_told_by_its_last_lines(log: Path) -> None:
 
 
 def test_logs_of_healthy_servers_name_no_cause(log: Path) -> None:
-    log.write_text("[TM][ERROR][1122.18:34:06.848180][turbomind.cc:486] Warm-up for 9216 tokens failed with status 6\n")
+    warm_up = "[TM][ERROR][1122.18:34:06.848180][turbomind.cc:486] Warm-up for 9216 tokens failed with status 6"
+    log.write_text(f"INFO: started\n{warm_up}\nINFO: asked\n", encoding="utf-8")
     logs = [log, *(ROOT / "docs" / "reports").glob("*/api_server-*.log")]
     assert [found for found in map(named_cause, logs) if found] == []
 
