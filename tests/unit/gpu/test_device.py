@@ -18,53 +18,53 @@ SLICED = FakeDevice("GPU-bbbb3333-0000", mig=SLICES)
 UNLIKE = [FakeDevice("GPU-1", "NVIDIA T400"), FakeDevice("GPU-2", "NVIDIA A100")]
 
 
-def environment(named: str | None) -> dict[str, str]:
-    return {} if named is None else {"CUDA_VISIBLE_DEVICES": named}
+ALL = [FIRST, SECOND, SLICED]
+VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 
 
 @pytest.mark.parametrize(
-    ("named", "uuids"),
+    ("devices", "environment", "uuids"),
     [
-        (None, [FIRST.uuid, SECOND.uuid, "MIG-5555", "MIG-6666"]),
-        (" 1 , 0", [SECOND.uuid, FIRST.uuid]),
-        ("GPU-aaaa2", [SECOND.uuid]),
-        (f"{SECOND.uuid}, MIG-6", [SECOND.uuid, "MIG-6666"]),
-        ("2,0", ["MIG-5555", "MIG-6666", FIRST.uuid]),
-        ("1,-1,0", [SECOND.uuid]),
+        (ALL, {}, [FIRST.uuid, SECOND.uuid, "MIG-5555", "MIG-6666"]),
+        (ALL, {VISIBLE: " 1 , 0"}, [SECOND.uuid, FIRST.uuid]),
+        (ALL, {VISIBLE: "GPU-aaaa2"}, [SECOND.uuid]),
+        (ALL, {VISIBLE: f"{SECOND.uuid}, MIG-6"}, [SECOND.uuid, "MIG-6666"]),
+        (ALL, {VISIBLE: "2,0"}, ["MIG-5555", "MIG-6666", FIRST.uuid]),
+        (ALL, {VISIBLE: "1,-1,0"}, [SECOND.uuid]),
+        (UNLIKE, {VISIBLE: "1", ORDER: "PCI_BUS_ID"}, ["GPU-2"]),
+        (UNLIKE, {VISIBLE: "GPU-2"}, ["GPU-2"]),
     ],
 )
-def test_devices_are_those_that_cuda_shows(named: str | None, uuids: list[str]) -> None:
-    nvml = FakeNvml(FIRST, SECOND, SLICED)
-    assert [device.uuid for device in visible(nvml, environment(named))] == uuids
-    assert select(nvml, environment(named)).uuid == uuids[0]
+def test_devices_are_those_that_cuda_shows(
+    devices: list[FakeDevice], environment: dict[str, str], uuids: list[str]
+) -> None:
+    nvml = FakeNvml(*devices)
+    assert [device.uuid for device in visible(nvml, environment)] == uuids
+    assert select(nvml, environment).uuid == uuids[0]
 
 
 @pytest.mark.parametrize(
-    ("devices", "named", "id_"),
+    ("devices", "environment", "id_"),
     [
-        ([], None, "no_gpu"),
-        ([FIRST], "", "gpus_hidden"),
-        ([FIRST], "-1,0", "gpus_hidden"),
-        ([FIRST, SECOND], "0,2", "gpu_out_of_range"),
-        ([FIRST, SECOND], "0,GPU-cccc", "gpu_uuid_unknown"),
-        ([FIRST, SECOND], "GPU-aaaa", "gpu_uuid_ambiguous"),
-        ([FIRST, SECOND], f"0,{FIRST.uuid}", "gpu_named_twice"),
-        ([FakeDevice("GPU-dddd", mig=[None, None])], "0", "mig_without_slice"),
-        (UNLIKE, "1", "gpu_uncertain"),
+        ([], {}, "no_gpu"),
+        ([FIRST], {VISIBLE: ""}, "gpus_hidden"),
+        ([FIRST], {VISIBLE: "-1,0"}, "gpus_hidden"),
+        ([FIRST, SECOND], {VISIBLE: "0,2"}, "gpu_out_of_range"),
+        ([FIRST, SECOND], {VISIBLE: "0,GPU-cccc"}, "gpu_uuid_unknown"),
+        ([FIRST, SECOND], {VISIBLE: "GPU-aaaa"}, "gpu_uuid_ambiguous"),
+        ([FIRST, SECOND], {VISIBLE: f"0,{FIRST.uuid}"}, "gpu_named_twice"),
+        ([FakeDevice("GPU-dddd", mig=[None, None])], {VISIBLE: "0"}, "mig_without_slice"),
+        (UNLIKE, {VISIBLE: "1"}, "gpu_uncertain"),
     ],
 )
-def test_device_that_cuda_would_not_find_is_rejected(devices: list[FakeDevice], named: str | None, id_: str) -> None:
+def test_device_that_cuda_would_not_find_is_rejected(
+    devices: list[FakeDevice], environment: dict[str, str], id_: str
+) -> None:
     nvml = FakeNvml(*devices)
     with pytest.raises(GpuError) as raised, nvml_session(nvml):
-        visible(nvml, environment(named))
+        visible(nvml, environment)
     assert raised.value.id == id_
     assert (nvml.opened, nvml.closed) == (1, 1)
-
-
-def test_unlike_cards_are_told_apart_by_order_or_uuid() -> None:
-    nvml = FakeNvml(*UNLIKE)
-    assert select(nvml, {"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}).uuid == "GPU-2"
-    assert select(nvml, {"CUDA_VISIBLE_DEVICES": "GPU-2"}).uuid == "GPU-2"
 
 
 def test_failure_while_listing_is_named() -> None:

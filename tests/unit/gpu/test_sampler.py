@@ -47,7 +47,7 @@ def take(sampler: Sampler, count: int) -> None:
     eventually(lambda: len(sampler.samples()) >= wanted)
 
 
-def fails(query: Callable[[], object]) -> bool:
+def refuses(query: Callable[[], object]) -> bool:
     try:
         query()
     except GpuError:
@@ -124,15 +124,25 @@ def test_killed_run_has_all_but_the_last_batch_in_its_log(
         eventually(lambda: read(evidence.folder))
 
 
-@pytest.mark.parametrize("cause", [error(pynvml.NVML_ERROR_GPU_IS_LOST), RuntimeError("surprise"), float("nan")])
+@pytest.mark.parametrize(
+    ("fails", "cause", "told"),
+    [
+        ("used_mib", error(pynvml.NVML_ERROR_GPU_IS_LOST), "GpuIsLost"),
+        ("used_mib", RuntimeError("surprise"), "surprise"),
+        ("used_mib", float("nan"), "nan"),
+        pytest.param("append", OSError(28, "No space left on device"), "No space left", id="log-cannot-be-written"),
+    ],
+)
 def test_no_figure_is_given_after_a_failed_reading(
-    probe: NvmlProbe, evidence: Evidence, monkeypatch: pytest.MonkeyPatch, cause: object
+    probe: NvmlProbe, evidence: Evidence, monkeypatch: pytest.MonkeyPatch, fails: str, cause: object, told: str
 ) -> None:
+    """Nor where the log cannot be written: the report could not show what the thread saw."""
+    monkeypatch.setattr("fixtures.gpu.sampler.BATCH_S", 0.05)
     with Sampler(probe, evidence) as sampler:
         sampler.mark("ready")
         with monkeypatch.context() as broken:
-            broken.setattr(probe, "used_mib", Mock(side_effect=[cause]))
-            eventually(lambda: fails(sampler.last_mib))
+            broken.setattr(probe if fails == "used_mib" else evidence, fails, Mock(side_effect=[cause]))
+            eventually(lambda: refuses(sampler.last_mib))
         sampler.mark("stopped")  # the device is back: too late
     for query in (
         sampler.last_mib,
@@ -140,7 +150,7 @@ def test_no_figure_is_given_after_a_failed_reading(
         lambda: sampler.phase_mib("ready"),
         lambda: wait_released(sampler.last_mib, 100),
     ):
-        with pytest.raises(GpuError, match="no figure of this run can be trusted"):
+        with pytest.raises(GpuError, match=rf"no figure of this run can be trusted: .*{told}"):
             query()
     logged = [entry.event for entry in read(evidence.folder)]
     assert any(isinstance(event, VramSampled) for event in logged), "what was seen before is kept"
@@ -159,18 +169,6 @@ def test_hung_driver_hangs_neither_queries_nor_marks_nor_the_stop(
     with pytest.raises(GpuError, match="has not answered for"):
         sampler.peak_mib()
     go_on.set()
-
-
-def test_sampler_that_cannot_log_is_not_believed(
-    probe: NvmlProbe, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A full disk: the thread must not go on as if the report could show what it saw."""
-    monkeypatch.setattr("fixtures.gpu.sampler.BATCH_S", 0.05)
-    with Sampler(probe, evidence) as sampler, monkeypatch.context() as full:
-        full.setattr(evidence, "append", Mock(side_effect=OSError(28, "No space left on device")))
-        eventually(lambda: fails(sampler.last_mib))
-    with pytest.raises(GpuError, match="No space left"):
-        sampler.last_mib()
 
 
 def test_release_is_waited_for_and_reported_with_its_figure(monkeypatch: pytest.MonkeyPatch) -> None:

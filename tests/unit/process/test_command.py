@@ -16,6 +16,7 @@ from fixtures.process.command import CommandTimedOut, Finished, run_logged, runn
 from tests.unit.waiting import PROGRAMS, alive, noted
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
+WAITS = f"{sys.executable} -I -S {PROGRAMS / 'server.py'} --family"
 
 
 @pytest.fixture
@@ -64,11 +65,11 @@ def test_lines_are_told_while_it_runs(log: Path) -> None:
 
 def test_command_that_is_too_slow_is_stopped_with_all_it_started(log: Path, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    script = f"echo calibrating; exec {sys.executable} -I -S {PROGRAMS / 'family.py'} --pids {pids}"
+    script = f"echo calibrating; exec {WAITS} --pids {pids}"
     with pytest.raises(CommandTimedOut) as stopped:
         run(log, "sh", "-c", script, timeout=2)
     assert "calibrating" in stopped.value.detail
-    assert alive(noted(pids, 3)) == []
+    assert alive(noted(pids, 4)) == []
     assert "stopped cleanly" in log.read_text()  # asked before it was killed
 
 
@@ -78,13 +79,13 @@ def test_exception_of_who_waits_stops_it(log: Path, tmp_path: Path, error: type[
     pids = tmp_path / "pids"
 
     def fail(*_: str) -> None:
-        noted(pids, 3)
+        noted(pids, 4)
         raise error("begun")
 
-    script = f"echo begun; exec {sys.executable} {PROGRAMS / 'family.py'} --pids {pids}"
+    script = f"echo begun; exec {WAITS} --pids {pids}"
     with pytest.raises(error, match="begun"):
         run(log, "sh", "-c", script, **{teller: fail})
-    assert alive(noted(pids, 3)) == []
+    assert alive(noted(pids, 4)) == []
 
 
 def test_program_runs_from_ready_to_the_end_of_the_block(log: Path, tmp_path: Path) -> None:

@@ -17,7 +17,13 @@ from fixtures.process import guard
 from fixtures.process.tree import below, marked, runs
 from tests.unit.waiting import PROGRAMS, ROOT, alive, eventually, noted
 
-FAMILY = [sys.executable, "-I", "-S", str(PROGRAMS / "family.py")]
+WAITS = [sys.executable, "-I", "-S", str(PROGRAMS / "server.py"), "--family"]
+WATCHED = """
+import subprocess, sys
+from fixtures.process.guard import guarded
+subprocess.run(guarded(sys.argv[1:], grace=5))
+"""
+"""Stands for pytest, to be killed itself."""
 
 
 @pytest.fixture
@@ -36,7 +42,8 @@ def start(*command: str, grace: float = 5.0, **options: object) -> subprocess.Po
 
 
 def family(pids: Path, *switches: str) -> list[str]:
-    return [*FAMILY, "--pids", str(pids), *switches]
+    """A command that notes four pids: its own, its guard's, a child's, and an orphan's in another session."""
+    return [*WAITS, "--pids", str(pids), *switches]
 
 
 @pytest.mark.parametrize(
@@ -58,17 +65,17 @@ def test_exit_code_and_output_are_the_commands(command: tuple[str, ...], code: i
     assert said in output
 
 
-@pytest.mark.parametrize(("switches", "code"), [(("--exit", "7"), 7), (("--kill-self",), 137)])
+@pytest.mark.parametrize(("switches", "code"), [(("--raise", "2", "--exit", "7"), 7), (("--raise", "9"), 137)])
 def test_survivors_of_a_command_that_ends_are_killed(pids: Path, switches: tuple[str, ...], code: int) -> None:
     assert start(*family(pids, *switches)).wait(10) == code
-    assert alive(noted(pids, 3)) == []
+    assert alive(noted(pids, 4)) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_stop_signal_lets_the_command_stop_and_kills_the_rest(pids: Path, number: signal.Signals) -> None:
-    process = start(*family(pids))
-    tree = noted(pids, 3)
-    assert len(alive(tree)) == 3
+    process = start(*family(pids, "--exit", "5"))
+    tree = noted(pids, 4)
+    assert len(alive(tree)) == 4
     process.send_signal(number)
     output, _ = process.communicate(timeout=10)
     assert (process.returncode, output) == (5, b"stopped cleanly\n")
@@ -77,7 +84,7 @@ def test_stop_signal_lets_the_command_stop_and_kills_the_rest(pids: Path, number
 
 def test_command_that_ignores_signals_is_killed_after_the_grace(pids: Path) -> None:
     process = start(*family(pids, "--ignore-signals"), grace=0.2)
-    tree = noted(pids, 3)
+    tree = noted(pids, 4)
     told = time.monotonic()
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=10)
@@ -91,21 +98,12 @@ def test_command_that_ignores_signals_is_killed_after_the_grace(pids: Path) -> N
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_tree_goes_when_the_parent_is_killed(pids: Path, number: signal.Signals, trap: str) -> None:
     """Even where a shell that ignores SIGINT started everything."""
-    script = f'{trap}\nexec {sys.executable} -S {PROGRAMS / "watched.py"} 5 "$@"'
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    watched = subprocess.Popen(["sh", "-c", script, "sh", *family(pids)], env=environment)
-    tree = noted(pids, 3)
+    command = ["sh", "-c", f'{trap}\nexec "$@"', "sh", sys.executable, "-S", "-c", WATCHED, *family(pids)]
+    watched = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    tree = noted(pids, 4)
     watched.send_signal(number)
     watched.wait(10)
     assert eventually(lambda: not alive(tree)) < 2
-
-
-def test_command_dies_with_a_killed_guard(pids: Path) -> None:
-    process = start(*family(pids))
-    tree = noted(pids, 3)
-    process.kill()
-    process.wait(10)
-    assert eventually(lambda: not alive(tree[:1])) < 2
 
 
 def test_nothing_is_started_when_the_parent_is_gone_already(tmp_path: Path) -> None:

@@ -1,15 +1,16 @@
-"""Stands in for lmdeploy under the bare script: notes commands and requests in $NOTES, quantizes and serves nothing.
-
-Standard library only, so that it starts in no time.
-"""
+"""Stands in for lmdeploy under the bare script: notes commands and requests in $NOTES, quantizes and serves nothing."""
 
 import json
 import os
 import signal
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from tests.unit.serving import Answering
 
 
 def note(kind: str, what: object) -> None:
@@ -21,13 +22,13 @@ CALLED = threading.Event()
 """Somebody has asked with functions."""
 
 
-class Server(BaseHTTPRequestHandler):
+class Server(Answering):
     def do_GET(self) -> None:
         note("GET", self.path)
-        self.answer(200)
+        self._send(200, {})
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        asked = self._asked()
         note("POST", asked)
         status = os.environ.get("STATUS", "200")
         if "tools" in asked:
@@ -36,16 +37,7 @@ class Server(BaseHTTPRequestHandler):
             status = "500"
         else:
             status = os.environ.get("STORY_STATUS", status)
-        self.answer(int(status))
-
-    def answer(self, status: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
+        self._send(int(status), {})
 
 
 words = sys.argv[1:]

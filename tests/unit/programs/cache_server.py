@@ -12,11 +12,12 @@ import os
 import signal
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from fixtures.gpu.memory_model import OVERHEAD, Geometry, Knobs, kv_bytes_per_token, kv_capacity_tokens
+from tests.unit.serving import Answering
 
 parser = argparse.ArgumentParser()
 parser.add_argument("serve")
@@ -65,17 +66,15 @@ def refresh() -> None:
         usage = held / CAPACITY
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class Handler(Answering):
     def do_GET(self) -> None:
         if self.path == "/metrics":
-            self._send(f'# TYPE g gauge\nlmdeploy:gpu_cache_usage_perc{{engine="0"}} {usage}\n'.encode())
+            self._send(200, f'# TYPE g gauge\nlmdeploy:gpu_cache_usage_perc{{engine="0"}} {usage}\n')
         else:
-            self._send(json.dumps({"object": "list", "data": [{"id": arguments.model_name}]}).encode())
+            self._send(200, {"object": "list", "data": [{"id": arguments.model_name}]})
 
     def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        request = self._asked()
         tokens = len(request["messages"][0]["content"]) // CHARACTERS_PER_TOKEN + 10
         global leaked
         with lock:
@@ -83,9 +82,9 @@ class Handler(BaseHTTPRequestHandler):
             use(WEIGHTS_MIB + REST.context_mib + KV_MIB + REST.workspace_mib + leaked)
         if request.get("stream"):
             self._stream(tokens, request["max_tokens"])
-            return
-        usage = {"prompt_tokens": tokens, "completion_tokens": 1}
-        self._send(json.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage}).encode())
+        else:
+            counts = {"prompt_tokens": tokens, "completion_tokens": 1}
+            self._send(200, {"choices": [{"message": {"content": "x"}}], "usage": counts})
 
     def _stream(self, tokens: int, answer: int) -> None:
         global held
@@ -96,30 +95,15 @@ class Handler(BaseHTTPRequestHandler):
                     break
             time.sleep(STEP)
         self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        try:
+        with suppress(OSError):  # who hangs up gives its room back
             for _ in range(answer):
-                line = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n'
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+                self.wfile.write(b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n')
                 held += 1
                 tokens += 1
                 time.sleep(STEP)
-            self.wfile.write(b"0\r\n\r\n")
-        except OSError:
-            self.close_connection = True
-        finally:
-            with lock:
-                held -= tokens
-
-    def _send(self, content: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        with lock:
+            held -= tokens
 
 
 for mib in (REST.context_mib, REST.context_mib + WEIGHTS_MIB / 2, REST.context_mib + WEIGHTS_MIB):
@@ -138,7 +122,6 @@ if REST.workspace_mib > FREE_MIB - KV_MIB:
 use(WEIGHTS_MIB + REST.context_mib + KV_MIB + REST.workspace_mib)
 ThreadingHTTPServer.request_queue_size = 256
 server = ThreadingHTTPServer(("127.0.0.1", arguments.server_port), Handler)
-server.daemon_threads = True
 signal.signal(signal.SIGINT, lambda *_: os._exit(0))
 threading.Thread(target=refresh, daemon=True).start()
 server.serve_forever()

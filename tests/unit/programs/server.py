@@ -1,4 +1,4 @@
-"""A server with lmdeploy's two start-up paths and the faults of a real one, each a switch. Standard library only."""
+"""A process with lmdeploy's two start-up paths and the faults of a real one, each a switch. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--port", type=int, required=True)
-parser.add_argument("--pids", type=Path, required=True, help="file that gets the pid of every process started")
+parser.add_argument("--pids", type=Path, required=True, help="file that gets the pids of this, its parent, its family")
+parser.add_argument("--port", type=int, help="without one it serves nothing and waits")
 parser.add_argument("--load", type=float, default=0.0, help="seconds before it listens")
 parser.add_argument("--fall-back", action="store_true", help="to another engine, which its log tells")
-parser.add_argument("--ignore-sigint", action="store_true")
-parser.add_argument("--setsid-child", action="store_true")
+parser.add_argument("--ignore-signals", action="store_true")
+parser.add_argument("--family", action="store_true", help="a child, and a setsid grandchild whose parent has gone")
+parser.add_argument("--exit", type=int, default=0, help="exit code where SIGINT ends it")
+parser.add_argument("--raise", dest="raised", type=int, help="number of the signal that it sends itself at once")
 parser.add_argument("--api-keys", nargs="*", default=[], help="as lmdeploy's; told to the log, as no server should")
 arguments = parser.parse_args()
 
@@ -46,24 +46,45 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def note(pid: int) -> None:
-    with arguments.pids.open("a") as file:
-        file.write(f"{pid}\n")
+def fork(session: bool) -> int:
+    pid = os.fork()
+    if pid == 0:
+        if session:
+            os.setsid()
+        time.sleep(600)
+        os._exit(0)
+    return pid
+
+
+def orphan() -> int:
+    """A process in a session of its own; its parent, which started it, has ended."""
+    reader, writer = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        os.write(writer, str(fork(session=True)).encode())
+        os._exit(0)
+    os.waitpid(middle, 0)
+    return int(os.read(reader, 20))
 
 
 def finish(_number: int, _frame: object) -> None:
     print("stopped cleanly", flush=True)
-    os._exit(0)
+    os._exit(arguments.exit)
 
 
-note(os.getpid())
-note(os.getppid())
-signal.signal(signal.SIGINT, signal.SIG_IGN if arguments.ignore_sigint else finish)
-if arguments.ignore_sigint:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if arguments.setsid_child:
-    child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"], start_new_session=True)
-    note(child.pid)
+signal.signal(signal.SIGINT, finish)
+if arguments.ignore_signals:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+pids = [os.getpid(), os.getppid()]
+if arguments.family:
+    pids += [fork(session=False), orphan()]
+with arguments.pids.open("a") as file:
+    file.write("".join(f"{pid}\n" for pid in pids))  # from here on it may be told to stop
+if arguments.raised is not None:
+    signal.raise_signal(arguments.raised)
+while arguments.port is None:
+    signal.pause()
 print(*(f"{name}={os.environ.get(name)}" for name in ("EXTRA", "INHERITED", "PYTHONUNBUFFERED")), flush=True)
 if arguments.api_keys:
     print(f"/home/someone/models/m asks for {arguments.api_keys}", flush=True)
@@ -72,5 +93,4 @@ if arguments.fall_back:
     # With a colour, as lmdeploy writes it up to 0.5.
     print("lmdeploy - \x1b[33mWARNING\x1b[0m - Fallback to pytorch engine because turbomind is not built.", flush=True)
 time.sleep(arguments.load)
-server = ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler)
-threading.Thread(target=server.serve_forever).start()
+ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler).serve_forever()

@@ -17,9 +17,8 @@ from fixtures.run.claims import declared, of_suite
 from fixtures.server.external_server import ExternalServer
 from fixtures.suites import HOMEWORK
 from tests.unit.leaks import leaks
-from tests.unit.programs.chat_server import Chat
-from tests.unit.programs.noise_server import NoiseServer
-from tests.unit.serving import port_of, serving
+from tests.unit.programs.chat_server import Chat, Noise
+from tests.unit.serving import port_of
 from tests.unit.waiting import ROOT
 
 KEY, TOKEN = "right-key-that-is-secret", "token-of-the-hub-0123"
@@ -63,8 +62,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """A run that judges a server of random words, under the homework's profile: one right try of five is easier to come
     by than a rate. Its replies end by themselves: endless ones fail by that alone."""
     folder = tmp_path_factory.mktemp("judged")
-    with serving(NoiseServer()) as server:
-        options = [f"--base-url={server.base_url}", "--api-key", KEY, f"--evidence-dir={folder / 'evidence'}"]
+    with port_of(Noise) as port:
+        options = [f"--base-url=http://127.0.0.1:{port}/v1", "--api-key", KEY, f"--evidence-dir={folder / 'evidence'}"]
         options += ["-o", f"cache_dir={folder / 'cache'}", "-rs", "--report-pictures=off", "--report-lang=en"]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "tests/acceptance", "-m", "gpu", f"--work-dir={folder}", *options],

@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-import threading
+import contextlib
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
 
 from fixtures.process.port import free_port
 from fixtures.server import readiness
 from fixtures.server.readiness import Answer, ask, model_names
-
-Server = Callable[[bytes, bool], int]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """Starts a socket that answers one request with these bytes, then closes or goes on repeating the last byte."""
-    done, threads = threading.Event(), []
-
-    def start(content: bytes, endless: bool) -> int:
-        listening = socket.create_server(("127.0.0.1", 0))
-
-        def answer() -> None:
-            with listening, listening.accept()[0] as connection:
-                connection.recv(65536)
-                try:
-                    connection.sendall(content)
-                    while endless and not done.wait(0.05):
-                        connection.sendall(content[-1:])
-                except OSError:
-                    pass  # the client has had enough
-
-        threads.append(threading.Thread(target=answer))
-        threads[-1].start()
-        return int(listening.getsockname()[1])
-
-    yield start
-    done.set()
-    for thread in threads:
-        thread.join()
+from tests.unit.serving import Answering, port_of
 
 
 @pytest.mark.parametrize(
@@ -50,19 +19,32 @@ def server() -> Iterator[Server]:
         (b"", False, "no answer (RemoteDisconnected"),
         (b"nonsense\r\n", False, "no answer (BadStatusLine"),
         (b"HTTP/1.1 200 OK\r\n\r\nx", True, "an answer that does not end"),
-        (None, False, "no answer (ConnectionRefused"),
     ],
 )
 def test_missing_answer_is_told_in_time(
-    server: Server, monkeypatch: pytest.MonkeyPatch, content: bytes | None, endless: bool, said: str
+    monkeypatch: pytest.MonkeyPatch, content: bytes, endless: bool, said: str
 ) -> None:
+    class Server(Answering):
+        def do_GET(self) -> None:
+            self.wfile.write(content)
+            with contextlib.suppress(OSError):  # the client has had enough
+                while endless:
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
+
     monkeypatch.setattr(readiness, "ASK_TIMEOUT", 0.3)
-    port = free_port("127.0.0.1") if content is None else server(content, endless)
-    began = time.monotonic()
-    answer = ask("127.0.0.1", port, "/health")
-    assert time.monotonic() - began < 1.5
+    with port_of(Server) as port:
+        began = time.monotonic()
+        answer = ask("127.0.0.1", port, "/health")
+        assert time.monotonic() - began < 1.5
     assert answer.status is None
     assert said in str(answer)
+
+
+def test_refused_connection_is_told() -> None:
+    answer = ask("127.0.0.1", free_port("127.0.0.1"), "/health")
+    assert answer.status is None
+    assert "no answer (ConnectionRefused" in str(answer)
 
 
 @pytest.mark.parametrize(

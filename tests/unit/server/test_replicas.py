@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,33 +14,23 @@ from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.server import replicas
 from fixtures.server.api_server import RunningServer
 from fixtures.server.replicas import answered, nodes, require_proxy
-from tests.unit.serving import port_of
+from tests.unit.serving import Answering, port_of
 
 LOST = {"error_code": 10402, "text": "Failed to get response after a period of time"}
 """What lmdeploy's distributor answers, with status 200, where an api_server is gone."""
 
 
-class Distributor(BaseHTTPRequestHandler):
-    """Knows two servers, or says nonsense; every chat is lost."""
-
-    status = json.dumps({"http://127.0.0.1:1": {"latency": []}, "http://127.0.0.1:2": {}})
+class Distributor(Answering):
+    """Knows two servers; every chat is lost."""
 
     def do_GET(self) -> None:
-        models = json.dumps({"object": "list", "data": [{"id": "m", "object": "model"}]})
-        self._send(models if self.path.endswith("/models") else self.status)
+        models = {"object": "list", "data": [{"id": "m", "object": "model"}]}
+        nodes = {"http://127.0.0.1:1": {"latency": []}, "http://127.0.0.1:2": {}}
+        self._send(200, models if self.path.endswith("/models") else nodes)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._send(json.dumps(LOST))
-
-    def _send(self, body: str) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
+        self._asked()
+        self._send(200, LOST)
 
 
 @pytest.fixture
