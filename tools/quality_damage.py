@@ -26,7 +26,7 @@ from fixtures.standin.checkpoint import STANDIN
 from tests.acceptance.quality.asking import Questions
 from tests.acceptance.quality.events import QualityMeasured
 from tests.acceptance.quality.limits import HIGHEST_RATIO, LEAST_AGREEMENT, PROMPTS
-from tests.acceptance.quality.passages import Prompt, Tokens, passages, prompts, tokens
+from tests.acceptance.quality.passages import prompts
 from tests.acceptance.quality.result import Quality
 from tools.records import RECORDS, head_now, write
 
@@ -118,13 +118,10 @@ def measure(folder: Path) -> dict[str, Any]:
 
     tokenizer = AutoTokenizer.from_pretrained(STANDIN, trust_remote_code=True)  # type: ignore[no-untyped-call]
 
-    def encoded(segments: tuple[str, ...]) -> list[list[int]]:
-        first, *others = segments
-        return [tokenizer(first).input_ids, *(tokenizer(one, add_special_tokens=False).input_ids for one in others)]
+    def encoded(texts: Sequence[str], bos: bool) -> list[list[int]]:
+        return [tokenizer(one, add_special_tokens=bos).input_ids for one in texts]
 
-    texts: tuple[Tokens, ...] = tuple(tokens(passage, encoded(passage.segments)) for passage in passages())
-    asked: tuple[Prompt, ...] = tuple(prompt for text in texts for prompt in prompts(text, PROMPTS))
-    questions = Questions(texts, asked)
+    questions = Questions.read(encoded, PROMPTS)
     plain = load(STANDIN, model_format="hf", kv_bits=0, trust_remote_code=True).model
     quantized = load(folder, model_format="awq", kv_bits=0, trust_remote_code=True).model
     first = answers(BF16.title, plain, 0, questions)
@@ -137,7 +134,7 @@ def measure(folder: Path) -> dict[str, Any]:
         rows.append(
             {
                 "name": name,
-                "perplexity_ratio": [round(x, 4) for x in (ratio.value, ratio.interval.lower, ratio.interval.upper)],
+                "perplexity_ratio": ratio.figures,
                 "agreement": round(agreement.share, 4),
                 "accepted": accepted,
                 "parts": found.details(name)["parts"],
