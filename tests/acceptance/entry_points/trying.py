@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixtures.errors import ServerError
-from fixtures.gpu.plugin import mark
 from fixtures.gpu.sampler import Sampler
 from fixtures.homework import STORY_PROMPT
 from fixtures.lmdeploy.capabilities import Capabilities
@@ -65,8 +64,7 @@ class Ground:
         require_terminal()
         shown = " ".join(command.shown)
         with self.progress.stage(shown), terminal(command, self.settings.start_timeout) as opened:
-            mark(sampler, shown)
-            vram_mib = None if sampler is None else round(sampler.phase_mib(shown))
+            vram_mib = round(sampler.begin(shown)) if sampler else None
             began = time.monotonic()
             answer = opened.ask(STORY_PROMPT, self.settings.request_timeout)
             seconds = round(time.monotonic() - began, 1)
