@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fixtures.texts import LANGUAGES, Texts
-from tests.acceptance.quality.picture import draw
+from tests.acceptance.quality.section import draw
 from tools.tables import Place, markdown
 
 

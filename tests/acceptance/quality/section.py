@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fixtures.report.drawing import COLOURS, axes, dot, legend, line, svg, words
 from fixtures.report.key_figures import Figure
 from fixtures.report.markup import Html, grid, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
 from fixtures.server.in_turn import HOMEWORK
 from fixtures.texts import Texts
-from tests.acceptance.quality.picture import draw
 from tests.acceptance.quality.result import Quality, of_events
+
+WIDTH: Final = 770
+PANEL: Final = 300
+LEFT: Final = 70
+GAP: Final = 90
+TOP: Final = 40
+HEIGHT: Final = 170
+
+Rows = Sequence[Mapping[str, Any]]
+"""Servers as the record has them, each with its details."""
 
 
 def section(run: RunSummary, texts: Texts) -> Html | None:
@@ -74,3 +87,40 @@ def key_figures(run: RunSummary, texts: Texts) -> list[Figure]:
         Figure(texts.say("quality.next_token"), f"{100 * share:.1f} %", texts.say("quality.served")),
         Figure(texts.say("quality.chains"), f"{sum(chains)} / {len(chains)}", name),
     ]
+
+
+def draw(rows: Rows, texts: Texts) -> Html | None:
+    """Draw the charts; that of the tokens is left out where a server does not say them. None without memory figures."""
+    if not all(row["vram_mib"] for row in rows):
+        return None
+    panels = [name for name in ("vram_mib", "kv_tokens") if all(row[name] for row in rows)]
+    shapes = [
+        shape
+        for number, name in enumerate(panels)
+        for shape in _panel(rows, name, texts.say(f"quality.{name}"), LEFT + number * (PANEL + GAP))
+    ]
+    title = words(texts.say("quality.ratio"), 8, 18, bold=True)
+    names = legend([row["name"] for row in rows], LEFT, TOP + HEIGHT + 58)
+    return svg([title, *shapes, *names], texts.say("quality"), WIDTH, TOP + HEIGHT + 70)
+
+
+def _panel(rows: Rows, name: str, title: str, left: int) -> list[Html]:
+    ratios: list[tuple[float, float, float]] = [row["perplexity_ratio"] for row in rows]
+    low, high = min(0.99, *(lower for _, lower, _ in ratios)), max(1.01, *(upper for *_, upper in ratios))
+    most, bottom = max(row[name] for row in rows), TOP + HEIGHT
+
+    def at(ratio: float) -> float:
+        return TOP + HEIGHT * (high - ratio) / (high - low)
+
+    shapes = [
+        *axes(left, TOP, PANEL, HEIGHT),
+        line(left, at(1), left + PANEL, at(1), dashed=True),
+        words(title, left + PANEL / 2, bottom + 36, anchor="middle"),
+        words(f"{most:,.0f}", left + PANEL, bottom + 18, anchor="end"),
+        words("0", left, bottom + 18, anchor="middle"),
+        *(words(f"{one:.3f}", left - 6, at(one) + 4, anchor="end") for one in dict.fromkeys((low, 1.0, high))),
+    ]
+    for row, (ratio, lower, upper), colour in zip(rows, ratios, COLOURS, strict=False):
+        x = left + PANEL * row[name] / most
+        shapes += [line(x, at(lower), x, at(upper), colour=colour, width=2), dot(x, at(ratio), colour)]
+    return shapes

@@ -17,10 +17,9 @@ from fixtures.report.page import standalone
 from fixtures.report.summary import summarize
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
-from tests.acceptance.ladder.picture import draw, measured_parts
 from tests.acceptance.ladder.record import records
 from tests.acceptance.ladder.rungs import before_largest_step
-from tests.acceptance.ladder.section import console, key_figures
+from tests.acceptance.ladder.section import console, draw, key_figures, measured_parts
 from tests.unit.report.synthetic import run_of
 from tests.unit.waiting import ROOT
 
