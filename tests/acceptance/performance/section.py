@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fixtures.report.drawing import COLOURS, axes, dot, legend, svg, words
+from fixtures.report.drawing import CHARTS, COLOURS, Chart, charts
 from fixtures.report.key_figures import Figure
 from fixtures.report.markup import Html, brief, grid, tag
 from fixtures.report.stamp import stamps
@@ -17,13 +17,6 @@ from tests.acceptance.performance.events import PerformanceMeasured
 
 COLUMNS: Final = ("server", "load", "ttft", "itl", "tokens", "requests")
 SPREAD: Final = ("median", "p95", "p99")
-
-WIDTH: Final = 760
-PANEL: Final = 290
-LEFT: Final = 64
-GAP: Final = 96
-TOP: Final = 40
-HEIGHT: Final = 180
 
 Curve = Sequence[tuple[float, float]]
 
@@ -81,42 +74,27 @@ def draw(servers: Sequence[dict[str, Any]], texts: Texts) -> Html | None:
         values = [[(load["concurrency"], load[figure]) for load in loads] for loads in users]
         return [[(x, y[part] if part else y) for x, y in curve] for curve in values]
 
-    second = LEFT + PANEL + GAP
+    tokens, ttft = CHARTS
     shapes = [
-        *_panel(curves("tokens_per_s"), [], texts.say("performance.tokens"), texts, LEFT),
-        *_panel(curves("ttft_ms", "median"), curves("ttft_ms", "p95"), texts.say("performance.ttft"), texts, second),
-        *legend(names, LEFT, TOP + HEIGHT + 58),
+        *_chart(tokens, curves("tokens_per_s"), [], texts.say("performance.tokens"), texts),
+        *_chart(ttft, curves("ttft_ms", "median"), curves("ttft_ms", "p95"), texts.say("performance.ttft"), texts),
     ]
-    return svg(shapes, texts.say("performance"), WIDTH, TOP + HEIGHT + 70)
+    return charts(shapes, names, texts.say("performance"))
 
 
-def _panel(curves: Sequence[Curve], upper: Sequence[Curve], title: str, texts: Texts, left: int) -> list[Html]:
+def _chart(chart: Chart, curves: Sequence[Curve], upper: Sequence[Curve], title: str, texts: Texts) -> list[Html]:
     """Draw users on a logarithmic scale; `upper` is drawn thinly above each curve."""
     users = sorted({x for curve in curves for x, _ in curve})
     top = max(y for curve in (*curves, *upper) for _, y in curve)
-    bottom = TOP + HEIGHT
 
-    def at(point: tuple[float, float]) -> tuple[float, float]:
-        x = (math.log(point[0]) - math.log(users[0])) / (math.log(users[-1]) - math.log(users[0]))
-        return round(left + PANEL * x, 1), round(bottom - HEIGHT * point[1] / top, 1)
+    def place(x: float, y: float) -> tuple[float, float]:
+        return math.log(x / users[0]) / math.log(users[-1] / users[0]), y / top
 
-    shapes = [
-        *axes(left, TOP, PANEL, HEIGHT),
-        words(title, left, TOP - 16, bold=True),
-        words(f"{top:,.0f}", left - 6, TOP + 4, anchor="end"),
-        words("0", left - 6, bottom + 4, anchor="end"),
-        words(texts.say("performance.users"), left + PANEL / 2, bottom + 36, anchor="middle"),
-        *(words(f"{x:g}", at((x, 0))[0], bottom + 18, anchor="middle") for x in users),
-    ]
+    across = {f"{x:g}": place(x, 0)[0] for x in users}
+    shapes = chart.frame(title, texts.say("performance.users"), across, {"0": 0, f"{top:,.0f}": 1})
     for curve, colour in zip(upper, COLOURS, strict=False):
-        shapes.append(_line([at(point) for point in curve], colour, 1))
+        shapes.append(chart.curve([place(*point) for point in curve], colour, dashed=True))
     for curve, colour in zip(curves, COLOURS, strict=False):
-        points = [at(point) for point in curve]
-        shapes += [_line(points, colour, 2), *(dot(x, y, colour) for x, y in points)]
+        places = [place(*point) for point in curve]
+        shapes += [chart.curve(places, colour), *(chart.dot(one, colour) for one in places)]
     return shapes
-
-
-def _line(points: Curve, colour: str, width: int) -> Html:
-    path = " ".join(f"{x},{y}" for x, y in points)
-    dashes = "4 3" if width == 1 else None
-    return tag("polyline", points=path, fill="none", stroke=colour, stroke_width=width, stroke_dasharray=dashes)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from fixtures.report.drawing import COLOURS, axes, dot, legend, line, svg, words
+from fixtures.report.drawing import CHARTS, COLOURS, GREY, Chart, charts
 from fixtures.report.key_figures import Figure
 from fixtures.report.markup import Html, grid, tag
 from fixtures.report.stamp import stamps
@@ -13,13 +13,6 @@ from fixtures.report.summary import RunSummary
 from fixtures.server.in_turn import HOMEWORK
 from fixtures.texts import Texts
 from tests.acceptance.quality.result import Quality, of_events
-
-WIDTH: Final = 770
-PANEL: Final = 300
-LEFT: Final = 70
-GAP: Final = 90
-TOP: Final = 40
-HEIGHT: Final = 170
 
 Rows = Sequence[Mapping[str, Any]]
 """Servers as the record has them, each with its details."""
@@ -94,33 +87,27 @@ def draw(rows: Rows, texts: Texts) -> Html | None:
     if not all(row["vram_mib"] for row in rows):
         return None
     panels = [name for name in ("vram_mib", "kv_tokens") if all(row[name] for row in rows)]
-    shapes = [
-        shape
-        for number, name in enumerate(panels)
-        for shape in _panel(rows, name, texts.say(f"quality.{name}"), LEFT + number * (PANEL + GAP))
-    ]
-    title = words(texts.say("quality.ratio"), 8, 18, bold=True)
-    names = legend([row["name"] for row in rows], LEFT, TOP + HEIGHT + 58)
-    return svg([title, *shapes, *names], texts.say("quality"), WIDTH, TOP + HEIGHT + 70)
+    shapes = [shape for chart, name in zip(CHARTS, panels, strict=False) for shape in _chart(chart, rows, name, texts)]
+    return charts(shapes, [row["name"] for row in rows], texts.say("quality"))
 
 
-def _panel(rows: Rows, name: str, title: str, left: int) -> list[Html]:
+def _chart(chart: Chart, rows: Rows, name: str, texts: Texts) -> list[Html]:
     ratios: list[tuple[float, float, float]] = [row["perplexity_ratio"] for row in rows]
     low, high = min(0.99, *(lower for _, lower, _ in ratios)), max(1.01, *(upper for *_, upper in ratios))
-    most, bottom = max(row[name] for row in rows), TOP + HEIGHT
+    most = max(row[name] for row in rows)
 
-    def at(ratio: float) -> float:
-        return TOP + HEIGHT * (high - ratio) / (high - low)
+    def height(ratio: float) -> float:
+        return (ratio - low) / (high - low)
 
+    up = {f"{ratio:.3f}": height(ratio) for ratio in (low, 1.0, high)}
     shapes = [
-        *axes(left, TOP, PANEL, HEIGHT),
-        line(left, at(1), left + PANEL, at(1), dashed=True),
-        words(title, left + PANEL / 2, bottom + 36, anchor="middle"),
-        words(f"{most:,.0f}", left + PANEL, bottom + 18, anchor="end"),
-        words("0", left, bottom + 18, anchor="middle"),
-        *(words(f"{one:.3f}", left - 6, at(one) + 4, anchor="end") for one in dict.fromkeys((low, 1.0, high))),
+        *chart.frame(texts.say("quality.ratio"), texts.say(f"quality.{name}"), {"0": 0, f"{most:,.0f}": 1}, up),
+        chart.curve([(0, height(1)), (1, height(1))], GREY, dashed=True),
     ]
     for row, (ratio, lower, upper), colour in zip(rows, ratios, COLOURS, strict=False):
-        x = left + PANEL * row[name] / most
-        shapes += [line(x, at(lower), x, at(upper), colour=colour, width=2), dot(x, at(ratio), colour)]
+        x = row[name] / most
+        shapes += [
+            chart.curve([(x, height(lower)), (x, height(upper))], colour),
+            chart.dot((x, height(ratio)), colour),
+        ]
     return shapes
