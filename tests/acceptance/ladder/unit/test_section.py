@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
-from html import unescape
 from typing import Any
 from xml.etree import ElementTree
 
@@ -20,6 +18,7 @@ from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.acceptance.ladder.record import records
 from tests.acceptance.ladder.rungs import before_largest_step
 from tests.acceptance.ladder.section import console, draw, key_figures, measured_parts
+from tests.unit.report.conftest import visible
 from tests.unit.report.synthetic import run_of
 from tests.unit.waiting import ROOT
 
@@ -45,11 +44,6 @@ def entries(*, rows: list[dict[str, Any]] = ROWS, outcome: str = "passed") -> li
         replace(PASSED, when="teardown"),
         RunFinished(int(outcome == "failed"), 1),
     )
-
-
-def visible(markup: str) -> str:
-    text = re.sub(r"<style>.*?</style>", "", markup, flags=re.DOTALL)
-    return unescape(re.sub(r"<[^>]*>", " ", text))
 
 
 @pytest.mark.parametrize(
