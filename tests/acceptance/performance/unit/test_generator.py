@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from statistics import median
 
 import pytest
@@ -19,7 +19,7 @@ from tests.acceptance.performance.formulas import figures
 from tests.acceptance.performance.generator import send, timing
 from tests.acceptance.performance.reference import compare, profile
 from tests.acceptance.performance.workloads import Load
-from tests.unit.serving import serving
+from tests.unit.serving import Answering, serving
 
 PROMPTS = Prompts(400, 100)
 TOKENS = 20
@@ -31,18 +31,16 @@ BUSY = 0.25
 """How far two measurements in turn may be apart on a busy machine. A GPU run asks for 5 %."""
 
 
-class Paced(BaseHTTPRequestHandler):
+class Paced(Answering):
     """Answers a request with as many pieces of text as it may have tokens, at a known pace, and keeps its own clock."""
 
     server: PacedServer
 
     def do_POST(self) -> None:
         came, pace = time.perf_counter(), self.server
-        tokens = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["max_tokens"]
+        tokens = self._asked()["max_tokens"]
         if pace.refuse_every and next(pace.numbers) % pace.refuse_every == 0:
-            self.send_response(503)
-            self.end_headers()
-            self.wfile.write(b'{"error": "no room"}')
+            self._send(503, {"error": "no room"})
             return
         with pace.slots, contextlib.suppress(ConnectionError):
             self.send_response(200)
@@ -62,9 +60,6 @@ class Paced(BaseHTTPRequestHandler):
     def _say(self, delta: dict[str, str], finish_reason: str | None = None) -> None:
         chunk = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
         self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
 
 
 class PacedServer(ThreadingHTTPServer):
