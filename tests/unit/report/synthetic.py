@@ -216,16 +216,6 @@ def alone(suite: Suite) -> list[tuple[float, Event]]:
     return [(float(second), event) for second, event in enumerate(happened)]
 
 
-def run_of(suite: str, *happened: Event) -> list[Entry]:
-    """A run of one suite on a GPU in which this happened, a second for each event."""
-    begun = (
-        RunStarted("20261122T190000Z-1add", ["pytest", "-m", suite], {}, {}, "", False, suite=suite),
-        STANDIN,
-        EnvironmentRecorded({"lmdeploy": "0.18.0"}, "3.12.3", "Linux", "NVIDIA H100", 81_559, "580", "13.0"),
-    )
-    return entries([(float(second), event) for second, event in enumerate((*begun, *happened))])
-
-
 def changed(change: Callable[[Event], Event | None]) -> list[Entry]:
     """The run in which everything passed, each event as the function returns it; None leaves it out."""
     return entries([(t, other) for t, event in events() if (other := change(event)) is not None])

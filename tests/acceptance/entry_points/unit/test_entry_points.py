@@ -34,7 +34,7 @@ from tests.acceptance.entry_points.section import JPEG, key_figures, section
 from tests.acceptance.entry_points.terminal import answer_of, terminal
 from tests.acceptance.entry_points.trying import SCRIPT, Ground, run_script, with_port
 from tests.acceptance.entry_points.tunnel import require_ssh, tunnel
-from tests.unit.report.synthetic import run_of
+from tests.unit.report.one_suite import run_of
 from tests.unit.serving import port_of
 from tests.unit.waiting import PROGRAMS, eventually
 

@@ -19,7 +19,7 @@ from tests.acceptance.ladder.record import records
 from tests.acceptance.ladder.rungs import before_largest_step
 from tests.acceptance.ladder.section import console, draw, key_figures, measured_parts
 from tests.unit.report.conftest import visible
-from tests.unit.report.synthetic import run_of
+from tests.unit.report.one_suite import run_of
 from tests.unit.waiting import ROOT
 
 ENGLISH = Texts("en")

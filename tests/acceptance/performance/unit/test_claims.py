@@ -19,7 +19,7 @@ from tests.acceptance.performance.record import records
 from tests.acceptance.performance.reference import Profile, agreement
 from tests.acceptance.performance.section import key_figures, section
 from tests.acceptance.performance.workloads import Load
-from tests.unit.report.synthetic import run_of
+from tests.unit.report.one_suite import run_of
 
 GPU: Any = object()
 TOKENS = 4

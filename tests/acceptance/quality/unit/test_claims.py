@@ -18,7 +18,7 @@ from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.record import merged, records
 from tests.acceptance.quality.result import Quality
 from tests.acceptance.quality.section import key_figures, section
-from tests.unit.report.synthetic import run_of
+from tests.unit.report.one_suite import run_of
 
 Check = Callable[[Quality], None]
 ENGLISH = Texts("en")
