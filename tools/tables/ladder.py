@@ -7,7 +7,7 @@ from typing import Any
 
 from fixtures.server.in_turn import BF16, BF16_INT4, BF16_INT8, Configuration
 from fixtures.texts import LANGUAGES, Texts
-from tests.acceptance.ladder.picture import draw
+from tests.acceptance.ladder.section import draw
 from tools.tables import Place
 
 

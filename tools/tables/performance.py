@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fixtures.texts import LANGUAGES, Texts
-from tests.acceptance.performance.picture import draw
+from tests.acceptance.performance.section import draw
 from tools.tables import Place
 
 

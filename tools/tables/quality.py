@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fixtures.texts import LANGUAGES, Texts
-from tests.acceptance.quality.picture import Point, draw
+from tests.acceptance.quality.section import draw
 from tools.tables import Place, markdown
 
 
@@ -66,11 +66,8 @@ def pictures(record: Mapping[str, Any], stem: str) -> dict[str, str]:
     """Draw cost against memory for each checkpoint and language; nothing of a run whose memory is not known."""
     drawn = {}
     for checkpoint, run in record.get("runs", {}).items():
-        points = [
-            Point(row["name"], ratio, lower, upper, row["vram_mib"], row["kv_tokens"])
-            for row in run["rows"]
-            for ratio, lower, upper in [run["details"][row["name"]]["perplexity_ratio"]]
-        ]
-        for language in LANGUAGES if all(point.vram_mib for point in points) else ():
-            drawn[f"{stem}-{checkpoint}-{language}.svg"] = str(draw(points, Texts(language)))
+        rows = [{**row, **run["details"][row["name"]]} for row in run["rows"]]
+        for language in LANGUAGES:
+            if (picture := draw(rows, Texts(language))) is not None:
+                drawn[f"{stem}-{checkpoint}-{language}.svg"] = str(picture)
     return drawn

@@ -87,10 +87,8 @@ class Terminal:
 
         self.child.sendline("exit")
         self.child.sendline("")
-        try:
-            self.child.expect(pexpect.EOF, timeout=EXIT_TIMEOUT)
-        except pexpect.TIMEOUT:
-            raise _failure(self.child, self.shown, "terminal_goes_on", seconds=EXIT_TIMEOUT) from None
+        if self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=EXIT_TIMEOUT):
+            raise _failure(self.child, self.shown, "terminal_goes_on", seconds=EXIT_TIMEOUT)
         code = self.process.wait()
         return 128 - code if code < 0 else code
 
@@ -151,12 +149,11 @@ def terminal(command: Command, start_timeout: float) -> Iterator[Terminal]:
 def _expect_prompt(child: fdspawn, timeout: float, shown: str) -> None:
     import pexpect
 
-    try:
-        child.expect_exact(PROMPT, timeout=timeout)
-    except pexpect.TIMEOUT:
-        raise _failure(child, shown, "terminal_no_prompt", prompt=PROMPT.strip(), seconds=timeout) from None
-    except pexpect.EOF:
-        raise _failure(child, shown, "terminal_ended") from None
+    found = child.expect_exact([PROMPT, pexpect.EOF, pexpect.TIMEOUT], timeout=timeout)
+    if found == 1:
+        raise _failure(child, shown, "terminal_ended")
+    if found == 2:
+        raise _failure(child, shown, "terminal_no_prompt", prompt=PROMPT.strip(), seconds=timeout)
 
 
 def _failure(child: fdspawn, shown: str, error: str, **fields: Any) -> ServerError:

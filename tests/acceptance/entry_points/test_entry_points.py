@@ -13,24 +13,21 @@ from fixtures.judge.story import HEROES, heroes_fault
 from fixtures.lmdeploy.commands import api_client_command
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
-from fixtures.report.pictures import browser
 from fixtures.run.claims import claim
-from fixtures.run.measurement import Measure, NotMeasured, assert_no_fault
+from fixtures.run.measurement import Measure, assert_no_fault
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer
 from fixtures.server.readiness import ask, model_names
 from fixtures.texts import message
-from tests.acceptance.entry_points.client_script import SCRIPT, run_script
 from tests.acceptance.entry_points.pages import (
     CHAT,
     MODELS,
-    AssetsAway,
     chat_in_gradio,
-    page_of,
+    page_in_browser,
     require_browser,
     try_it_out,
 )
-from tests.acceptance.entry_points.trying import Ground, Keep, Said
+from tests.acceptance.entry_points.trying import SCRIPT, Ground, Keep, Said, run_script
 from tests.acceptance.entry_points.tunnel import HOST, LEARNERS, require_ssh, tunnel
 
 pytestmark = [pytest.mark.gpu, pytest.mark.entry_points, pytest.mark.alone]
@@ -108,11 +105,8 @@ def test_web_page_lists_the_chat_route_and_tries_it_out(
     takes_a_chat = ground.capabilities.page_takes_a_chat
     route, body, wanted = (CHAT, chat, HEROES) if takes_a_chat else (MODELS, None, (server.model_name,))
     began = time.monotonic()
-    with page_of(browser() or "") as page:
-        try:
-            tried = try_it_out(page, url, route, body, ground.settings.request_timeout)
-        except AssetsAway as error:
-            raise NotMeasured(error.what) from None
+    with page_in_browser() as page:
+        tried = try_it_out(page, url, route, body, ground.settings.request_timeout)
     note = message("entry_points.page_tried", route=route, assets=message(f"entry_points.assets.{tried.assets}"))
     keep(url, tried.answer, time.monotonic() - began, note, picture=tried.picture)
     measure("routes_listed", len(tried.routes), limit=CHAT)
@@ -177,7 +171,7 @@ def test_gradios_page_talks_to_the_server(
     began = time.monotonic()
     with (
         ground.gradio(f"http://{server.host}:{server.port}", tmp_path) as (address, command),
-        page_of(browser() or "") as page,
+        page_in_browser() as page,
     ):
         timeout = ground.settings.request_timeout
         shown, picture = chat_in_gradio(page, address, STORY_PROMPT, HEROES[0], timeout)

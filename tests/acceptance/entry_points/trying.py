@@ -1,16 +1,18 @@
-"""How an entry point is tried: `lmdeploy chat` and its like in a terminal, Gradio in front of a server."""
+"""How an entry point is tried: `lmdeploy chat` and its like in a terminal, Gradio in front of a server, the script."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from fixtures.errors import ServerError
-from fixtures.gpu.plugin import mark
+from fixtures.errors import RequestError, ServerError
 from fixtures.gpu.sampler import Sampler
 from fixtures.homework import STORY_PROMPT
 from fixtures.lmdeploy.capabilities import Capabilities
@@ -23,6 +25,11 @@ from fixtures.run.settings import Settings
 from fixtures.server.deployment import LOOPBACK
 from fixtures.texts import message
 from tests.acceptance.entry_points.terminal import require_terminal, terminal
+
+SCRIPT: Final = Path(__file__).with_name("internlm2_5.py")
+"""The homework's own client, word for word from its section 4.1; formatters leave it alone."""
+
+SCRIPTS_PORT: Final = ":23333/"
 
 Keep = Callable[..., None]
 """`keep(command, transcript, seconds, note="", vram_mib=None, picture="")`: put what was seen into the evidence."""
@@ -65,8 +72,7 @@ class Ground:
         require_terminal()
         shown = " ".join(command.shown)
         with self.progress.stage(shown), terminal(command, self.settings.start_timeout) as opened:
-            mark(sampler, shown)
-            vram_mib = None if sampler is None else round(sampler.phase_mib(shown))
+            vram_mib = round(sampler.begin(shown)) if sampler else None
             began = time.monotonic()
             answer = opened.ask(STORY_PROMPT, self.settings.request_timeout)
             seconds = round(time.monotonic() - began, 1)
@@ -91,3 +97,38 @@ class Ground:
             not_ready=lambda how, end: ServerError("gradio_not_ready", where=shown, detail=end, how=how),
         ):
             yield f"http://{LOOPBACK}:{port}", shown
+
+
+def with_port(script: str, port: int) -> str:
+    """Put this port into the script. Raises ValueError where the homework's stands not exactly once."""
+    if script.count(SCRIPTS_PORT) != 1:
+        raise ValueError(f"{SCRIPTS_PORT} stands {script.count(SCRIPTS_PORT)} times in the script, not once")
+    return script.replace(SCRIPTS_PORT, f":{port}/")
+
+
+def run_script(port: int, folder: Path, timeout: float) -> str:
+    """Save the script in a folder, run it as `python internlm2_5.py`, and return what it printed.
+
+    A proxy is told to leave this machine out, as the learner's must be (`pytest --doctor` says so).
+
+    :raises RequestError: it failed, or did not end in time; with its last lines.
+    """
+    file = folder / SCRIPT.name
+    file.write_text(with_port(SCRIPT.read_text(encoding="utf-8"), port), encoding="utf-8")
+    left_out = ",".join(filter(None, (os.environ.get("no_proxy"), "0.0.0.0")))
+    try:
+        done = subprocess.run(
+            [sys.executable, str(file)],
+            cwd=folder,
+            env={**os.environ, "no_proxy": left_out, "NO_PROXY": left_out, "PYTHONUTF8": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired:
+        raise RequestError("script_without_end", where=SCRIPT.name, seconds=timeout) from None
+    if done.returncode:
+        end = done.stderr.strip()[-2000:]
+        raise RequestError("script_failed", where=SCRIPT.name, detail=end, code=done.returncode)
+    return done.stdout.strip()

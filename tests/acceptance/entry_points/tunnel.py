@@ -1,6 +1,6 @@
 """The homework's ssh port forward, with an sshd of our own on loopback in the place of the remote machine.
 
-Own host key, own user key, own configuration, a free high port; nothing of the machine's ssh is used or changed.
+A key and a configuration of its own, a free high port; nothing of the machine's ssh is used or changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 from fixtures.errors import ServerError
 from fixtures.process.command import running
-from fixtures.process.port import bind_error, free_port
+from fixtures.process.port import bind_error, free_ports
 from fixtures.run.measurement import not_measured
 
 HOST: Final = "127.0.0.1"
@@ -52,16 +52,17 @@ def tunnel(to_port: int) -> Iterator[int]:
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tunnel-")))
-        for key in ("host", "user"):
-            subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)],
-                check=True, stdin=subprocess.DEVNULL, timeout=START_TIMEOUT,
-            )  # fmt: skip
-        remote, local = free_port(HOST), free_port(HOST)
-        shutil.copyfile(folder / "user.pub", folder / "authorized_keys")
-        (folder / "known_hosts").write_text(f"[{HOST}]:{remote} {(folder / 'host.pub').read_text()}")
+        key = folder / "key"  # of both ends
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)],
+            check=True, stdin=subprocess.DEVNULL, timeout=START_TIMEOUT,
+        )  # fmt: skip
+        remote, local = free_ports(HOST, 2)
+        public = key.with_suffix(".pub").read_text()
+        (folder / "authorized_keys").write_text(public)
+        (folder / "known_hosts").write_text(f"[{HOST}]:{remote} {public}")
         (folder / "sshd_config").write_text(
-            f"ListenAddress {HOST}\nPort {remote}\nHostKey {folder / 'host'}\nPidFile none\n"
+            f"ListenAddress {HOST}\nPort {remote}\nHostKey {key}\nPidFile none\n"
             f"AuthorizedKeysFile {folder / 'authorized_keys'}\nStrictModes no\nPasswordAuthentication no\n"
             "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nAllowTcpForwarding local\n"
         )
@@ -70,7 +71,7 @@ def tunnel(to_port: int) -> Iterator[int]:
         # Not -g as the homework's: that opens the forward to the network.
         client = [
             "ssh", "-F", "none", "-CN", "-L", f"{HOST}:{local}:{HOST}:{to_port}", "-p", str(remote),
-            "-i", str(folder / "user"), "-o", "IdentitiesOnly=yes",
+            "-i", str(key), "-o", "IdentitiesOnly=yes",
             "-o", f"UserKnownHostsFile={folder / 'known_hosts'}",
             "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes",
             f"{getpass.getuser()}@{HOST}",

@@ -77,7 +77,7 @@ def fail_to_start(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -
     sampler, error = ground.sampler, None
     settings = replace(ground.in_turn.settings, start_timeout=FAILING_START_TIMEOUT_S)
     with _card(ground, rung):
-        idle = _begin(sampler, rung, "idle")
+        idle = sampler.begin(f"{rung.id}.idle")
         began = time.monotonic()
         try:
             with replace(ground.in_turn, settings=settings).serving(rung.configuration, model, recorded=True):
@@ -107,14 +107,14 @@ def _card(ground: Ground, rung: Rung) -> Iterator[None]:
 
 def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climbed:
     sampler, knobs = ground.sampler, rung.configuration.knobs()
-    idle = _begin(sampler, rung, "idle")
+    idle = sampler.begin(f"{rung.id}.idle")
     card = Card(ground.probe.total_mib(), idle, ground.probe.reserved_mib())
     overhead = OVERHEAD[rung.configuration.weights]
     expectation = expected(card, weights_bytes, ground.geometry, knobs, overhead=overhead)
     ground.in_turn.evidence.append(expectation.event())
     sampler.mark(f"{rung.id}.loading")
     with ground.in_turn.serving(rung.configuration, model, recorded=True) as turn:
-        ready = _begin(sampler, rung, "ready")
+        ready = sampler.begin(f"{rung.id}.ready")
         loading = [sample for sample in sampler.samples() if sample.t >= sampler.phase_start(f"{rung.id}.loading")]
         endpoint = Endpoint.of(turn.server)
         requests, prompt_tokens, answer_tokens = _long_requests(expectation.kv_tokens)
@@ -122,9 +122,9 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
         sampler.mark(f"{rung.id}.filling")
         filled = fill_cache(endpoint, prompts, requests, answer_tokens, FILL_DEADLINE_S)
         burst(endpoint, SETTLING_REQUESTS, CONCURRENCY)
-        settled = _begin(sampler, rung, "requests")
+        settled = sampler.begin(f"{rung.id}.requests")
         burst(endpoint, LEAK_REQUESTS, CONCURRENCY)
-        after_requests = _begin(sampler, rung, "at_rest")
+        after_requests = sampler.begin(f"{rung.id}.at_rest")
         peak = sampler.peak_mib(since_phase=f"{rung.id}.ready")
         crowded = None
         if rung == Rung(HOMEWORK):
@@ -162,12 +162,6 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
         "start_seconds": turn.server.started_seconds,
     }
     return Climbed(rung, expectation, release, cache, filled, row)
-
-
-def _begin(sampler: Sampler, rung: Rung, phase: str) -> float:
-    """Begin a phase of the rung; the memory in use then, MiB."""
-    sampler.mark(f"{rung.id}.{phase}")
-    return sampler.phase_mib(f"{rung.id}.{phase}")
 
 
 def _long_requests(kv_tokens: int) -> tuple[int, int, int]:

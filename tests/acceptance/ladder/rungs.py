@@ -8,7 +8,7 @@ cause.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fixtures.errors import ServerError
@@ -41,14 +41,7 @@ class Rung:
     @property
     def fields(self) -> dict[str, Any]:
         """What a row says of it."""
-        served = self.configuration
-        return {
-            "name": self.id,
-            "weights": served.weights,
-            "share": served.share,
-            "quant_policy": served.quant_policy,
-            "card_gib": self.card_gib,
-        }
+        return {"name": self.id, **asdict(self.configuration), "card_gib": self.card_gib}
 
 
 RUNGS: Final = (Rung(DEFAULT), Rung(BF16), Rung(BF16_INT8, killed=True), Rung(BF16_INT4), Rung(HOMEWORK))

@@ -16,7 +16,7 @@ from fixtures.ask.trial_runs import Judged, run_all
 from fixtures.client.client import Client
 from fixtures.errors import GpuError
 from fixtures.gpu.memory_model import Geometry
-from fixtures.gpu.sampler import Sampler, wait_released
+from fixtures.gpu.sampler import wait_released
 from fixtures.judge.profile import CONCURRENCY
 from fixtures.judge.trials import all_of
 from fixtures.server.api_server import RunningServer
@@ -24,11 +24,15 @@ from fixtures.server.in_turn import BF16, HOMEWORK, W4A16, Configuration, InTurn
 from tests.acceptance.quality.endpoint import ScoringEndpoint
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.limits import FIRST_TRIALS, PROMPTS, REHEARSED_PROMPTS, TRIALS
-from tests.acceptance.quality.passages import Prompt, Tokens, fingerprint, passages, prompts, tokens
+from tests.acceptance.quality.passages import Encode, Prompt, Tokens, fingerprint, passages, prompts, tokens
 from tests.acceptance.quality.result import Quality
 
 COMPARED: Final = (BF16, W4A16, HOMEWORK)
 """Each differs from the one before it in one thing; all have the run's own share of memory for the cache."""
+
+CHAINS: Final = Topic(chain, sampling=GREEDY)
+"""Two-step chains for comparing servers: greedy, so that what differs is the server."""
+CHAINS_NAME: Final = "quality.chains"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class Questions:
 
     texts: tuple[Tokens, ...]
     prompts: tuple[Prompt, ...]
+
+    @staticmethod
+    def read(encode: Encode, count: int) -> Questions:
+        """Read the fixed text as a tokenizer cuts it, with `count` prompts of each passage."""
+        texts = tuple(tokens(passage, encode) for passage in passages())
+        return Questions(texts, tuple(prompt for text in texts for prompt in prompts(text, count)))
 
     def event(self, trials: int) -> QualityAsked:
         """Return what is recorded of them: no words, which are in the repository."""
@@ -55,19 +65,20 @@ def compare(in_turn: InTurn, geometry: Geometry, unquantized: Path, quantized: P
     :raises AcceptanceError: a server does not start, dies, does not answer, or its memory does not come back.
     """
     sampler, settings = in_turn.sampler, in_turn.settings
+    prompts_each = REHEARSED_PROMPTS if settings.rehearse else PROMPTS
     questions: Questions | None = None
     asked: QualityAsked | None = None
     measured: list[QualityMeasured] = []
     for compared in COMPARED:
         configuration = replace(compared, share=settings.cache_max_entry_count)
         first = compared == BF16
-        idle = _begin(sampler, f"{configuration.id}.idle")
+        idle = sampler.begin(f"{configuration.id}.idle") if sampler else None
         with in_turn.serving(configuration, unquantized if first else quantized) as turn:
-            vram, began = _begin(sampler, f"{configuration.id}.ready"), time.monotonic()
-            server = turn.server
+            vram_mib = round(sampler.begin(f"{configuration.id}.ready")) if sampler else None
+            began, server = time.monotonic(), turn.server
             scoring = ScoringEndpoint(Endpoint.of(server), settings.request_timeout)
             with in_turn.progress.stage(configuration.id):
-                questions = questions or read_questions(scoring, REHEARSED_PROMPTS if settings.rehearse else PROMPTS)
+                questions = questions or Questions.read(scoring.encode, prompts_each)
                 # The unquantized server is asked twice: what differs then is noise.
                 askings = range(2 if first else 1)
                 losses = [[scoring.loss(text.ids) for text in questions.texts if text.scored] for _ in askings]
@@ -86,7 +97,7 @@ def compare(in_turn: InTurn, geometry: Geometry, unquantized: Path, quantized: P
                 losses=losses,
                 next_tokens=next_tokens,
                 right=right,
-                vram_mib=None if vram is None else round(vram),
+                vram_mib=vram_mib,
                 kv_tokens=turn.cache(geometry, configuration.knobs(settings.tp)).tokens if says_tokens else None,
                 start_seconds=server.started_seconds,
                 seconds=round(time.monotonic() - began, 3),
@@ -102,26 +113,8 @@ def compare(in_turn: InTurn, geometry: Geometry, unquantized: Path, quantized: P
     return Quality(asked, tuple(measured))
 
 
-def read_questions(scoring: ScoringEndpoint, count: int) -> Questions:
-    """Read the fixed text as the server's tokenizer cuts it, with `count` prompts of each passage."""
-    texts = []
-    for passage in passages():
-        first, *others = passage.segments
-        encoded = scoring.encode([first], bos=True) + (scoring.encode(others, bos=False) if others else [])
-        texts.append(tokens(passage, encoded))
-    return Questions(tuple(texts), tuple(prompt for text in texts for prompt in prompts(text, count)))
-
-
-CHAINS: Final = Topic(chain, sampling=GREEDY)
-"""Two-step chains for comparing servers: greedy, so that what differs is the server."""
-
-CHAINS_NAME: Final = "quality.chains"
-
-
 def _chains(in_turn: InTurn, server: RunningServer, configuration: Configuration, numbers: range) -> list[bool]:
     """Try the chains of these numbers; whether each was right."""
-    if not numbers:
-        return []
 
     def attempt(client: Client, number: int) -> Judged:
         return try_topic(client, CHAINS, CHAINS_NAME, numbers[number - 1], in_turn.capabilities)
@@ -130,11 +123,3 @@ def _chains(in_turn: InTurn, server: RunningServer, configuration: Configuration
         name = f"{CHAINS_NAME}.{configuration.id}"
         outcome = run_all(client, in_turn.evidence, name, attempt, all_of(len(numbers)))
     return list(outcome.rights)
-
-
-def _begin(sampler: Sampler | None, phase: str) -> float | None:
-    """Begin a phase; memory in use, MiB, where it is watched."""
-    if sampler is None:
-        return None
-    sampler.mark(phase)
-    return sampler.phase_mib(phase)

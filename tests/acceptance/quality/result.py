@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 from typing import Any
 
 from fixtures.evidence.events import Event
@@ -44,8 +45,13 @@ class Ratio:
     value: float
     interval: Interval
 
+    @property
+    def figures(self) -> list[float]:
+        """What a record says of it: the value and its bounds."""
+        return [round(figure, 4) for figure in (self.value, self.interval.lower, self.interval.upper)]
+
     def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.interval.lower:.4f}, {self.interval.upper:.4f}]"
+        return "{:.4f} [{:.4f}, {:.4f}]".format(*self.figures)
 
 
 def ratio(unquantized: Sequence[Scored], quantized: Sequence[Scored]) -> Ratio:
@@ -131,29 +137,23 @@ class Quality:
 
     def passages(self, name: str, parts: Sequence[str], asking: int = 0) -> list[Scored]:
         """The passages of some parts as this server scored them."""
-        losses = self.named(name).losses[asking]
-        return [
-            Scored(loss, tokens)
-            for (part, tokens), loss in zip(self.asked.passages, losses, strict=True)
-            if part in parts
-        ]
+        losses = zip(self.asked.passages, self.named(name).losses[asking], strict=True)
+        return [Scored(loss, tokens) for (part, tokens), loss in losses if part in parts]
 
-    def perplexity(self, name: str, parts: Sequence[str] | None = None) -> float:
-        """Of the judged texts, or of the parts named."""
-        return perplexity(self.passages(name, self.judged if parts is None else parts))
+    def perplexity(self, name: str, parts: Sequence[str] = ()) -> float:
+        """Of the parts named; else of the judged ones, as with the ratio and the agreement."""
+        return perplexity(self.passages(name, parts or self.judged))
 
-    def ratio(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Ratio:
+    def ratio(self, name: str, parts: Sequence[str] = (), asking: int = 0) -> Ratio:
         """Perplexity as a multiple of the unquantized server's."""
-        chosen = self.judged if parts is None else parts
+        chosen = parts or self.judged
         return ratio(self.passages(BF16.title, chosen), self.passages(name, chosen, asking))
 
-    def agreement(self, name: str, parts: Sequence[str] | None = None, asking: int = 0) -> Agreement:
-        """With the unquantized server's first asking."""
-        chosen = self.judged if parts is None else parts
+    def agreement(self, name: str, parts: Sequence[str] = (), asking: int = -1) -> Agreement:
+        """Of the last asking with the unquantized server's first: for itself, what of a disagreement is noise."""
         tokens = zip(self.unquantized.next_tokens[0], self.named(name).next_tokens[asking], strict=True)
-        same = [
-            one == other for (part, _), (one, other) in zip(self.asked.prompts, tokens, strict=True) if part in chosen
-        ]
+        pairs, chosen = zip(self.asked.prompts, tokens, strict=True), parts or self.judged
+        same = [one == other for (part, _), (one, other) in pairs if part in chosen]
         return Agreement(sum(same), len(same))
 
     def tasks(self, name: str) -> Paired:
@@ -163,30 +163,27 @@ class Quality:
     def moved(self, one: str, other: str, asking: int = 0) -> float:
         """Mean absolute change of a passage's loss between two servers, nats per token, over the whole text."""
         pairs = zip(self.named(one).losses[0], self.named(other).losses[asking], strict=True)
-        changes = [abs(after - before) for before, after in pairs]
-        return sum(changes) / len(changes)
+        return fmean(abs(after - before) for before, after in pairs)
 
     def row(self, name: str) -> dict[str, Any]:
-        """The record's row, without the checkpoint in its name. The unquantized row's agreement is with itself, asked
-        again: what of a disagreement is noise."""
+        """The record's row, without the checkpoint in its name."""
         found = self.named(name)
-        again = len(self.unquantized.next_tokens) - 1 if name == BF16.title else 0
         return {
             "name": name,
             "perplexity": round(self.perplexity(name), 4),
-            "agreement": round(self.agreement(name, asking=again).share, 4),
+            "agreement": round(self.agreement(name).share, 4),
             "task_rate": round(sum(found.right) / len(found.right), 4),
             "vram_mib": found.vram_mib,
             "kv_tokens": found.kv_tokens,
         }
 
     def details(self, name: str) -> dict[str, Any]:
-        """What the row leaves out: intervals, and every part for itself."""
-        change, agreed, found = self.ratio(name), self.agreement(name), self.named(name)
+        """What the row leaves out: intervals, and every part for itself; of the first asking."""
+        agreed, found = self.agreement(name, asking=0), self.named(name)
         scored = {part for part, _ in self.asked.passages}
 
         def of_part(part: str) -> dict[str, float]:
-            shown = {"agreement": round(self.agreement(name, (part,)).share, 4)}
+            shown = {"agreement": round(self.agreement(name, (part,), 0).share, 4)}
             if part in scored:
                 ratio = round(self.ratio(name, (part,)).value, 4)
                 shown |= {"perplexity": round(self.perplexity(name, (part,)), 4), "ratio": ratio}
@@ -195,7 +192,7 @@ class Quality:
         return {
             "argv": found.argv,
             "loss_nats_per_token": round(mean_loss(self.passages(name, self.judged)), 6),
-            "perplexity_ratio": [round(x, 4) for x in (change.value, change.interval.lower, change.interval.upper)],
+            "perplexity_ratio": self.ratio(name).figures,
             "agreement": [agreed.same, agreed.prompts],
             "task": [sum(found.right), len(found.right)],
             "parts": {part: of_part(part) for part in self.parts},

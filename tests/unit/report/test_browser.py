@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.evidence.events import Entry
 from fixtures.homework import CLAIMS
+from fixtures.report import pictures
 from fixtures.report.page import standalone
 from fixtures.report.pictures import browser, take
 from fixtures.report.summary import summarize
@@ -76,12 +77,8 @@ def test_teardown(fails):
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as running:
-        launched = running.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
+    with pictures.chromium(browser() or "") as launched:
         yield launched
-        launched.close()
 
 
 class Seen:

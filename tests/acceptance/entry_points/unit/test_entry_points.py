@@ -18,15 +18,7 @@ import pytest
 
 from fixtures.errors import RequestError, ServerError
 from fixtures.evidence import Evidence, read
-from fixtures.evidence.events import (
-    ClaimsSelected,
-    Entry,
-    EnvironmentRecorded,
-    Event,
-    RunFinished,
-    RunStarted,
-    TestFinished,
-)
+from fixtures.evidence.events import ClaimsSelected, Entry, Event, RunFinished, TestFinished
 from fixtures.homework import API_KEY, STORY_PROMPT, SYSTEM_PROMPT
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.lmdeploy.commands import Command, Program, api_client_command, chat_command, gradio_command
@@ -36,13 +28,13 @@ from fixtures.report.summary import summarize
 from fixtures.server.readiness import ask
 from fixtures.texts import Texts, message
 from tests.acceptance.entry_points import pages
-from tests.acceptance.entry_points.client_script import SCRIPT, run_script, with_port
 from tests.acceptance.entry_points.events import EntryPointTried
 from tests.acceptance.entry_points.record import records
 from tests.acceptance.entry_points.section import JPEG, key_figures, section
 from tests.acceptance.entry_points.terminal import answer_of, terminal
-from tests.acceptance.entry_points.trying import Ground
+from tests.acceptance.entry_points.trying import SCRIPT, Ground, run_script, with_port
 from tests.acceptance.entry_points.tunnel import require_ssh, tunnel
+from tests.unit.report.one_suite import run_of
 from tests.unit.serving import port_of
 from tests.unit.waiting import PROGRAMS, eventually
 
@@ -168,16 +160,14 @@ def entries(*tried: Event) -> list[Entry]:
     """A run of the entry points of which one was dropped by the version, and one failed before it was tried."""
     dropped, failed = "entry_points.api_client", "entry_points.gradio"
     reason = message("not_offered.api_client").as_json()
-    events: list[Event] = [
-        RunStarted("20261122T190000Z-1add", ["pytest"], {}, {}, "", False, suite="entry_points"),
+    return run_of(
+        "entry_points",
         ClaimsSelected([dropped, failed], [], 2),
-        EnvironmentRecorded({"lmdeploy": "0.18.0"}, "3.12.3", "Linux", "NVIDIA H100", 81559, "580", "13.0"),
         *tried,
         TestFinished("t.py::test_api_client", dropped, "call", "skipped", 0.1, reason),
         TestFinished("t.py::test_gradio", failed, "call", "failed", 0.1, "ssh: refused"),
         RunFinished(1, 2),
-    ]
-    return [Entry(float(number), "now", event) for number, event in enumerate(events)]
+    )
 
 
 TUNNEL = EntryPointTried("entry_points.tunnel", "ssh -CNg -L 1:127.0.0.1:1", "<b>seen</b>", 1.5, vram_mib=34735)

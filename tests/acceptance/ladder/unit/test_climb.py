@@ -39,30 +39,19 @@ BASELINE_MIB = 100
 WHOLE = Rung(HOMEWORK)
 
 
-class LedgerProbe:
+def card(ledger: Path) -> Any:
     """A card whose memory is what living processes have written down: theirs goes with them."""
 
-    name, driver, cuda, interval_s = "NVIDIA H100 80GB HBM3", "580.159.04", "13.0", 0.02
-
-    def __init__(self, ledger: Path) -> None:
-        self._ledger = ledger
-
-    def total_mib(self) -> float:
-        return CARD_MIB
-
-    def reserved_mib(self) -> float:
-        return 0.0
-
-    def used_mib(self) -> float:
+    def used_mib() -> float:
         notes = [
             note
-            for note in self._ledger.iterdir()
+            for note in ledger.iterdir()
             if not note.name.isdecimal() or ((found := process(int(note.name))) and found.runs)
         ]
         return BASELINE_MIB + sum(float(note.read_text()) for note in notes)
 
-    def processes(self) -> list[str]:
-        return []
+    size = {"total_mib": lambda: CARD_MIB, "reserved_mib": lambda: 0.0}
+    return SimpleNamespace(name="NVIDIA H100 80GB HBM3", interval_s=0.02, used_mib=used_mib, **size)
 
 
 @dataclass
@@ -109,7 +98,7 @@ def course(tmp_path: Path, xprocess: XProcess, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("VRAM_FREE", str(CARD_MIB - BASELINE_MIB))
 
     monkeypatch.setattr(ladder_run, "ballast", ballast)
-    probe, evidence = LedgerProbe(ledger), Evidence(tmp_path / "evidence")
+    probe, evidence = card(ledger), Evidence(tmp_path / "evidence")
     settings = resolve(lambda _: None, lambda _: None, {}, tmp_path)
     progress: Any = SimpleNamespace(stage=lambda _: nullcontext(lambda _: None))
     with Sampler(probe, evidence) as sampler:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.evidence.events import CheckpointIdentified, Entry, Event
+from fixtures.evidence.events import Entry
 from fixtures.report.summary import summarize
 from fixtures.server.in_turn import BF16, BF16_INT4, HOMEWORK, Configuration
 from fixtures.texts import LANGUAGES, Texts
@@ -19,6 +19,7 @@ from tests.acceptance.performance.record import records
 from tests.acceptance.performance.reference import Profile, agreement
 from tests.acceptance.performance.section import key_figures, section
 from tests.acceptance.performance.workloads import Load
+from tests.unit.report.one_suite import run_of
 
 GPU: Any = object()
 TOKENS = 4
@@ -58,10 +59,8 @@ def servers(*changed: Row) -> dict[str, Row]:
 
 
 def entries(*rows: Row) -> list[Entry]:
-    identified = CheckpointIdentified("internlm2_5", "path", "internlm2_5-1_8b", "sha256:0", 1, 1)
     raw = [requests(sent(load)) for load in LOADS]
-    events: list[Event] = [identified, *(PerformanceMeasured(one, raw) for one in rows)]
-    return [Entry(float(number), "now", event) for number, event in enumerate(events)]
+    return run_of("performance", *(PerformanceMeasured(one, raw) for one in rows))
 
 
 def test_honest_servers_pass_every_claim() -> None:

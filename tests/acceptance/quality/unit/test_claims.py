@@ -9,16 +9,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from fixtures.evidence.events import CheckpointIdentified, Entry, RunStarted
+from fixtures.evidence.events import Entry
 from fixtures.report.summary import summarize
 from fixtures.server.in_turn import BF16, HOMEWORK, W4A16
 from fixtures.texts import Texts
 from tests.acceptance.quality import test_quality as claims
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
-from tests.acceptance.quality.picture import draw
 from tests.acceptance.quality.record import merged, records
 from tests.acceptance.quality.result import Quality
-from tests.acceptance.quality.section import key_figures, points_of, section
+from tests.acceptance.quality.section import key_figures, section
+from tests.unit.report.one_suite import run_of
 
 Check = Callable[[Quality], None]
 ENGLISH = Texts("en")
@@ -141,16 +141,15 @@ def test_damage_that_makes_strange_text_look_better_does_not_count() -> None:
 
 
 def entries(*found: Quality) -> list[Entry]:
-    begun = [
-        RunStarted("20261122T190000Z-1add", ["pytest", "-m", "quality"], {}, {}, "", False, suite="quality"),
-        CheckpointIdentified("internlm2_5-standin-chat", "standin", "standin", "sha256:0", 1, 1),
-    ]
-    events = (*begun, *(event for one in found for event in (one.asked, *one.measured)))
-    return [Entry(float(second), "2026-11-22T19:00:00+00:00", event) for second, event in enumerate(events)]
+    return run_of("quality", *(event for one in found for event in (one.asked, *one.measured)))
 
 
 def shown(*found: Quality) -> str:
     return str(section(summarize(entries(*found)), ENGLISH))
+
+
+def drawn(found: Quality) -> str:
+    return "<svg" + shown(found).partition("<svg")[2].partition("</svg>")[0] + "</svg>"
 
 
 def test_section_has_a_row_for_every_server() -> None:
@@ -172,14 +171,14 @@ def test_section_says_what_was_not_measured_or_means_nothing() -> None:
 
 def test_picture_has_a_point_for_each_server_in_each_chart() -> None:
     svg = "{http://www.w3.org/2000/svg}circle"
-    circles = ElementTree.fromstring(draw(points_of(GOOD), ENGLISH)).findall(svg)
+    circles = ElementTree.fromstring(drawn(GOOD)).findall(svg)
     assert len(circles) == 6
     vram = [float(circle.attrib["cx"]) for circle in circles[:3]]
     assert vram[0] > vram[2] > vram[1]
     heights = [float(circle.attrib["cy"]) for circle in circles[:3]]
     assert heights[0] > heights[1] > heights[2], "less perplexity is further down"
     silent = with_memory(quality(), (36000, None), (34700, None), (34735, None))
-    assert len(ElementTree.fromstring(draw(points_of(silent), ENGLISH)).findall(svg)) == 3
+    assert len(ElementTree.fromstring(drawn(silent)).findall(svg)) == 3
 
 
 def test_record_keeps_other_checkpoints_of_the_same_text() -> None:

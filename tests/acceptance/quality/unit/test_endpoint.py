@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -12,24 +11,18 @@ import pytest
 from fixtures.ask.load import Endpoint
 from fixtures.errors import AcceptanceError, LmdeployError, RequestError
 from tests.acceptance.quality.endpoint import ScoringEndpoint
-from tests.unit.serving import serving
+from tests.unit.serving import Answering, serving
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Answering):
     """Answers what `answers` of its server say for the path, and notes what came in `asked` and `keys`."""
 
     server: Any
 
     def do_POST(self) -> None:
-        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.server.asked.append(self._asked())
         self.server.keys.append(self.headers["Authorization"])
-        status, body = self.server.answers.get(self.path, (404, {"detail": "Not Found"}))
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        self._send(*self.server.answers.get(self.path, (404, {"detail": "Not Found"})))
 
 
 @pytest.fixture
