@@ -23,9 +23,8 @@ from statistics import fmean
 from typing import Any, Final
 
 from fixtures.ask.load import Endpoint
+from fixtures.ask.scoring import ScoringEndpoint
 from fixtures.homework import SYSTEM_PROMPT
-from fixtures.judge.likelihood import loss_after
-from tests.acceptance.quality.endpoint import ScoringEndpoint
 from tools.judgement import PROSE, auc, replies
 from tools.records import RECORDS, gpu_slug, head_now, write
 
@@ -43,13 +42,6 @@ CONTEXTS: Final[Mapping[str, Callable[[str], str]]] = {
     ),
 }
 """What stands before the reply: the question alone, or the turns of ChatML as the server renders them."""
-
-
-def score(endpoint: ScoringEndpoint, before: str, reply: str) -> float:
-    """Return the mean loss of the reply behind what stands before it, nats per token."""
-    (head,), (rest,) = endpoint.encode([before], bos=True), endpoint.encode([reply], bos=False)
-    whole = [*head, *rest]
-    return loss_after(endpoint.loss(whole), len(whole), endpoint.loss(head), len(head))
 
 
 def of_ten(own: Sequence[float], damaged: Sequence[float]) -> float:
@@ -74,7 +66,7 @@ def _score_all(
     endpoint: ScoringEndpoint, before: Callable[[str], str], rows: Sequence[Mapping[str, Any]]
 ) -> list[float]:
     with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(lambda row: score(endpoint, before(row["prompt"]), row["text"]), rows))
+        return list(pool.map(lambda row: endpoint.reply_loss(before(row["prompt"]), row["text"]), rows))
 
 
 def record(endpoint: ScoringEndpoint, file: Path) -> dict[str, Any]:

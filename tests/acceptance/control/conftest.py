@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import pytest
 from xprocess import XProcess
 
+from fixtures.ask.load import Endpoint
+from fixtures.ask.scoring import ScoringEndpoint
 from fixtures.client.client import Client
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import CONTROL_PHASE
@@ -27,10 +29,11 @@ from fixtures.server.deployment import started
 
 @dataclass(frozen=True)
 class Servers:
-    """Clients of the server that is judged and of the unquantized one beside it."""
+    """Clients of the server that is judged and of the unquantized one beside it, which also scores texts."""
 
     quantized: Client
     unquantized: Client
+    scoring: ScoringEndpoint
 
 
 @pytest.fixture(scope="module")
@@ -61,4 +64,4 @@ def servers(
         started(xprocess, command, settings, progress, "start_the_control_server", run_id) as running,
         closing(Client(running, settings.request_timeout, evidence.append)) as asking,
     ):
-        yield Servers(quantized=client, unquantized=asking)
+        yield Servers(client, asking, ScoringEndpoint(Endpoint.of(running), settings.request_timeout))

@@ -1,26 +1,35 @@
 """The cost of quantization: the same trials on the unquantized checkpoint; run with `-m "gpu or control"`."""
 
+from dataclasses import asdict
 from functools import partial
 
 import pytest
 
 from fixtures.ask.questions import WORDS_ZH, Topic, add, chain, multiply, words
+from fixtures.ask.story import MESSAGES
 from fixtures.ask.tool_calls import try_topic
 from fixtures.ask.trial_runs import Judged, run_all
 from fixtures.client.client import Client
+from fixtures.errors import LmdeployError
 from fixtures.evidence import Evidence
+from fixtures.homework import SAMPLING, STORY_PROMPT
+from fixtures.judge.likelihood import MOST_SURPRISING, REPLIES, surprise, surprise_fault
 from fixtures.judge.paired import cost_fault, pair
 from fixtures.judge.profile import HIGHEST_COST, SEED, STRICT_TRIALS
+from fixtures.judge.story import sample_fault
 from fixtures.judge.trials import all_of
 from fixtures.lmdeploy.capabilities import Capabilities
-from fixtures.run.claims import claim_about, claim_of
-from fixtures.run.measurement import Measure, assert_no_fault
+from fixtures.run.claims import claim, claim_about, claim_of
+from fixtures.run.measurement import Measure, NotMeasured, assert_no_fault
 from fixtures.run.settings import Settings
 from tests.acceptance.control.conftest import Servers
 
 pytestmark = [pytest.mark.gpu, pytest.mark.control]
 
 about = partial(claim_about, part="tools")
+
+STORY_TOKENS = 1024
+"""Tokens of a story, which takes 150 to 600."""
 
 
 @pytest.mark.parametrize(
@@ -73,3 +82,38 @@ def test_quantization_costs_little(
     measure("temperature", topic.sampling.temperature)
     measure("seed", SEED)
     assert_no_fault(cost_fault(paired, unquantized, quantized))
+
+
+@claim(
+    "control.story",
+    part="chat",
+    zh="对照：在未量化的模型看来，故事与它自己讲的差不多可能",
+    en="Control: to the unquantized model the stories are about as likely as its own",
+)
+def test_stories_are_about_as_likely_as_the_sources_own(
+    request: pytest.FixtureRequest, servers: Servers, evidence: Evidence, measure: Measure
+) -> None:
+    """Ten stories of each server, all scored by the unquantized one."""
+    name = claim_of(request.node)
+    try:
+        own = _losses(servers, servers.unquantized, evidence, f"{name}.unquantized")
+        served = _losses(servers, servers.quantized, evidence, name)
+    except LmdeployError as error:
+        raise NotMeasured(error.what) from None
+    if own and served:
+        measure("surprise", round(surprise(own, served), 2), at_most=MOST_SURPRISING)
+    measure("temperature", SAMPLING.temperature)
+    assert_no_fault(surprise_fault(own, served))
+
+
+def _losses(servers: Servers, client: Client, evidence: Evidence, name: str) -> list[float]:
+    """Have stories told, and score those that are not empty."""
+    told: list[str] = []
+
+    def attempt(asking: Client, number: int) -> Judged:
+        answer = asking.ask(list(MESSAGES), max_tokens=STORY_TOKENS, seed=SEED + number, **asdict(SAMPLING))
+        told.append(answer.text)
+        return Judged(sample_fault(answer, STORY_TOKENS), reply=answer.text)
+
+    run_all(client, evidence, name, attempt, all_of(REPLIES))
+    return [servers.scoring.reply_loss(f"{STORY_PROMPT}\n\n", text) for text in told if text.strip()]

@@ -11,6 +11,7 @@ from typing import Final
 
 from fixtures.ask.load import Endpoint
 from fixtures.ask.questions import GREEDY, Topic, chain
+from fixtures.ask.scoring import ScoringEndpoint
 from fixtures.ask.tool_calls import try_topic
 from fixtures.ask.trial_runs import Judged, run_all
 from fixtures.client.client import Client
@@ -21,7 +22,6 @@ from fixtures.judge.profile import CONCURRENCY
 from fixtures.judge.trials import all_of
 from fixtures.server.api_server import RunningServer
 from fixtures.server.in_turn import BF16, HOMEWORK, W4A16, Configuration, InTurn
-from tests.acceptance.quality.endpoint import ScoringEndpoint
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.limits import FIRST_TRIALS, PROMPTS, REHEARSED_PROMPTS, TRIALS
 from tests.acceptance.quality.passages import Encode, Prompt, Tokens, fingerprint, passages, prompts, tokens

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fixtures.ask.load import Endpoint
+from fixtures.ask.scoring import ScoringEndpoint
 from fixtures.errors import AcceptanceError, LmdeployError, RequestError
-from tests.acceptance.quality.endpoint import ScoringEndpoint
 from tests.unit.serving import Answering, serving
 
 
@@ -75,6 +75,15 @@ def test_unusable_answer_is_an_error_that_names_the_route(
     with pytest.raises(error) as raised:
         ask.get(path, lambda: scoring.loss([1, 2]))()
     assert raised.value.where == f"POST 127.0.0.1:{answering.server_port}{path}"
+
+
+def test_loss_of_a_reply_leaves_out_what_stands_before_it(answering: Any, scoring: ScoringEndpoint) -> None:
+    """Each loss is 2.0 on average, so that of the reply is too; the reply is encoded without a beginning."""
+    answering.answers = {"/v1/encode": (200, {"input_ids": [[1, 5, 6]]}), "/get_ppl": (200, {"ppl": 2.0})}
+    assert scoring.reply_loss("before", "reply") == 2.0
+    before, reply, whole, head = answering.asked
+    assert (before["add_bos"], reply["add_bos"]) == (True, False)
+    assert (whole["input"], head["input"]) == ([1, 5, 6, 1, 5, 6], [1, 5, 6])
 
 
 def test_no_server_is_an_error() -> None:
