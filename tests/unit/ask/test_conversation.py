@@ -50,12 +50,8 @@ def test_two_calls_in_one_turn_are_handed_back_together() -> None:
 @pytest.mark.parametrize(
     ("answers", "fields", "fault", "calls"),
     [
-        (
-            [answer(calls=[tool_call("add", 3, 5)], reason="stop")],
-            {},
-            "finish_reason",
-            1,
-        ),  # it is evidence all the same
+        # Its call is evidence all the same.
+        ([answer(calls=[tool_call("add", 3, 5)], reason="stop")], {}, "finish_reason", 1),
         ([answer(calls=[tool_call("subtract", 3, 5)])], {}, "tool_not_offered", 0),
         ([answer(calls=[tool_call("mul", 3, 5)])], {"tools": [ADD]}, "tool_not_offered", 0),
         ([answer(calls=[tool_call("add", 3, 5, f"c{turn}")]) for turn in range(LONGEST)], {}, "still_calling", LONGEST),
