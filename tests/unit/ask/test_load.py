@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -117,41 +118,31 @@ def test_a_server_that_does_not_count_is_an_error(start: Start) -> None:
         size_prompts(endpoint, 8192)
 
 
-def test_a_cache_with_room_holds_all_requests(start: Start) -> None:
-    engine, endpoint = start(capacity=100_000)
-    filled = fill_cache(endpoint, Prompts(20_000, 8012), 10, 1000, deadline_s=10)
-    assert (filled.asked, filled.requests) == (10, 10)
-    assert filled.tokens == pytest.approx(81_000, abs=1500)
-    assert filled.capacity == pytest.approx(100_000, rel=0.03)
+@pytest.mark.parametrize(
+    ("made", "asked", "deadline_s", "holds"),
+    [
+        ({}, 10, 10, (10, 81_000, 100_000)),
+        # 16-bit KV where int4 was promised: a quarter of the requests answers, and that the others wait is noticed.
+        ({"capacity": 25_000}, 10, 10, (3, 25_500, 25_000)),
+        ({"metrics": False}, 4, 10, (4, 33_500, None)),
+        # Also for requests that wait for room that never comes.
+        ({"capacity": 1_000}, 2, 0.3, (0, 0, None)),
+    ],
+    ids=["all", "what fits", "all, of an unknown capacity", "nothing until the deadline"],
+)
+def test_cache_holds(
+    made: dict[str, Any], asked: int, deadline_s: float, holds: tuple[int, int, int | None], start: Start
+) -> None:
+    requests, tokens, capacity = holds
+    engine, endpoint = start(**made)
+    started = time.monotonic()
+    filled = fill_cache(endpoint, Prompts(20_000, 8012), asked, 1000, deadline_s)
+    assert time.monotonic() - started < 5
+    assert (filled.asked, filled.requests) == (asked, requests)
+    assert filled.tokens == pytest.approx(tokens, abs=1500 if tokens else 0)
+    assert filled.capacity == (capacity and pytest.approx(capacity, rel=0.03))
+    assert engine.most_held <= engine.capacity
     eventually(lambda: engine.held == 0)
-
-
-def test_a_cache_that_is_too_small_holds_what_fits(start: Start) -> None:
-    """16-bit KV where int4 was promised: a quarter of the requests answers, the others wait."""
-    engine, endpoint = start(capacity=25_000)
-    started = time.monotonic()
-    filled = fill_cache(endpoint, Prompts(20_000, 8012), 10, 1000, deadline_s=10)
-    assert filled.requests == 3
-    assert filled.tokens < 27_000
-    assert time.monotonic() - started < 5, "a stall was noticed before the deadline"
-    assert engine.most_held <= 25_000
-
-
-def test_without_metrics_the_tokens_still_count(start: Start) -> None:
-    _, endpoint = start(metrics=False)
-    filled = fill_cache(endpoint, Prompts(20_000, 8012), 4, 1000, deadline_s=10)
-    assert filled.tokens >= 4 * 8012
-    assert filled.usage is None
-    assert filled.capacity is None
-
-
-def test_the_deadline_ends_it(start: Start) -> None:
-    """Also for requests that wait for room that never comes."""
-    _, endpoint = start(capacity=1_000)
-    started = time.monotonic()
-    filled = fill_cache(endpoint, Prompts(20_000, 8012), 2, 100_000, deadline_s=0.3)
-    assert time.monotonic() - started < 8
-    assert (filled.requests, filled.tokens) == (0, 0)
 
 
 def test_when_all_answers_have_ended_nothing_is_waited_for(start: Start) -> None:
