@@ -136,7 +136,7 @@ def named(name: str, happened: list[Event], *reasons: tuple[str, ...]) -> Any:
             ("tests_missing", "", "14 / 15"),
         ),
         named("killed in its last test", changed(without(RunFinished)), ("killed", "", node("vram.released"))),
-        named("stopped again", [*run(), run()[-2]], ("after_end",)),
+        named("went on after its end", [*run(), run()[-2]], ("after_end",)),
         named("ended again", [*run(), run()[-1]], ("after_end",)),
         named("exit status", changed(every(RunFinished, exit_status=1)), ("exit_status", "", "1")),
         named("interrupted", changed(every(RunFinished, interrupted="Ctrl-C")), ("interrupted", "", "Ctrl-C")),
