@@ -45,8 +45,8 @@ class Scripted:
         self._record: Any = lambda _: None
 
     def recording_to(self, record: Any) -> Scripted:
-        other = Scripted()
-        other.answers, other.asked, other._record = self.answers, self.asked, record
+        other = copy.copy(self)
+        other._record = record
         return other
 
     def ask(self, messages: list[dict[str, Any]], **request: Any) -> Answer:

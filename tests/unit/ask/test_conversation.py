@@ -22,6 +22,7 @@ V0_18 = capabilities("0.18.0")
 V0_6 = capabilities("0.6.5")
 SUMS = Topic(add)
 DROPPED = answer('<|action_start|><|plugin|>{"name": "sum"}<|action_end|>')
+SAME_IDS = [*(answer(calls=[tool_call(name, 3, 5, "0")]) for name in ("add", "mul")), answer("16")]
 
 
 def talk(*answers: Answer, **fields: Any) -> tuple[ToolConversation, Scripted]:
@@ -50,30 +51,22 @@ def test_two_calls_in_one_turn_are_handed_back_together() -> None:
 @pytest.mark.parametrize(
     ("answers", "fields", "fault", "calls"),
     [
-        (
-            [answer(calls=[tool_call("add", 3, 5)], reason="stop")],
-            {},
-            "finish_reason",
-            1,
-        ),  # it is evidence all the same
+        # Its call is evidence all the same.
+        ([answer(calls=[tool_call("add", 3, 5)], reason="stop")], {}, "finish_reason", 1),
         ([answer(calls=[tool_call("subtract", 3, 5)])], {}, "tool_not_offered", 0),
         ([answer(calls=[tool_call("mul", 3, 5)])], {"tools": [ADD]}, "tool_not_offered", 0),
         ([answer(calls=[tool_call("add", 3, 5, f"c{turn}")]) for turn in range(LONGEST)], {}, "still_calling", LONGEST),
         ([answer("16", reason="length")], {}, "finish_reason", 0),
+        # Ids must differ between answers where the version promises it.
+        (SAME_IDS, {"unique_ids": True}, "call_id_repeated", 2),
+        (SAME_IDS, {"unique_ids": False}, "", 2),
     ],
 )
-def test_bad_answer_ends_the_conversation(
+def test_answer_ends_the_conversation_by_its_fault(
     answers: list[Answer], fields: dict[str, Any], fault: str, calls: int
 ) -> None:
     found, _ = talk(*answers, **fields)
     assert (fault_id(found.fault), len(found.calls)) == (fault, calls)
-
-
-@pytest.mark.parametrize(("unique_ids", "fault"), [(False, ""), (True, "call_id_repeated")])
-def test_ids_must_differ_between_answers_where_the_version_promises_it(unique_ids: bool, fault: str) -> None:
-    calls = [answer(calls=[tool_call(name, 3, 5, "0")]) for name in ("add", "mul")]
-    found, _ = talk(*calls, answer("16"), unique_ids=unique_ids)
-    assert fault_id(found.fault) == fault
 
 
 def test_earlier_question_is_replayed_with_its_calls_and_results() -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from fixtures.ask import load
 from fixtures.ask.load import Endpoint, Filled, Prompts, burst, fill_cache, size_prompts
 from fixtures.errors import RequestError
+from tests.unit.programs.chat_server import Chat
 from tests.unit.serving import serving
+from tests.unit.waiting import eventually
 
 TOKENS_PER_CHARACTER = 0.4
 
@@ -27,17 +31,19 @@ class Engine(ThreadingHTTPServer):
     def __init__(self, capacity: int, *, status: int = 200, metrics: bool = True, counts: bool = True) -> None:
         self.capacity, self.status, self.metrics, self.counts = capacity, status, metrics, counts
         self.held = self.most_held = self.answered = 0
-        self.lock = threading.Lock()
+        self.room = threading.Condition()
         self.closed = False
         super().__init__(("127.0.0.1", 0), Handler)
 
     def server_close(self) -> None:
-        """Let go who still waits for room: the thread would look for it until the tests end."""
-        self.closed = True
+        """Let go who still waits for room."""
+        with self.room:
+            self.closed = True
+            self.room.notify_all()
         super().server_close()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Chat):
     server: Engine
 
     def do_GET(self) -> None:
@@ -51,51 +57,34 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.status != 200:
             self._send(self.server.status, "no room")
         elif request.get("stream"):
-            self._stream(tokens, request["max_tokens"])
+            self._hold(tokens, request["max_tokens"])
         else:
-            with self.server.lock:
+            with self.server.room:
                 self.server.answered += 1
             counted = tokens if self.server.counts else 7
             self._send(200, json.dumps({"choices": [{}], "usage": {"prompt_tokens": counted}}))
 
-    def _stream(self, tokens: int, answer: int) -> None:
+    def _hold(self, tokens: int, answer: int) -> None:
         engine = self.server
-        while not self._admitted(tokens):
+        with engine.room:
+            engine.room.wait_for(lambda: engine.closed or engine.held + tokens <= engine.capacity)
             if engine.closed:
                 return
-            time.sleep(0.01)
-        try:
+            engine.held += tokens
+            engine.most_held = max(engine.most_held, engine.held)
+        with contextlib.suppress(OSError):
             self.send_response(200)
             self.end_headers()
             for _ in range(answer):
                 self.wfile.write(b'data: {"choices": [{"delta": {}}]}\n\n')
-                with engine.lock:
+                with engine.room:
                     engine.held += 1
                     tokens += 1
                 time.sleep(0.02)
             self.wfile.write(b"data: [DONE]\n\n")
-        except OSError:
-            pass
-        finally:
-            with engine.lock:
-                engine.held -= tokens
-
-    def _admitted(self, tokens: int) -> bool:
-        engine = self.server
-        with engine.lock:
-            if engine.held + tokens > engine.capacity:
-                return False
-            engine.held += tokens
-            engine.most_held = max(engine.most_held, engine.held)
-            return True
-
-    def _send(self, status: int, text: str) -> None:
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
+        with engine.room:
+            engine.held -= tokens
+            engine.room.notify_all()
 
 
 Start = Callable[..., tuple[Engine, Endpoint]]
@@ -129,41 +118,31 @@ def test_a_server_that_does_not_count_is_an_error(start: Start) -> None:
         size_prompts(endpoint, 8192)
 
 
-def test_a_cache_with_room_holds_all_requests(start: Start) -> None:
-    engine, endpoint = start(capacity=100_000)
-    filled = fill_cache(endpoint, Prompts(20_000, 8012), 10, 1000, deadline_s=10)
-    assert (filled.asked, filled.requests) == (10, 10)
-    assert filled.tokens == pytest.approx(81_000, abs=1500)
-    assert filled.capacity == pytest.approx(100_000, rel=0.03)
-    _eventually(lambda: engine.held == 0)
-
-
-def test_a_cache_that_is_too_small_holds_what_fits(start: Start) -> None:
-    """16-bit KV where int4 was promised: a quarter of the requests answers, the others wait."""
-    engine, endpoint = start(capacity=25_000)
+@pytest.mark.parametrize(
+    ("made", "asked", "deadline_s", "holds"),
+    [
+        ({}, 10, 10, (10, 81_000, 100_000)),
+        # 16-bit KV where int4 was promised: a quarter of the requests answers, and that the others wait is noticed.
+        ({"capacity": 25_000}, 10, 10, (3, 25_500, 25_000)),
+        ({"metrics": False}, 4, 10, (4, 33_500, None)),
+        # Also for requests that wait for room that never comes.
+        ({"capacity": 1_000}, 2, 0.3, (0, 0, None)),
+    ],
+    ids=["all", "what fits", "all, of an unknown capacity", "nothing until the deadline"],
+)
+def test_cache_holds(
+    made: dict[str, Any], asked: int, deadline_s: float, holds: tuple[int, int, int | None], start: Start
+) -> None:
+    requests, tokens, capacity = holds
+    engine, endpoint = start(**made)
     started = time.monotonic()
-    filled = fill_cache(endpoint, Prompts(20_000, 8012), 10, 1000, deadline_s=10)
-    assert filled.requests == 3
-    assert filled.tokens < 27_000
-    assert time.monotonic() - started < 5, "a stall was noticed before the deadline"
-    assert engine.most_held <= 25_000
-
-
-def test_without_metrics_the_tokens_still_count(start: Start) -> None:
-    _, endpoint = start(metrics=False)
-    filled = fill_cache(endpoint, Prompts(20_000, 8012), 4, 1000, deadline_s=10)
-    assert filled.tokens >= 4 * 8012
-    assert filled.usage is None
-    assert filled.capacity is None
-
-
-def test_the_deadline_ends_it(start: Start) -> None:
-    """Also for requests that wait for room that never comes."""
-    _, endpoint = start(capacity=1_000)
-    started = time.monotonic()
-    filled = fill_cache(endpoint, Prompts(20_000, 8012), 2, 100_000, deadline_s=0.3)
-    assert time.monotonic() - started < 8
-    assert (filled.requests, filled.tokens) == (0, 0)
+    filled = fill_cache(endpoint, Prompts(20_000, 8012), asked, 1000, deadline_s)
+    assert time.monotonic() - started < 5
+    assert (filled.asked, filled.requests) == (asked, requests)
+    assert filled.tokens == pytest.approx(tokens, abs=1500 if tokens else 0)
+    assert filled.capacity == (capacity and pytest.approx(capacity, rel=0.03))
+    assert engine.most_held <= engine.capacity
+    eventually(lambda: engine.held == 0)
 
 
 def test_when_all_answers_have_ended_nothing_is_waited_for(start: Start) -> None:
@@ -198,10 +177,3 @@ def test_a_burst_sends_them_all(start: Start) -> None:
 
 def test_nothing_held_has_no_capacity() -> None:
     assert Filled(1, 0, 0, 0.0).capacity is None
-
-
-def _eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 3
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

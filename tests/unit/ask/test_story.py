@@ -20,22 +20,6 @@ from tests.unit.answers import Scripted, answer
 STORY = "从前有一只狐狸，它有一个西瓜。"
 
 
-class Slow(Scripted):
-    """Answers when it is let."""
-
-    def __init__(self, *answers: Answer) -> None:
-        super().__init__(*answers)
-        self.let = threading.Event()
-
-    def recording_to(self, record: Any) -> Slow:
-        self._record = record
-        return self
-
-    def ask(self, messages: list[dict[str, Any]], **request: Any) -> Answer:
-        assert self.let.wait(30)
-        return super().ask(messages, **request)
-
-
 def item(name: str, *fixtures: str) -> Any:
     return SimpleNamespace(nodeid=f"tests/acceptance/{name}", fixturenames=list(fixtures))
 
@@ -55,23 +39,29 @@ def evidence(tmp_path: Path) -> Evidence:
 def test_story_is_asked_for_at_once_and_waited_for_later(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    let = threading.Event()
+
+    class Slow(Scripted):
+        def ask(self, messages: list[dict[str, Any]], **request: Any) -> Answer:
+            assert let.wait(30)
+            return super().ask(messages, **request)
+
     client: Any = Slow(answer(STORY))
     wait = begin(client, evidence, ITEMS)
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "tests/acceptance/test_tools.py::add (call)")
-    client.let.set()
-    assert wait().text == STORY
-    assert wait().text == STORY
+    let.set()
+    assert [wait().text, wait().text] == [STORY, STORY]
     assert [asked["messages"][-1]["content"] for asked in client.asked] == [STORY_PROMPT]
     (kept,) = [entry.event for entry in read(tmp_path) if isinstance(entry.event, Exchanged)]
     assert kept.test == "tests/acceptance/test_chat.py::a"
 
 
 def test_failure_is_told_to_who_waits(evidence: Evidence) -> None:
-    class Refused(Slow):
+    class Refused(Scripted):
         def ask(self, *_: Any, **__: Any) -> Answer:
             raise RequestError("client_closed", where="POST")
 
-    client: Any = Refused(answer(STORY))
+    client: Any = Refused()
     wait = begin(client, evidence, ITEMS)
     for _ in range(2):
         with pytest.raises(RequestError, match="closed"):

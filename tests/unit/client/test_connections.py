@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -40,24 +40,15 @@ def http(connections: Connections) -> Iterator[Any]:
 def test_both_ends_hear_that_a_connection_was_cut(
     connections: Connections, http: Any, listening: socket.socket
 ) -> None:
-    failures = []
-
-    def ask() -> None:
-        try:
-            http.get(f"http://127.0.0.1:{listening.getsockname()[1]}/")
-        except Exception as error:
-            failures.append(type(error).__name__)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    accepted, _ = listening.accept()
-    with accepted:
-        accepted.settimeout(WAIT_S)
-        assert accepted.recv(1 << 16)
-        connections.cut_all()
-        assert accepted.recv(1) == b""
-    asking.join(WAIT_S)
-    assert failures == ["RemoteProtocolError"]
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(http.get, f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        accepted, _ = listening.accept()
+        with accepted:
+            accepted.settimeout(WAIT_S)
+            assert accepted.recv(1 << 16)
+            connections.cut_all()
+            assert accepted.recv(1) == b""
+        assert type(asking.exception(WAIT_S)).__name__ == "RemoteProtocolError"
 
 
 def test_connection_that_comes_too_late_is_cut_too(
