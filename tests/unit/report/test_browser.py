@@ -17,7 +17,7 @@ from fixtures.report.summary import summarize
 from fixtures.texts import Texts
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import HOSTILE, MARK
-from tests.unit.report.hostile import events as hostile_events
+from tests.unit.report.hostile import entries as hostile_entries
 from tests.unit.small_suite import CONFTEST, SmallSuite, small_suite, suite
 
 __all__ = ["small_suite"]
@@ -126,7 +126,7 @@ def written(folder: Path, log: list[Entry]) -> Path:
 
 
 def test_hostile_events_run_nothing(chromium: Any, tmp_path: Path) -> None:
-    path = written(tmp_path, synthetic.entries(hostile_events()))
+    path = written(tmp_path, hostile_entries())
     seen = Seen(chromium, path)
     seen.assert_harmless(path)
     assert seen.text.count(MARK) > 50, "it is shown as what it is"
