@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +10,7 @@ from fixtures.evidence import Evidence, read
 from fixtures.evidence.events import CheckpointIdentified, ServerLaunched, ServerReady, ServerStopped
 from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import REAL_GEOMETRY, Verdict, judge
-from fixtures.run.options import ENVIRONMENT_PREFIX
-from tests.unit.pytest_processes import PytestProcess, run, start
-from tests.unit.waiting import ROOT
+from tests.unit.pytest_processes import run
 
 CONFTEST = """
 import pytest
@@ -75,15 +71,8 @@ class SmallSuite:
 
     def run(self, module: str, *arguments: str) -> pytest.RunResult:
         """Run `pytest -m gpu` on a module."""
-        return run(self._written(module), *GPU, *arguments)
-
-    def start(self, module: str) -> PytestProcess:
-        """Start the same."""
-        return start(self._written(module), *GPU)
-
-    def _written(self, module: str) -> Path:
         (self.path / "test_homework.py").write_text(module, encoding="utf-8")
-        return self.path
+        return run(self.path, *GPU, *arguments)
 
     @property
     def folder(self) -> Path:
@@ -105,17 +94,3 @@ class SmallSuite:
     def codes(self) -> list[str]:
         """The codes of the reasons, in order."""
         return [reason.code for reason in self.verdict.reasons]
-
-
-def prepare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the environment of the small suite, and of the workers that it starts."""
-    for name in [name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
-
-
-@pytest.fixture
-def small_suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> SmallSuite:
-    """The small suite, with a deployment in which everything passes."""
-    prepare(monkeypatch)
-    return SmallSuite(pytester.path)

@@ -16,8 +16,9 @@ from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.run.columns import columns
 from fixtures.run.settings import Settings, resolve
 from fixtures.texts import catalogue
-from tests.unit import pytest_processes
+from tests.unit.pytest_processes import run
 from tests.unit.tiny_checkpoint import write_checkpoint
+from tests.unit.waiting import ROOT
 
 HEALTHY = {
     "lmdeploy": "0.18.0", "transformers": "4.57.6", "huggingface_hub": "0.36.0", "datasets": "3.6.0",
@@ -199,14 +200,16 @@ def test_findings_fit_the_terminal_and_decide_the_exit_code(language: str) -> No
     assert all(columns(line) < 50 for line in lines)
 
 
-def test_command_ends_before_anything_is_written(pytester: pytest.Pytester, pytestconfig: pytest.Config) -> None:
-    root = pytestconfig.rootpath
-    result = pytest_processes.run(
-        pytester.path,
-        "--rootdir", str(root), "-c", str(root / "pytest.ini"), "-m", "gpu", "--doctor",
-        "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en", "--rehearse",
-        "--evidence-dir", str(pytester.path / "evidence"), str(root / "tests" / "acceptance"),
-    )  # fmt: skip
+def test_command_ends_before_anything_is_written(tmp_path: Path) -> None:
+    options = ("--doctor", "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en", "--rehearse")
+    paths = (
+        "-c",
+        str(ROOT / "pytest.ini"),
+        "--evidence-dir",
+        str(tmp_path / "evidence"),
+        str(ROOT / "tests/acceptance"),
+    )
+    result = run(tmp_path, "-m", "gpu", *options, *paths)
     result.stdout.fnmatch_lines(["* checkpoint internlm2_5-standin-chat is whole*"])
     assert result.ret in (0, 1)
-    assert not (pytester.path / "evidence").exists()
+    assert not (tmp_path / "evidence").exists()

@@ -18,9 +18,7 @@ from fixtures.texts import Texts
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import HOSTILE, MARK
 from tests.unit.report.hostile import entries as hostile_entries
-from tests.unit.small_suite import CONFTEST, SmallSuite, small_suite, suite
-
-__all__ = ["small_suite"]
+from tests.unit.small_suite import CONFTEST, SmallSuite, suite
 
 pytestmark = [
     pytest.mark.browser,

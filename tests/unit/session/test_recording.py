@@ -19,9 +19,7 @@ from fixtures.session.environment import git_state
 from fixtures.session.recording import suite_of
 from fixtures.suites import Suite
 from tests.unit.pytest_processes import run
-from tests.unit.small_suite import SmallSuite, small_suite, suite
-
-__all__ = ["small_suite"]
+from tests.unit.small_suite import SmallSuite, suite
 
 BESIDE = Suite("beside", "beside: may join the homework")
 ALONE = Suite("alone", "alone: on a GPU, in a run of its own", rehearsed=False, beside_homework=False)

@@ -20,9 +20,7 @@ from fixtures.session.parts import Parts
 from fixtures.session.workers import prepare
 from fixtures.suites import suites
 from tests.unit.fake_nvml import FakeDevice, FakeNvml
-from tests.unit.small_suite import SmallSuite, claim_test, small_suite, suite
-
-__all__ = ["small_suite"]
+from tests.unit.small_suite import SmallSuite, claim_test, suite
 
 pytest.importorskip("xdist")
 
