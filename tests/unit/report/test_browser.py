@@ -131,17 +131,11 @@ def test_hostile_events_run_nothing(chromium: Any, tmp_path: Path) -> None:
     assert seen.page.locator("#provenance").count() == 1
 
 
-def hostile_page(small_suite: SmallSuite) -> Path:
-    """The report of a run in which the deployment, the tests and the settings are hostile."""
+def test_run_with_hostile_deployment_tests_and_settings_runs_nothing(chromium: Any, small_suite: SmallSuite) -> None:
     (small_suite.path / "conftest.py").write_text(CONFTEST.replace("unit.small_suite", "unit.report.hostile"))
     small_suite.run(suite() + MODULE, "--checkpoint", HOSTILE.replace("\x00", "").encode("utf-8", "ignore").decode())
     page = small_suite.folder / "report.html"
     assert page.stat().st_size < 2_000_000
-    return page
-
-
-def test_hostile_run_runs_nothing(chromium: Any, small_suite: SmallSuite) -> None:
-    page = hostile_page(small_suite)
     for bypass in (True, False):
         seen = Seen(chromium, page, bypass=bypass)
         seen.assert_harmless(page)

@@ -1,9 +1,11 @@
-"""Claims that cannot be judged are refused before anything runs."""
+"""Claims that cannot be judged are refused before anything runs; a judgement that finds a fault fails its claim."""
 
 from pathlib import Path
 
 import pytest
 
+from fixtures.run.measurement import ClaimFailed, Undecided, assert_no_fault
+from fixtures.texts import message
 from tests.unit.pytest_processes import run
 from tests.unit.waiting import ROOT
 
@@ -47,3 +49,14 @@ def test_claims_that_cannot_be_judged_are_usage_errors_with_file_and_line(tmp_pa
         f"fixtures/homework.py:{line}: no test declares the claim tools.add",
     ):
         assert said in done.stderr.str()
+
+
+def test_fault_fails_and_a_doubt_is_left_to_a_person() -> None:
+    assert_no_fault(None)
+    with pytest.raises(ClaimFailed) as failed:
+        assert_no_fault(message("fault.empty_reply"))
+    assert not isinstance(failed.value, Undecided)
+    doubt = message("undecided.short", characters=48, least=50, reply="狐狸")
+    with pytest.raises(Undecided) as undecided:
+        assert_no_fault(doubt)
+    assert undecided.value.message is doubt
