@@ -39,10 +39,12 @@ def test_artefact_is_told_with_its_size_calibration_and_worst_layer(run: RunSumm
     "layers", [[["model.layers.3.attention.wqkv", 1.4]], []], ids=["a layer is wrong", "nothing could be read"]
 )
 def test_what_is_wrong_with_the_artefact_is_listed(layers: list[list[object]]) -> None:
-    log = synthetic.having(ArtefactVerified, findings=["model.layers.3.attention.wqkv has <a scale>"], layers=layers)
+    wrong = ["model.layers.3.attention.wqkv has <a scale>"]
+    log = synthetic.having(ArtefactVerified, findings=wrong, layers=layers, found_bytes=4)
     found = str(artefact_section(summarize(log), ENGLISH))
     assert ENGLISH.say("artefact_wrong", n=1) in found
     assert "model.layers.3.attention.wqkv has &lt;a scale&gt;" in found
+    assert " 4 B" in found
     assert ("<svg" in found) == bool(layers)
 
 
