@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +9,9 @@ import pytest
 from fixtures.evidence import Evidence, read
 from fixtures.evidence.events import CheckpointIdentified, ServerLaunched, ServerReady, ServerStopped
 from fixtures.homework import CLAIMS
-from fixtures.judge.verdict import REAL_GEOMETRY, Verdict, judge
-from fixtures.run.options import ENVIRONMENT_PREFIX
-from tests.unit.pytest_processes import PytestProcess, run, start
-from tests.unit.waiting import ROOT
+from fixtures.judge.verdict import Verdict, judge
+from tests.unit.pytest_processes import run
+from tests.unit.report import synthetic
 
 CONFTEST = """
 import pytest
@@ -41,14 +38,8 @@ GPU = ("-m", "gpu", "--report-pictures", "off")
 
 def deploy(evidence: Evidence) -> None:
     """Log what the homework's deployment logs, of the real model."""
-    argv = ["lmdeploy", "serve", "api_server", "model", "--model-format", "awq", "--quant-policy", "4"]
-    for event in (
-        CheckpointIdentified("internlm2_5-1_8b-chat", "path", REAL_GEOMETRY, "fingerprint", 1, 1),
-        ServerLaunched(argv, "http://127.0.0.1:1"),
-        ServerReady(1.0, ["internlm2_5-1_8b-chat"]),
-        ServerStopped(0, 1.0),
-    ):
-        evidence.append(event)
+    for kind in (CheckpointIdentified, ServerLaunched, ServerReady, ServerStopped):
+        evidence.append(synthetic.first(kind))
 
 
 def claim_test(id_: str, body: str = "", claim: str = "") -> str:
@@ -75,15 +66,8 @@ class SmallSuite:
 
     def run(self, module: str, *arguments: str) -> pytest.RunResult:
         """Run `pytest -m gpu` on a module."""
-        return run(self._written(module), *GPU, *arguments)
-
-    def start(self, module: str) -> PytestProcess:
-        """Start the same."""
-        return start(self._written(module), *GPU)
-
-    def _written(self, module: str) -> Path:
         (self.path / "test_homework.py").write_text(module, encoding="utf-8")
-        return self.path
+        return run(self.path, *GPU, *arguments)
 
     @property
     def folder(self) -> Path:
@@ -105,17 +89,3 @@ class SmallSuite:
     def codes(self) -> list[str]:
         """The codes of the reasons, in order."""
         return [reason.code for reason in self.verdict.reasons]
-
-
-def prepare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the environment of the small suite, and of the workers that it starts."""
-    for name in [name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
-
-
-@pytest.fixture
-def small_suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> SmallSuite:
-    """The small suite, with a deployment in which everything passes."""
-    prepare(monkeypatch)
-    return SmallSuite(pytester.path)

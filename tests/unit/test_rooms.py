@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,18 +22,21 @@ ORDER: Final = (
 ROOMS: Final = {folder.name for folder in FIXTURES.iterdir() if (folder / "__init__.py").exists()}
 
 
-def wrong(files: Iterable[Path], allowed: Collection[str]) -> list[str]:
+def imports(files: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """Yield what the modules import, by its dotted name, each with the place where it stands."""
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                module = f"{node.module or ''}." if isinstance(node, ast.ImportFrom) else ""
+                for alias in node.names:
+                    yield f"{file.relative_to(ROOT)}:{node.lineno}", f"{module}{alias.name}"
+
+
+def wrong(files: Iterable[Path], allowed: Collection[str]) -> list[tuple[str, str]]:
     """Imports of a room that is not allowed, or of what is no room; programs (`__main__.py`) may import any room."""
-    return [
-        f"{file.relative_to(ROOT)}:{node.lineno} imports {name}"
-        for file in files
-        if file.name != "__main__.py"
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        for name in (f"{getattr(node, 'module', None) or ''}.{alias.name}".lstrip(".") for alias in node.names)
-        if name.startswith(("tests.", "tools."))
-        or (name.startswith("fixtures.") and name.split(".")[1] in ROOMS and name.split(".")[1] not in allowed)
-    ]
+    others = tuple(f"fixtures.{room}." for room in ROOMS.difference(allowed))
+    modules = (file for file in files if file.name != "__main__.py")
+    return [found for found in imports(modules) if f"{found[1]}.".startswith(("tests.", "tools.", *others))]
 
 
 def test_every_room_has_a_place_in_the_order() -> None:

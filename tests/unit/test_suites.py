@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import itertools
-import re
 import shutil
 import subprocess
 import sys
@@ -15,20 +12,14 @@ import pytest
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import RunStarted
 from fixtures.suites import FOLDER, names
-
-ROOT = FOLDER.parents[1]
+from tests.unit.test_rooms import ROOT, imports
 
 
 @pytest.mark.parametrize("suite", names())
 def test_suite_imports_no_other(suite: str) -> None:
-    others = tuple(f"tests.acceptance.{name}" for name in names() if name != suite)
-    wrong = [
-        f"{file.relative_to(ROOT)}:{node.lineno} imports {node.module}"
-        for file in sorted((FOLDER / suite).rglob("*.py"))
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith((*others, "tools"))
-    ]
-    assert wrong == []
+    others = tuple(f"tests.acceptance.{name}." for name in names() if name != suite)
+    found = imports((FOLDER / suite).rglob("*.py"))
+    assert [one for one in found if f"{one[1]}.".startswith((*others, "tools."))] == []
 
 
 def test_homework_is_collected_and_judged_without_any_suite(tmp_path: Path) -> None:
@@ -53,13 +44,3 @@ def test_homework_is_collected_and_judged_without_any_suite(tmp_path: Path) -> N
     assert collected.returncode == 0, collected.stdout
     assert "test_quantization.py" in collected.stdout
     assert "20261122T190000Z-1add: NOT ACCEPTED" in verified.stdout
-
-
-def test_tests_of_one_server_or_fault_come_together() -> None:
-    """Else it would be started again for each of them."""
-    command = ("pytest", "tests", "-m", "ladder or performance or gpu_faults", "--collect-only", "-q")
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    found = re.findall(r"(/test_\w+\.py)::(?:TestEachRung::)?\w+\[([\w.-]+)\]", done.stdout)
-    shared = [one for one in found if one[1] not in ("int8", "int4")]
-    groups = [group for group, _ in itertools.groupby(shared)]
-    assert len(groups) == len(set(groups)) > 10, done.stdout

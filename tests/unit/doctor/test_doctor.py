@@ -16,8 +16,9 @@ from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
 from fixtures.run.columns import columns
 from fixtures.run.settings import Settings, resolve
 from fixtures.texts import catalogue
-from tests.unit import pytest_processes
+from tests.unit.pytest_processes import run
 from tests.unit.tiny_checkpoint import write_checkpoint
+from tests.unit.waiting import ROOT
 
 HEALTHY = {
     "lmdeploy": "0.18.0", "transformers": "4.57.6", "huggingface_hub": "0.36.0", "datasets": "3.6.0",
@@ -26,9 +27,8 @@ HEALTHY = {
 NUMPY_1 = {"lmdeploy": "0.9.2.post1", "numpy": "1.26.4"}
 
 
-def settings_of(tmp_path: Path, **values: str) -> Settings:
-    given = {"work_dir": str(tmp_path / "work"), **values}
-    return resolve(given.get, lambda _: None, {}, tmp_path)
+def settings_of(**values: str) -> Settings:
+    return resolve(values.get, lambda _: None, {}, Path("/nowhere"))
 
 
 def ids(findings: Iterable[Finding]) -> list[tuple[str, str]]:
@@ -64,24 +64,14 @@ def test_lmdeploy_that_was_not_tried_is_told(version: str, wanted: str) -> None:
     assert [finding.id for finding in checks.lmdeploy_version({"lmdeploy": version})] == [wanted]
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("__version__ = '2.10.0'\ncuda: Optional[str] = '12.8'\nhip = None\n", "12.8"),
-        ("cuda: Optional[str] = None\n", ""),
-    ],
-)
-def test_cuda_of_the_wheel_is_read_without_importing_torch(text: str, wanted: str) -> None:
-    assert checks.cuda_of(text) == wanted
+def test_cuda_of_the_wheel_is_read_without_importing_torch() -> None:
+    assert checks.cuda_of("__version__ = '2.10.0'\ncuda: Optional[str] = '12.8'\nhip = None\n") == "12.8"
+    assert checks.cuda_of("cuda: Optional[str] = None\n") == ""
 
 
 @pytest.mark.parametrize(
     ("wheel", "driver", "wanted"),
-    [
-        ("13.0", "12.8", "driver_old"),
-        ("12.8", "12.2", "driver_minor"),
-        ("12.8", "13.0", "driver"),
-    ],
+    [("13.0", "12.8", "driver_old"), ("12.8", "12.2", "driver_minor"), ("12.8", "13.0", "driver")],
 )
 def test_driver_runs_its_own_major_version_of_cuda_and_older_ones(wheel: str, driver: str, wanted: str) -> None:
     assert checks.driver_finding(wheel, driver).id == wanted
@@ -90,10 +80,10 @@ def test_driver_runs_its_own_major_version_of_cuda_and_older_ones(wheel: str, dr
 def test_memory_in_use_is_told_with_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = checks.whole(write_checkpoint(tmp_path / "internlm2_5-1_8b-chat"))
     for used, wanted in ((100, "vram"), (4_000, "vram_busy"), (23_500, "vram_short")):
-        settings = settings_of(tmp_path, vram_command=f"echo {used}MiB / 24576MiB")
+        settings = settings_of(vram_command=f"echo {used}MiB / 24576MiB")
         assert [finding.id for finding in checks.gpu(settings, {}, content, "12.8")][-1] == wanted
     monkeypatch.setenv("PATH", "")
-    absent = checks.gpu(settings_of(tmp_path, vram_command="no-such-command"), {}, content, "")
+    absent = checks.gpu(settings_of(vram_command="no-such-command"), {}, content, "")
     assert ids(absent)[:2] == [("cpu_torch", "bad"), ("gpu_wrong", "bad")]
 
 
@@ -111,10 +101,10 @@ SYMBOL = "ImportError: /opt/lib/libcublas.so.12: undefined symbol: cublasLtMatmu
     ],
 )
 def test_engine_that_cannot_be_loaded_is_told_beforehand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, wanted: tuple[str, str], why: str
+    monkeypatch: pytest.MonkeyPatch, python: str, wanted: tuple[str, str], why: str
 ) -> None:
     monkeypatch.setattr(checks, "TURBOMIND_TIMEOUT", 0.2 if "sleep" in python else 30.0)
-    (finding,) = checks.turbomind(settings_of(tmp_path), replace(FALLBACK, shown_by=python))
+    (finding,) = checks.turbomind(settings_of(), replace(FALLBACK, shown_by=python))
     assert (finding.id, finding.grade) == wanted
     assert str(finding.fields.get("why")) == why
 
@@ -126,7 +116,7 @@ def test_engine_is_loaded_only_where_there_is_a_gpu_and_it_was_asked_for(
     monkeypatch.setattr(checks.environment, "versions", lambda _: HEALTHY)
 
     def looked(**values: str) -> bool:
-        given = settings_of(tmp_path, checkpoint="standin", calibration="local", **values)
+        given = settings_of(checkpoint="standin", calibration="local", **values)
         return ("turbomind_slow", "note") in ids(checks.examine(given, tmp_path))
 
     assert looked(vram_command="echo 100MiB / 24576MiB")
@@ -134,12 +124,12 @@ def test_engine_is_loaded_only_where_there_is_a_gpu_and_it_was_asked_for(
     assert not looked(rehearse="yes")
     assert not looked(base_url="http://127.0.0.1:1/v1")
     monkeypatch.undo()
-    assert list(checks.turbomind(settings_of(tmp_path, backend="pytorch"), FALLBACK)) == []
+    assert list(checks.turbomind(settings_of(backend="pytorch"), FALLBACK)) == []
 
 
 def test_broken_checkpoint_is_told(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "model")
-    settings = settings_of(tmp_path, checkpoint=str(folder))
+    settings = settings_of(checkpoint=str(folder))
     assert ids(checks.checkpoint(settings)[1]) == [("checkpoint", "good")]
     (folder / "model-00001-of-00002.safetensors").unlink()
     content, findings = checks.checkpoint(settings)
@@ -154,25 +144,22 @@ def test_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert ids(checks.disk(tmp_path, content)) == [("disk_short", "bad")]
 
 
-def test_taken_port_is_told_with_its_owner(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        number = str(taken.getsockname()[1])
-        finding = next(checks.port(settings_of(tmp_path, server_port=number)))
+def test_taken_port_is_told_with_its_owner() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        finding = next(checks.port(settings_of(server_port=str(taken.getsockname()[1]))))
     assert finding.id == "port_taken"
     assert finding.fields["who"]
-    assert list(checks.port(settings_of(tmp_path))) == [], "nothing to say where the port is chosen later"
+    assert list(checks.port(settings_of())) == [], "nothing to say where the port is chosen later"
 
 
-def test_silent_hub_matters_only_where_it_was_asked_for(tmp_path: Path) -> None:
+def test_silent_hub_matters_only_where_it_was_asked_for() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         environment = {"HF_ENDPOINT": f"http://127.0.0.1:{closed.getsockname()[1]}"}
-        assert ids(checks.hub(settings_of(tmp_path), environment)) == [("hub_away", "note")]
-        assert ids(checks.hub(settings_of(tmp_path, calibration="hub"), environment)) == [("hub_away", "bad")]
-    assert ids(checks.hub(settings_of(tmp_path, calibration="local"), {})) == []
-    assert ids(checks.hub(settings_of(tmp_path), {"HF_HUB_OFFLINE": "1"})) == [("hub_away", "note")]
+        assert ids(checks.hub(settings_of(), environment)) == [("hub_away", "note")]
+        assert ids(checks.hub(settings_of(calibration="hub"), environment)) == [("hub_away", "bad")]
+    assert ids(checks.hub(settings_of(calibration="local"), {})) == []
+    assert ids(checks.hub(settings_of(), {"HF_HUB_OFFLINE": "1"})) == [("hub_away", "note")]
 
 
 @pytest.mark.parametrize(
@@ -199,14 +186,11 @@ def test_findings_fit_the_terminal_and_decide_the_exit_code(language: str) -> No
     assert all(columns(line) < 50 for line in lines)
 
 
-def test_command_ends_before_anything_is_written(pytester: pytest.Pytester, pytestconfig: pytest.Config) -> None:
-    root = pytestconfig.rootpath
-    result = pytest_processes.run(
-        pytester.path,
-        "--rootdir", str(root), "-c", str(root / "pytest.ini"), "-m", "gpu", "--doctor",
-        "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en", "--rehearse",
-        "--evidence-dir", str(pytester.path / "evidence"), str(root / "tests" / "acceptance"),
-    )  # fmt: skip
+def test_command_ends_before_anything_is_written(tmp_path: Path) -> None:
+    options = ("--doctor", "--checkpoint", "standin", "--calibration", "local", "--report-lang", "en", "--rehearse")
+    evidence = tmp_path / "evidence"
+    where = ("-c", str(ROOT / "pytest.ini"), "--evidence-dir", str(evidence), str(ROOT / "tests" / "acceptance"))
+    result = run(tmp_path, "-m", "gpu", *options, *where)
     result.stdout.fnmatch_lines(["* checkpoint internlm2_5-standin-chat is whole*"])
     assert result.ret in (0, 1)
-    assert not (pytester.path / "evidence").exists()
+    assert not evidence.exists()

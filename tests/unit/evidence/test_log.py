@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import json
+import os
 import subprocess
 import sys
 import time
@@ -11,13 +14,23 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.evidence import EVENTS_FILE, Evidence, Reading, read
-from fixtures.evidence.events import Exchanged, PhaseMarked
+from fixtures.errors import StorageError
+from fixtures.evidence import EVENTS_FILE, Evidence, Reading, events, read
+from fixtures.evidence.events import KINDS, Exchanged, PhaseMarked, from_json, to_json
 from fixtures.evidence.redaction import Private
+from fixtures.evidence.storage import UNWRITABLE, writing
+from tests.unit.report import synthetic
 from tests.unit.waiting import ROOT
 
 PRIVATE = Private(home="/home/alice", literals=("hunter2-hunter2", "gpu-node-17"))
 IDLE = PhaseMarked("idle")
+
+
+def test_every_kind_of_event_comes_back_the_same() -> None:
+    own = {name for name, kind in KINDS.items() if kind.__module__ == events.__name__}
+    assert own == {type(entry.event).__name__ for entry in synthetic.LOG}
+    for entry in synthetic.LOG:
+        assert from_json(json.loads(json.dumps(to_json(entry)))) == entry
 
 
 @pytest.fixture
@@ -43,8 +56,13 @@ def test_line_cut_short_is_left_out_and_a_bad_one_is_an_error(evidence: Evidence
     whole = file.read_text()
     file.write_text(whole + whole[:-5])
     assert len(read(evidence.folder)) == 1
-    for bad in (whole + whole[:-5] + "\n" + whole, whole + "[]\n"):
-        file.write_text(bad)
+    for bad in (
+        whole[:-5] + "\n" + whole,
+        "[]\n",
+        whole.replace("PhaseMarked", "Unheard"),
+        whole.replace("phase", "more"),
+    ):
+        file.write_text(whole + bad)
         with pytest.raises(ValueError, match=r"events\.jsonl, line 2"):
             read(evidence.folder)
 
@@ -120,3 +138,16 @@ def test_file_of_another_process_is_made_publishable(tmp_path: Path) -> None:
     assert log.stat().st_mode & 0o777 == 0o640
     assert {file.name for file in tmp_path.iterdir()} == {EVENTS_FILE, "server.log"}
     evidence.publish(tmp_path / "never written.log")
+
+
+@pytest.mark.parametrize("number", sorted(UNWRITABLE), ids=errno.errorcode.get)
+def test_disk_that_refuses_is_told_with_the_option(number: int) -> None:
+    with pytest.raises(StorageError) as caught, writing(Path("/somewhere/work"), "--work-dir"):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.fields == {"option": "--work-dir", "problem": os.strerror(number)}
+    assert caught.value.where == "--work-dir work"
+
+
+def test_error_that_is_none_of_the_disks_comes_through() -> None:
+    with pytest.raises(FileNotFoundError), writing(Path("/somewhere"), "--work-dir"):
+        Path("/somewhere/else").read_text()

@@ -8,6 +8,7 @@ from typing import Any
 from fixtures.evidence import Evidence
 from fixtures.evidence.events import (
     ClaimsSelected,
+    Entry,
     Event,
     Exchanged,
     PhaseMarked,
@@ -59,14 +60,13 @@ def spoil(event: Event, bulk: str = "") -> Event:
     return replace(event, **changes)
 
 
-def events() -> list[tuple[float, Event]]:
+def entries() -> list[Entry]:
     """A run in which every channel is hostile, and a claim fails with a hostile cause."""
-    found = [(t, spoil(event)) for t, event in synthetic.events()]
-    return [*found[:-1], (77.9, PhaseMarked(HOSTILE)), found[-1]]
+    log = synthetic.changed(spoil)
+    return [*log[:-1], replace(log[-2], event=PhaseMarked(HOSTILE)), log[-1]]
 
 
 def deploy(evidence: Evidence) -> None:
     """Log what a deployment logs, with every text long and hostile, and a story of 5 MB."""
-    for _, event in synthetic.events():
-        if not isinstance(event, (RunStarted, ClaimsSelected, TestFinished, RunFinished)):
-            evidence.append(spoil(event, "B" * 2_000))
+    for entry in synthetic.without(RunStarted, ClaimsSelected, TestFinished, RunFinished):
+        evidence.append(spoil(entry.event, "B" * 2_000))

@@ -18,10 +18,8 @@ from fixtures.report.summary import summarize
 from fixtures.texts import Texts
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import HOSTILE, MARK
-from tests.unit.report.hostile import events as hostile_events
-from tests.unit.small_suite import CONFTEST, SmallSuite, small_suite, suite
-
-__all__ = ["small_suite"]
+from tests.unit.report.hostile import entries as hostile_entries
+from tests.unit.small_suite import CONFTEST, SmallSuite, suite
 
 pytestmark = [
     pytest.mark.browser,
@@ -123,24 +121,18 @@ def written(folder: Path, log: list[Entry]) -> Path:
 
 
 def test_hostile_events_run_nothing(chromium: Any, tmp_path: Path) -> None:
-    path = written(tmp_path, synthetic.entries(hostile_events()))
+    path = written(tmp_path, hostile_entries())
     seen = Seen(chromium, path)
     seen.assert_harmless(path)
     assert seen.text.count(MARK) > 50, "it is shown as what it is"
     assert seen.page.locator("#provenance").count() == 1
 
 
-def hostile_page(small_suite: SmallSuite) -> Path:
-    """The report of a run in which the deployment, the tests and the settings are hostile."""
+def test_run_with_hostile_deployment_tests_and_settings_runs_nothing(chromium: Any, small_suite: SmallSuite) -> None:
     (small_suite.path / "conftest.py").write_text(CONFTEST.replace("unit.small_suite", "unit.report.hostile"))
     small_suite.run(suite() + MODULE, "--checkpoint", HOSTILE.replace("\x00", "").encode("utf-8", "ignore").decode())
     page = small_suite.folder / "report.html"
     assert page.stat().st_size < 2_000_000
-    return page
-
-
-def test_hostile_run_runs_nothing(chromium: Any, small_suite: SmallSuite) -> None:
-    page = hostile_page(small_suite)
     for bypass in (True, False):
         seen = Seen(chromium, page, bypass=bypass)
         seen.assert_harmless(page)

@@ -1,6 +1,5 @@
 """Two runs, claim by claim."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,21 +10,18 @@ from fixtures.report.comparison import compare
 from tests.unit.report import synthetic
 
 
-def without_add() -> list[Entry]:
-    return synthetic.changed(lambda event: None if getattr(event, "claim", "") == "tools.add" else event)
-
-
 @pytest.mark.parametrize(
-    ("made", "expected"),
+    ("other", "expected"),
     [
-        (synthetic.entries, {}),
-        (lambda: synthetic.failing("chat.does_not_loop"), {"chat.does_not_loop": "differs"}),
-        (without_add, {"tools.add": "one alone"}),
+        (synthetic.entries(), {}),
+        (synthetic.failing("chat.does_not_loop"), {"chat.does_not_loop": "differs"}),
+        (synthetic.changed(lambda event: None if getattr(event, "claim", "") == "tools.add" else event),
+         {"tools.add": "one alone"}),
     ],
     ids=["itself", "a claim failed", "a claim was not decided"],
-)
-def test_claims_agree_but_those_that_differ(made: Callable[[], list[Entry]], expected: dict[str, str]) -> None:
-    found = {one.first.claim.id: one.agreement for one in compare(synthetic.entries(), made())}
+)  # fmt: skip
+def test_claims_agree_but_those_that_differ(other: list[Entry], expected: dict[str, str]) -> None:
+    found = {one.first.claim.id: one.agreement for one in compare(synthetic.entries(), other)}
     assert {claim: agreement for claim, agreement in found.items() if agreement != "agrees"} == expected
     assert "tools.chain" in found
     assert "tools.chain_trials" not in found, "neither run decided it"

@@ -13,13 +13,13 @@ from fixtures.report.summary import RunSummary, summarize
 from fixtures.run.columns import columns, fit
 from fixtures.texts import LANGUAGES, Texts
 from tests.unit.report import synthetic
-from tests.unit.report.hostile import events as hostile_events
+from tests.unit.report.hostile import entries as hostile_entries
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [40, 79, 200])
 def test_every_claim_has_one_line_within_the_width(language: str, width: int) -> None:
-    for log in (synthetic.entries(), synthetic.entries(hostile_events())):
+    for log in (synthetic.entries(), hostile_entries()):
         found = lines(summarize(log), Texts(language), ["report: x"], width)
         assert len(found) >= len(CLAIMS) + 3
         for line in found[:-1]:
@@ -32,8 +32,8 @@ def test_every_claim_has_one_line_within_the_width(language: str, width: int) ->
     [
         (synthetic.entries, "green"),
         (lambda: synthetic.entries()[:-1], "red"),
-        (lambda: synthetic.entries(synthetic.events(rehearsal=True)), "yellow"),
-        (lambda: synthetic.entries(synthetic.events(synthetic.STANDIN)), "yellow"),
+        (synthetic.rehearsal, "yellow"),
+        (synthetic.with_standin, "yellow"),
     ],
     ids=["accepted", "killed", "rehearsal", "stand-in"],
 )

@@ -17,7 +17,7 @@ from fixtures.report.summary import RunSummary, summarize
 from fixtures.texts import Texts
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import HOSTILE
-from tests.unit.report.hostile import events as hostile_events
+from tests.unit.report.hostile import entries as hostile_entries
 from tests.unit.waiting import ROOT
 
 
@@ -25,8 +25,8 @@ def test_document_holds_the_figures(run: RunSummary) -> None:
     value = document(run, "abc")
     assert value["schema"] == SCHEMA
     assert (value["verdict"]["outcome"], value["verdict"]["accepted"]) == ("accepted", True)
-    assert value["memory"]["ready_mib"] == synthetic.vram(35.0)
-    assert value["chat"]["reply"] == synthetic.STORY
+    assert value["memory"]["ready_mib"] == 12611.7
+    assert value["chat"]["reply"].startswith("从前，山脚下住着一只小狐狸。")
     assert value["evidence"] == {"events": len(run.entries), "events_sha256": "abc"}
     chain = next(claim for claim in value["claims"] if claim["id"] == "tools.chain")
     assert (chain["state"], chain["right"], chain["tries"]) == ("passed", 1, 2)
@@ -36,8 +36,8 @@ def test_document_holds_the_figures(run: RunSummary) -> None:
 @pytest.mark.parametrize(
     "made",
     [
-        lambda: synthetic.entries(hostile_events()),
-        lambda: synthetic.entries(synthetic.events(rehearsal=True)),
+        hostile_entries,
+        synthetic.rehearsal,
         lambda: synthetic.entries()[:4],
         list,
     ],
@@ -61,7 +61,7 @@ def test_every_field_is_documented(run: RunSummary) -> None:
 def test_post_is_ready_to_paste(run: RunSummary) -> None:
     text = post(run, Texts("zh"), ["verdict.png", "tools.png"])
     assert text.startswith("# LMDeploy 量化部署验收报告\n")
-    for part in ("## 结论：验收通过", synthetic.STORY, "add(a=3, b=5) -> 8", "> Compute (3+5)*2", "](verdict.png)",
+    for part in ("## 结论：验收通过", "比独自吃的更甜。", "add(a=3, b=5) -> 8", "> Compute (3+5)*2", "](verdict.png)",
                  "](tools.png)", "| 显存峰值 | 12.45 GiB | 阈值 13.48 GiB |"):  # fmt: skip
         assert part in text
     assert "timeline.png" not in text, "a picture that was not made is not shown"

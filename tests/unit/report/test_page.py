@@ -10,7 +10,6 @@ import pytest
 
 from fixtures.evidence.events import (
     CommandFinished,
-    Event,
     Exchanged,
     Measured,
     Quantized,
@@ -21,11 +20,11 @@ from fixtures.evidence.events import (
 from fixtures.report.head import with_head
 from fixtures.report.page import standalone
 from fixtures.report.summary import RunSummary, summarize
-from fixtures.suites import HOMEWORK, suites
+from fixtures.suites import HOMEWORK, Suite, suites
 from fixtures.texts import LANGUAGES, Texts
 from tests.unit.report import synthetic
 from tests.unit.report.conftest import visible
-from tests.unit.report.hostile import events as hostile_events
+from tests.unit.report.hostile import entries as hostile_entries
 
 ENGLISH = Texts("en")
 MEGABYTE = 1_000_000
@@ -40,7 +39,7 @@ def test_evidence_is_on_the_page(run: RunSummary, language: str) -> None:
     markup = page(run, language)
     text = visible(markup)
     for part in (
-        synthetic.STORY.partition("\n")[0], "lmdeploy lite auto_awq internlm2_5-1_8b-chat", "--quant-policy 4",
+        "从前，山脚下住着一只小狐狸。", "lmdeploy lite auto_awq internlm2_5-1_8b-chat", "--quant-policy 4",
         "configuration_internlm2.py", "add(a=3, b=5)", "(3+5)*2 的结果是 16。", "13.48 GiB", "/ 23.99 GiB",
         "3.52 → 1.50 GiB", "20261122T164745Z-3fa1", "2026-11-23T00:47:00.000+08:00", "5f0c2d6c7b1f4c0bb5b0f9c4e1a2d3",
         "sha256:9f2c41d07ab3e55810c6", "580.159.04",
@@ -59,8 +58,8 @@ def test_page_fetches_nothing_and_is_the_same_for_the_same_events(run: RunSummar
 @pytest.mark.parametrize("suite", [suite for suite in suites().values() if suite.judged and suite is not HOMEWORK],
                          ids=lambda suite: suite.id)  # fmt: skip
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_run_of_another_suite_has_a_page_about_it_alone(suite: object, language: str) -> None:
-    run, texts = summarize(synthetic.entries(synthetic.alone(suite))), Texts(language)  # type: ignore[arg-type]
+def test_run_of_another_suite_has_a_page_about_it_alone(suite: Suite, language: str) -> None:
+    run, texts = summarize(synthetic.alone(suite)), Texts(language)
     text = visible(page(run, language))
     assert texts.say(f"{run.suite.id}.subtitle") in text
     assert texts.say(f"{run.suite.id}.outcome.{run.verdict.outcome}") in text
@@ -69,8 +68,7 @@ def test_run_of_another_suite_has_a_page_about_it_alone(suite: object, language:
 
 
 def test_what_was_not_measured_is_said_to_be_so() -> None:
-    gone = (VramSampled, VramExpected, Quantized, Exchanged)
-    text = visible(page(summarize(synthetic.changed(lambda event: None if isinstance(event, gone) else event))))
+    text = visible(page(summarize(synthetic.without(VramSampled, VramExpected, Quantized, Exchanged))))
     assert ENGLISH.say("no_memory") in text
     assert "GiB" not in text.partition(ENGLISH.say("artefact"))[0].replace("23.99 GiB", "")
     assert ENGLISH.say("no_story") in text
@@ -95,9 +93,8 @@ def test_failures_come_first() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_stand_in_and_rehearsal_cannot_be_read_as_accepted(run: RunSummary, language: str) -> None:
     texts = Texts(language)
-    standin, rehearsal = synthetic.events(synthetic.STANDIN), synthetic.events(rehearsal=True)
-    for happened, stamp in ((standin, "stamp.standin"), (rehearsal, "stamp.rehearsal")):
-        markup = page(summarize(synthetic.entries(happened)), language)
+    for log, stamp in ((synthetic.with_standin(), "stamp.standin"), (synthetic.rehearsal(), "stamp.rehearsal")):
+        markup = page(summarize(log), language)
         assert texts.say("homework.outcome.accepted") not in re.findall('class="outcome">(.*?)<', markup)
         # A picture travels without its banner: each part of which one is made says what the run was not.
         pictured = [one for one in re.split("<section", markup)[1:] if "data-picture" in one]
@@ -107,7 +104,7 @@ def test_stand_in_and_rehearsal_cannot_be_read_as_accepted(run: RunSummary, lang
 
 
 def test_hostile_text_opens_no_element() -> None:
-    markup = page(summarize(synthetic.entries(hostile_events())))
+    markup = page(summarize(hostile_entries()))
     elements = set(re.findall(r"<([a-z!][a-z0-9]*)", markup, flags=re.IGNORECASE))
     assert not elements & {"script", "img", "iframe", "object", "link", "base", "form"}
     assert not re.search(r"<[^>]*\son\w+=", markup)
@@ -116,15 +113,10 @@ def test_hostile_text_opens_no_element() -> None:
 
 def test_long_and_many_texts_are_cut_and_say_so() -> None:
     big = "很长" * 2_500_000
-
-    def swollen(event: Event) -> Event:
-        if isinstance(event, Exchanged):
-            return replace(event, response={"choices": [{"message": {"content": big, "role": "assistant"}}]})
-        return replace(event, value=big) if isinstance(event, Measured) else event
-
-    exchange = next(event for _, event in synthetic.events() if isinstance(event, Exchanged))
+    swollen = synthetic.having(Exchanged, response={"choices": [{"message": {"content": big, "role": "assistant"}}]})
+    exchange = synthetic.first(Exchanged)
     many = [(50.0, replace(exchange, test=f"t{n}", response="x" * 100_000)) for n in range(200)]
-    for log in (synthetic.changed(swollen), synthetic.with_events(*many)):
+    for log in (swollen, synthetic.with_events((50.0, Measured("tools.add", "status", big)), *many)):
         markup = page(summarize(log))
         assert ENGLISH.say("cut") in markup
         assert len(markup.encode()) < MEGABYTE
@@ -164,15 +156,13 @@ def test_conversations_follow_one_another_though_they_are_held_at_the_same_time(
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "failed"])
 def test_trial_is_not_taken_for_the_homeworks_story(before: bool, answered: bool) -> None:
     """Another worker may be at the trials first, and one that is right says nothing about a chat that failed."""
-    trials, own = "tests/acceptance/depth/test_chat_in_depth.py::test_story", synthetic.node("chat.replies_in_chinese")
-    happened: list[tuple[float, Event]] = []
-    for t, event in synthetic.events():
-        if isinstance(event, Exchanged) and event.test == own:
-            trial = (t, replace(event, test=trials))
-            kept = event if answered else replace(event, status=500, response={}, error="HTTP 500")
-            happened += [trial, (t, kept)] if before else [(t, kept), trial]
-        else:
-            happened.append((t, event))
-    passed = TestFinished(trials, "chat.story_trials", "call", "passed", 0.1)
-    story = summarize(synthetic.entries([*happened[:-1], (77.9, passed), happened[-1]])).story
-    assert (story and story.event.test) == (own if answered else None)
+    own = synthetic.first(Exchanged)
+    trial = replace(own, test="tests/acceptance/depth/test_chat_in_depth.py::test_story")
+    passed = TestFinished(trial.test, "chat.story_trials", "call", "passed", 0.1)
+    log = synthetic.with_events((49.0 if before else 50.0, trial), (77.9, passed))
+    if not answered:
+        log = [
+            replace(one, event=replace(own, response={}, error="HTTP 500")) if one.event is own else one for one in log
+        ]
+    story = summarize(log).story
+    assert (story and story.event.test) == (own.test if answered else None)

@@ -48,6 +48,6 @@ def test_claims_left_out_alike_are_told_in_one_line() -> None:
     "suite", [suite for suite in suites().values() if suite.judged and suite.proof], ids=lambda suite: suite.id
 )
 def test_suite_that_proved_nothing_says_so(suite: Suite) -> None:
-    verdict = judge(synthetic.entries(synthetic.alone(suite)))
+    verdict = judge(synthetic.alone(suite))
     assert Told(ENGLISH.say(f"{suite.id}.unproved")) in told(verdict, ENGLISH)
     assert headline(verdict, ENGLISH) == ENGLISH.say(f"{suite.id}.outcome.failed")

@@ -9,9 +9,7 @@ import pytest
 from fixtures.evidence.events import (
     ArtefactVerified,
     Entry,
-    Event,
     Quantized,
-    RunStarted,
     ServerLaunched,
     ServerReady,
     ServerStopped,
@@ -27,17 +25,10 @@ from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
 ENGLISH = Texts("en")
-BEFORE_S = 0.9
 
 
-def artefact(found: ArtefactVerified | None = None) -> str:
-    """The section of the made-up run, or of one with another verification."""
-    log = synthetic.changed(lambda event: found if found and isinstance(event, ArtefactVerified) else event)
-    return str(artefact_section(summarize(log), ENGLISH))
-
-
-def test_artefact_is_told_with_its_size_calibration_and_worst_layer() -> None:
-    found = artefact()
+def test_artefact_is_told_with_its_size_calibration_and_worst_layer(run: RunSummary) -> None:
+    found = str(artefact_section(run, ENGLISH))
     assert "2.35 times smaller" in found
     assert "128 samples of 2048 tokens; the text has 1094513 tokens, 0.00% of them unknown" in found
     assert found.count('class="layer-mark') == 2 * (120 + 5), "a mark for each layer in both drawings"
@@ -48,28 +39,27 @@ def test_artefact_is_told_with_its_size_calibration_and_worst_layer() -> None:
     "layers", [[["model.layers.3.attention.wqkv", 1.4]], []], ids=["a layer is wrong", "nothing could be read"]
 )
 def test_what_is_wrong_with_the_artefact_is_listed(layers: list[list[object]]) -> None:
-    found = artefact(ArtefactVerified(["model.layers.3.attention.wqkv has <a scale>"], layers, 8, 4, 4, 1.0))
+    wrong = ["model.layers.3.attention.wqkv has <a scale>"]
+    log = synthetic.having(ArtefactVerified, findings=wrong, layers=layers, found_bytes=4)
+    found = str(artefact_section(summarize(log), ENGLISH))
     assert ENGLISH.say("artefact_wrong", n=1) in found
     assert "model.layers.3.attention.wqkv has &lt;a scale&gt;" in found
+    assert " 4 B" in found
     assert ("<svg" in found) == bool(layers)
 
 
-def by_workers() -> list[Entry]:
-    """The made-up run as gw1 saw it, and what gw0 saw of a server of its own."""
-    entries = [replace(entry, worker="gw1") for entry in synthetic.entries()]
-    first, last = replace(entries[0], worker=""), replace(entries[-1], worker="")
+def test_every_workers_server_is_listed_and_the_homeworks_is_shown_in_full() -> None:
+    first, *seen, last = synthetic.entries()
+    launched = synthetic.first(ServerLaunched)
     others = (
-        ServerLaunched([*synthetic.SERVE_ARGV, "--elsewhere"], "http://127.0.0.1:1"),
+        replace(launched, argv=[*launched.argv, "--elsewhere"]),
         ServerReady(12.0, ["m"]),
         VramExpected(0.0, 77_000.0, 78_000.0, {}, {}),
-        VramSampled([[entries[5].t, 70_000.0]]),
+        VramSampled([[2.0, 70_000.0]]),
         ServerStopped(0, 1.0),
     )
-    return [first, *(Entry(entries[5].t, first.at, event, "gw0") for event in others), *entries[1:-1], last]
-
-
-def test_every_workers_server_is_listed_and_the_homeworks_is_shown_in_full() -> None:
-    run = summarize(by_workers())
+    gw0, gw1 = ((Entry(2.0, first.at, event, "gw0") for event in others), (replace(one, worker="gw1") for one in seen))
+    run = summarize([first, *gw0, *gw1, last])
     section = str(servers_section(run, ENGLISH))
     assert all(words in section for words in ("gw0", "gw1", "12 s"))
     assert run.launched
@@ -82,7 +72,7 @@ def test_every_workers_server_is_listed_and_the_homeworks_is_shown_in_full() -> 
 
 
 def test_every_card_is_listed_and_the_first_is_drawn() -> None:
-    limits = next(event for _, event in synthetic.events() if isinstance(event, VramExpected))
+    limits = synthetic.first(VramExpected)
     second = [(16.0, replace(limits, gpu=1)), (77.9, VramSampled([[77.8, 44_444.0]], gpu=1))]
     run = summarize(synthetic.with_events(*second))
     assert run.memory
@@ -96,24 +86,11 @@ def test_every_card_is_listed_and_the_first_is_drawn() -> None:
 def test_replicas_are_named_with_their_distributor(run: RunSummary) -> None:
     assert servers_section(run, ENGLISH) is None, "a run of one server has no such section"
     proxy = ServerLaunched(["lmdeploy", "serve", "proxy"], "http://127.0.0.1:8000", "proxy", "proxy")
-    launched = ServerLaunched(synthetic.SERVE_ARGV, "http://127.0.0.1:1", name="2 of 2", gpus=["GPU-1"])
+    launched = ServerLaunched(["lmdeploy", "serve"], "http://127.0.0.1:1", name="2 of 2", gpus=["GPU-1"])
     replicated = summarize(synthetic.with_events((16.3, proxy), (16.4, launched)))
     section = str(servers_section(replicated, ENGLISH))
     assert all(words in section for words in ("proxy proxy", "api_server 2 of 2", "GPU-1"))
     assert replicated.launched == launched
-
-
-def timed(*without: type) -> list[Entry]:
-    """A run of 78 s whose process began 0.9 s before, and whose server took 18.5 of its 18.8 s to open its port."""
-
-    def timing(event: Event) -> Event | None:
-        if isinstance(event, RunStarted):
-            return replace(event, before_seconds=BEFORE_S)
-        if isinstance(event, ServerReady):
-            event = replace(event, listening_seconds=18.5)
-        return None if isinstance(event, without) else event
-
-    return synthetic.changed(timing)
 
 
 def spent(entries: list[Entry]) -> dict[str, float]:
@@ -121,7 +98,7 @@ def spent(entries: list[Entry]) -> dict[str, float]:
 
 
 def test_each_second_is_where_it_was_spent() -> None:
-    found = spent(timed())
+    found = spent(synthetic.entries())
     assert tuple(found) == STAGES
     assert found == pytest.approx(
         {"import": 1.3, "prepare": 1.6, "quantize": 13.8, "load": 18.5, "ready": 0.3, "stop": 3.2,
@@ -131,18 +108,18 @@ def test_each_second_is_where_it_was_spent() -> None:
 
 @pytest.mark.parametrize("number", range(0, 160, 13))
 def test_stages_add_up_however_the_run_ended(number: int) -> None:
-    entries = timed()[: number + 1]
-    assert sum(spent(entries).values()) == pytest.approx(BEFORE_S + entries[-1].t, abs=0.01)
+    entries = synthetic.entries()[: number + 1]
+    assert sum(spent(entries).values()) == pytest.approx(0.9 + entries[-1].t, abs=0.01), "0.9 s before the first event"
 
 
 def test_failed_quantization_and_a_server_that_never_was_ready_are_not_taken_for_tests() -> None:
-    found = spent([entry for entry in timed(Quantized) if entry.t < 15.5])
+    found = spent([entry for entry in synthetic.without(Quantized) if entry.t < 15.5])
     assert (found["quantize"], found["tests"]) == pytest.approx((13.01, 0))
-    found = spent(timed(ServerReady))
+    found = spent(synthetic.without(ServerReady))
     assert (found["ready"], found["load"]) == pytest.approx((0, 72.5 - 16.2 - 3.2))
 
 
-def test_finished_page_shows_where_the_time_went() -> None:
-    section = standalone(summarize(timed()), ENGLISH).partition('id="time"')[2].partition("</section>")[0]
+def test_finished_page_shows_where_the_time_went(run: RunSummary) -> None:
+    section = standalone(run, ENGLISH).partition('id="time"')[2].partition("</section>")[0]
     assert section.count("<rect") == len(STAGES)
     assert "1:19 min" in section

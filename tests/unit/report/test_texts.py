@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import string
-from pathlib import Path
 from typing import Final, get_args
 
 from fixtures.judge.verdict import Model, Outcome, State
@@ -17,8 +16,6 @@ from tests.unit.waiting import ROOT
 CHINESE = re.compile("[\u4e00-\u9fff]")
 PLACES = (ROOT / "fixtures", ROOT / "tests" / "acceptance")
 TEMPLATES = sorted((ROOT / "fixtures" / "report" / "templates").iterdir())
-
-
 FILES = [path for place in PLACES for path in sorted(place.rglob("*.py")) if "unit" not in path.parts]
 CODE = "\n".join(path.read_text(encoding="utf-8") for path in (*FILES, *TEMPLATES)).replace("'", '"')
 PUT_TOGETHER = re.findall(r'"([a-z_.]*(?:\{[^}\n]+\}[a-z_.]*)+)"', CODE) + [
@@ -45,11 +42,7 @@ def is_used(id_: str) -> bool:
     if family in NAMED:
         name = re.sub(r"\.(what|remedy)$", "", name)
         made = (found for found in PATTERNS if not found.startswith((".+", f"{family}..+")))
-        return (
-            name == "unproved"
-            or f'"{name}"' in CODE
-            or any(re.fullmatch(found, one) for found in made for one in (name, id_))
-        )
+        return f'"{name}"' in CODE or any(re.fullmatch(found, one) for found in made for one in (name, id_))
     return f'"{id_}"' in CODE or any(re.fullmatch(found.replace("..+", r"\..+"), id_) for found in PATTERNS)
 
 
@@ -92,4 +85,3 @@ def test_every_text_is_used() -> None:
 def test_no_sentence_stands_in_the_reports_code() -> None:
     for path in (*(ROOT / "fixtures" / "report").glob("*.py"), *TEMPLATES):
         assert not CHINESE.search(path.read_text(encoding="utf-8")), path.name
-    assert Path(ROOT / "fixtures" / "report" / "texts.toml") in files()

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from fixtures.evidence.events import VramExpected
 from fixtures.report.memory_section import phases
 from fixtures.report.summary import Memory, summarize
 from fixtures.report.timeline import NARROW, WIDE, Canvas, bands, draw, thinned
@@ -65,7 +66,7 @@ def test_thinning_loses_no_extreme() -> None:
 @pytest.mark.parametrize("canvas", [WIDE, NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize("limit_mib", [13_803.0, 9_000.0], ids=["kept", "exceeded"])
 def test_drawing_stays_on_its_canvas_with_limit_and_peak_in_place(canvas: Canvas, limit_mib: float) -> None:
-    memory = summarize(synthetic.entries(synthetic.events(limit_peak=limit_mib))).memory
+    memory = summarize(synthetic.having(VramExpected, peak_limit_mib=limit_mib)).memory
     assert memory is not None
     picture = drawn(memory, canvas)
     points = re.findall(r"([\d.]+),([\d.]+)", picture.find(".//{*}polyline").attrib["points"])  # type: ignore[union-attr]

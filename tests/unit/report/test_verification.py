@@ -141,4 +141,4 @@ def test_program_reports_on_a_killed_run(tmp_path: Path) -> None:
     assert main(["report", str(folder)]) == 0
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "NOT ACCEPTED" in page
-    assert synthetic.STORY[:20] in page
+    assert "从前，山脚下住着一只小狐狸。" in page

@@ -1,12 +1,12 @@
-"""Claims that cannot be judged are refused before anything runs."""
+"""Claims that cannot be judged are refused before anything runs; a judgement that finds a fault fails its claim."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from fixtures.run.measurement import ClaimFailed, Undecided, assert_no_fault
+from fixtures.texts import message
+from tests.unit.pytest_processes import run
 from tests.unit.waiting import ROOT
 
 CONFTEST = """
@@ -37,11 +37,8 @@ def test_not_in_the_list(): pass
 def test_claims_that_cannot_be_judged_are_usage_errors_with_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_faulty.py").write_text(FAULTY)
-    # What the fork server has imported would be declared already.
-    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", "."]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    done = run(tmp_path, "-p", "no:cacheprovider", "--rootdir", ".")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
     homework = (ROOT / "fixtures" / "homework.py").read_text(encoding="utf-8").splitlines()
     line = homework.index('    "tools.add",') + 1
     file = tmp_path / "test_faulty.py"
@@ -51,4 +48,15 @@ def test_claims_that_cannot_be_judged_are_usage_errors_with_file_and_line(tmp_pa
         f"{file}:14: the claim chat.new is not in the homework's list",
         f"fixtures/homework.py:{line}: no test declares the claim tools.add",
     ):
-        assert said in done.stderr, done.stderr
+        assert said in done.stderr.str()
+
+
+def test_fault_fails_and_a_doubt_is_left_to_a_person() -> None:
+    assert_no_fault(None)
+    with pytest.raises(ClaimFailed) as failed:
+        assert_no_fault(message("fault.empty_reply"))
+    assert not isinstance(failed.value, Undecided)
+    doubt = message("undecided.short", characters=48, least=50, reply="狐狸")
+    with pytest.raises(Undecided) as undecided:
+        assert_no_fault(doubt)
+    assert undecided.value.message is doubt

@@ -2,9 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.unit.pytest_processes import run
 
@@ -57,16 +54,13 @@ def test_its_fixture_failed(broken):
 """
 
 
-def document(folder: Path, *arguments: str) -> dict[str, Any]:
+def test_every_claim_has_its_state_and_cause_and_other_runs_leave_nothing(tmp_path: Path) -> None:
     for name, content in (("conftest.py", CONFTEST), ("pytest.ini", INI), ("test_it.py", TESTS)):
-        (folder / name).write_text(content)
-    run(folder, *arguments)
-    found: dict[str, Any] = json.loads((folder / "reports/contract-0.12.3/contract.json").read_text())
-    return found
-
-
-def test_every_claim_has_its_state_and_cause(tmp_path: Path) -> None:
-    found = document(tmp_path, "-m", "contract", "-o", f"junit_logging={tmp_path}/none")
+        (tmp_path / name).write_text(content)
+    run(tmp_path, "-m", "not contract")
+    assert not (tmp_path / "reports").exists()
+    run(tmp_path, "-m", "contract", "-o", f"junit_logging={tmp_path}/none")
+    found = json.loads((tmp_path / "reports/contract-0.12.3/contract.json").read_text())
     claims = {claim["id"]: claim for claim in found["claims"] if claim["id"].startswith("of.")}
     assert {id_: claim["state"] for id_, claim in claims.items()} == {
         "of.auto_awq": "passed",
@@ -81,8 +75,3 @@ def test_every_claim_has_its_state_and_cause(tmp_path: Path) -> None:
     assert (found["lmdeploy"], found["outcome"], found["passed"], found["exit_status"]) == ("0.12.3", "failed", 1, 1)
     assert found["command"] == ["pytest", "-m", "contract", "-o", "junit_logging=none"]
     assert "calib_dataset" in [adaptation["id"] for adaptation in found["adaptations"]]
-
-
-def test_other_runs_leave_nothing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        document(tmp_path, "-m", "not contract")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from fixtures.session import interrupts
 from tests.unit import pytest_processes
 
 TERMINATED = """
@@ -38,6 +42,17 @@ def test_fixtures_are_torn_down_after_sigterm(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TERMINATED)
     assert run(tmp_path, "interrupts") == pytest.ExitCode.INTERRUPTED
     assert (tmp_path / "torn-down").exists()
+
+
+def test_sigterm_that_somebody_has_taken_already_stays_theirs() -> None:
+    theirs = signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    taken = signal.getsignal(signal.SIGTERM)
+    config: Any = SimpleNamespace(stash=pytest.Stash())
+    interrupts.pytest_configure(config)
+    found = signal.getsignal(signal.SIGTERM)
+    interrupts.pytest_unconfigure(config)
+    left = signal.signal(signal.SIGTERM, theirs)
+    assert (found, left) == (taken, taken)
 
 
 @pytest.mark.parametrize(

@@ -15,33 +15,20 @@ from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
 from fixtures.report.plugin import put_aside
 from fixtures.report.verification import verify
+from fixtures.session import recording
 from fixtures.session.environment import git_state
-from fixtures.session.recording import suite_of
-from fixtures.suites import Suite
+from fixtures.suites import HOMEWORK, Suite
 from tests.unit.pytest_processes import run
-from tests.unit.small_suite import SmallSuite, small_suite, suite
+from tests.unit.small_suite import SmallSuite, suite
 
-__all__ = ["small_suite"]
-
-BESIDE = Suite("beside", "beside: may join the homework")
-ALONE = Suite("alone", "alone: on a GPU, in a run of its own", rehearsed=False, beside_homework=False)
-UNJUDGED = Suite("unjudged", "unjudged: has no verdict", judged=False)
-
-
-@pytest.fixture
-def some_suites(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fixtures.session import recording
-    from fixtures.suites import HOMEWORK
-
-    found = {suite.id: suite for suite in (HOMEWORK, BESIDE, ALONE, UNJUDGED)}
-    monkeypatch.setattr(recording, "suites", lambda: found)
+SUITES = (
+    HOMEWORK,
+    Suite("beside", "beside: may join the homework"),
+    Suite("alone", "alone: on a GPU, in a run of its own", rehearsed=False, beside_homework=False),
+    Suite("unjudged", "unjudged: has no verdict", judged=False),
+)
 
 
-def configured(expression: str, rehearse: bool = False) -> tuple[Any, Any]:
-    return SimpleNamespace(option=SimpleNamespace(markexpr=expression)), SimpleNamespace(rehearse=rehearse)
-
-
-@pytest.mark.usefixtures("some_suites")
 @pytest.mark.parametrize(
     ("expression", "rehearse", "judged"),
     [
@@ -57,25 +44,23 @@ def configured(expression: str, rehearse: bool = False) -> tuple[Any, Any]:
         ("gpu and", False, None),
         ("alone", False, "alone"),
         ("unjudged", False, None),
+        ("gpu or alone", False, pytest.UsageError("run `-m alone` alone$")),
+        ("alone", True, pytest.UsageError("alone, and without --rehearse")),
+        ("beside or alone", False, pytest.UsageError("run `-m alone` alone$")),
     ],
 )
-def test_mark_expression_says_which_suite_is_judged(expression: str, rehearse: bool, judged: str | None) -> None:
-    found = suite_of(*configured(expression, rehearse))
+def test_mark_expression_says_which_suite_is_judged_or_that_they_cannot_share_a_run(
+    monkeypatch: pytest.MonkeyPatch, expression: str, rehearse: bool, judged: str | pytest.UsageError | None
+) -> None:
+    monkeypatch.setattr(recording, "suites", lambda: {suite.id: suite for suite in SUITES})
+    config: Any = SimpleNamespace(option=SimpleNamespace(markexpr=expression))
+    settings: Any = SimpleNamespace(rehearse=rehearse)
+    if isinstance(judged, pytest.UsageError):
+        with pytest.raises(pytest.UsageError, match=str(judged)):
+            recording.suite_of(config, settings)
+        return
+    found = recording.suite_of(config, settings)
     assert (found.id if found else None) == judged
-
-
-@pytest.mark.usefixtures("some_suites")
-@pytest.mark.parametrize(
-    ("expression", "rehearse", "advice"),
-    [
-        ("gpu or alone", False, "run `-m alone` alone$"),
-        ("alone", True, "alone, and without --rehearse"),
-        ("beside or alone", False, "run `-m alone` alone$"),
-    ],
-)
-def test_suites_that_cannot_share_a_run_are_refused(expression: str, rehearse: bool, advice: str) -> None:
-    with pytest.raises(pytest.UsageError, match=advice):
-        suite_of(*configured(expression, rehearse))
 
 
 def test_git_state_names_the_commit_and_notices_changes(tmp_path: Path) -> None:

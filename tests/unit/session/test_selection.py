@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +34,7 @@ class Turns:
         items.reverse()  # as pytest-randomly may
 
     def pytest_collection_finish(self, session):
-        self.tests = [item.name for item in session.items]
+        self.tests = [item.nodeid for item in session.items]
 
 turns = Turns()
 pytest.main(["tests", "--collect-only", "-qq", *sys.argv[1:]], plugins=[turns])
@@ -83,7 +85,8 @@ def test_acceptance_imports_nothing_that_a_launch_would_wait_for(tmp_path: Path)
     assert [name for name in found["modules"] if name.startswith("tests.unit.test_")] == []
     assert {f"tests.acceptance.{name}.conftest" for name in names()} & set(found["modules"]) == set()
     assert "tests.acceptance.test_tools" in found["modules"]
-    assert found["tests"][-2:] == ["test_vram_at_peak_is_below_the_threshold", "test_vram_is_released_after_stop"]
+    last = [test.partition("::")[2] for test in found["tests"][-2:]]
+    assert last == ["test_vram_at_peak_is_below_the_threshold", "test_vram_is_released_after_stop"]
 
 
 def test_every_test_of_a_deployment_is_collected_where_its_suite_is_asked_for(tmp_path: Path) -> None:
@@ -91,6 +94,15 @@ def test_every_test_of_a_deployment_is_collected_where_its_suite_is_asked_for(tm
     modules = {path.stem for path in (*FOLDER.glob("test_*.py"), *FOLDER.glob("*/test_*.py"))}
     found = {name.rpartition(".")[2] for name in collected(tmp_path, "-m", marks)["modules"]}
     assert modules - found == set()
+
+
+def test_tests_of_one_server_or_fault_come_together(tmp_path: Path) -> None:
+    """Else it would be started again for each of them."""
+    tests = "\n".join(collected(tmp_path, "-m", "ladder or performance or gpu_faults")["tests"])
+    found = re.findall(r"(/test_\w+\.py)::(?:TestEachRung::)?\w+\[([\w.-]+)\]", tests)
+    shared = [one for one in found if one[1] not in ("int8", "int4")]
+    groups = [group for group, _ in itertools.groupby(shared)]
+    assert len(groups) == len(set(groups)) > 10, tests
 
 
 def test_story_is_decided_behind_the_calls_and_before_the_memory_that_both_took() -> None:

@@ -20,14 +20,12 @@ from fixtures.session.parts import Parts
 from fixtures.session.workers import prepare
 from fixtures.suites import suites
 from tests.unit.fake_nvml import FakeDevice, FakeNvml
-from tests.unit.small_suite import SmallSuite, claim_test, small_suite, suite
-
-__all__ = ["small_suite"]
+from tests.unit.small_suite import SmallSuite, claim_test, suite
 
 pytest.importorskip("xdist")
 
 BEYOND = ("chat.one", "chat.two", "chat.three", "chat.four")
-TOGETHER = '@pytest.mark.together("rung")\n'
+TOGETHER = ("chat.low", "chat.high")
 XDIST = ("-p", "xdist.plugin", "-n")
 TELLS = (
     "worker = os.environ['PYTEST_XDIST_WORKER'] + '-' + os.environ['CUDA_VISIBLE_DEVICES']; "
@@ -44,13 +42,13 @@ gpu_device.nvml_session.__wrapped__.__defaults__ = (nvml,)
 """A plugin that gives the run so many cards."""
 
 
-def both(bodies: dict[str, str], rungs: str = "pass") -> str:
+def both(bodies: dict[str, str]) -> str:
     """Write tests of the homework's claims, of some beyond them for any worker, and of two that stay together."""
-    claims = {id_: f"Claim({id_!r}, 'chat', beyond=True)" for id_ in (*BEYOND, "chat.low", "chat.high")}
-    found = [claim_test(id_, bodies.get(id_, "time.sleep(0.3)"), claims[id_]) for id_ in BEYOND]
-    for id_ in ("chat.low", "chat.high"):
-        found.append(claim_test(id_, rungs, claims[id_]).replace("\n@pytest", f"\n{TOGETHER}@pytest", 1))
-    return suite(bodies) + "".join(found)
+    found = [suite(bodies)]
+    for id_ in (*BEYOND, *TOGETHER):
+        test = claim_test(id_, bodies.get(id_, "time.sleep(0.3)"), f"Claim({id_!r}, 'chat', beyond=True)")
+        found.append(f'\n@pytest.mark.together("rung"){test}' if id_ in TOGETHER else test)
+    return "".join(found)
 
 
 def cards(inner: SmallSuite, number: int) -> tuple[str, ...]:
@@ -62,8 +60,9 @@ def test_workers_leave_one_run_and_keep_together_what_belongs_together(
     small_suite: SmallSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
-    bodies = dict.fromkeys(BEYOND, f"time.sleep(0.3); {TELLS}") | {"environment.recorded": TELLS, "tools.chain": TELLS}
-    result = small_suite.run(both(bodies, TELLS), *cards(small_suite, 2), "auto")
+    bodies = dict.fromkeys(BEYOND, f"time.sleep(0.3); {TELLS}")
+    bodies |= dict.fromkeys((*TOGETHER, "environment.recorded", "tools.chain"), TELLS)
+    result = small_suite.run(both(bodies), *cards(small_suite, 2), "auto")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*2/2 workers*"])
     entries = read(small_suite.folder)
