@@ -23,7 +23,7 @@ import pynvml
 
 from fixtures.process.port import free_port
 from fixtures.standin.checkpoint import ARCHITECTURE, STANDIN
-from tests.faults.environment import ROOT, Environment, create
+from tests.faults.environment import Environment, copied, create
 from tests.faults.stage import Act, Stage
 from tests.unit.waiting import eventually
 from tools.artefact.stored import WEIGHTS, read_all, write_all
@@ -242,11 +242,7 @@ def signalled(number: signal.Signals) -> Act:
 
 def odd_path(stage: Stage) -> None:
     """The whole suite is copied, since its own path counts too."""
-    root = stage.folder / "我的 作业 (1)"
-    for part in ("fixtures", "tests", "tools"):
-        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("conftest.py", "pytest.ini"):
-        shutil.copyfile(ROOT / file, root / file)
+    root = copied(stage.folder / "我的 作业 (1)")
     stage.environment = create(stage.folder / "environment", root)
     shutil.copytree(stage.work, root / "缓存 work")
     stage.options["--work-dir"] = "缓存 work"

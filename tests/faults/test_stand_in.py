@@ -33,7 +33,7 @@ CALIBRATION = ("calibration-text-too-short", "tokenizer-knows-no-chinese")
 
 SWITCHES = (
     BEHAVIOUR, PROTOCOL, awq.BEFORE, awq.AFTER, {awq.UNQUANTIZED}, CALIBRATION, memory.SHARE, memory.GROWTH_MIB,
-    memory.LEFT_MIB, memory.UNQUANTIZED_MIB, server.START, server.TRANSPORT, server.WIRE, server.STREAM,
+    memory.LEFT_MIB, memory.UNQUANTIZED_MIB, server.START, server.FAILS, server.WIRE, server.STREAM,
     server.MODEL_NAMES, server.OTHERS,
 )  # fmt: skip
 """Everything that makes a fault in the stand-in, by the fault's id."""

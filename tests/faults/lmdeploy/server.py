@@ -41,9 +41,6 @@ LOAD_S: Final = 0.1
 
 FOREVER: Final = 3600.0
 
-FALLBACK: Final = "Fallback to pytorch engine because "
-
-
 OPTIONS: Final = {
     "--model-format": "hf", "--quant-policy": 0, "--cache-max-entry-count": 0.8, "--server-name": "0.0.0.0",
     "--server-port": 23333, "--tp": 1, "--model-name": "", "--backend": "turbomind", "--session-len": 0,
@@ -113,9 +110,9 @@ class ApiServer:
     async def chat(self, request: Request) -> Response:
         text = (await request.body()).decode("utf-8", "replace")
         self.asked += 1
-        if self.fault in TRANSPORT:
-            answer = await TRANSPORT[self.fault](self)
-            if answer is not None:
+        if self.fault in FAILS:
+            concerned, fail = FAILS[self.fault]
+            if concerned(self.asked) and (answer := await fail()):
                 return answer
         try:
             wish = json.loads(text)
@@ -287,6 +284,12 @@ def _with(name: str, value: str) -> Callable[[dict[str, Any]], Response]:
 
 
 WIRE: Final[dict[str, Callable[[dict[str, Any]], Response]]] = {
+    "hangs-after-the-headers": lambda _: StreamingResponse(_blanks(FOREVER), media_type="application/json"),
+    "body-never-ends": lambda _: StreamingResponse(_blanks(0.2), media_type="application/json"),
+    "body-cut-short": lambda _: Cut(),
+    "html-in-place-of-json": lambda _: Response("<body>502 Bad Gateway</body>", media_type="text/html"),
+    "key-refused": lambda _: JSONResponse({"error": "Unauthorized"}, 401),
+    "engine-asleep": lambda _: _refused(503, "engine is sleeping", "service_unavailable_error"),
     "answer-packed": _packed,
     "answer-packed-without-being-so": lambda _: Response(
         b"\x1f\x8bgarbage", headers={"Content-Encoding": "gzip"}, media_type="application/json"
@@ -300,65 +303,40 @@ WIRE: Final[dict[str, Callable[[dict[str, Any]], Response]]] = {
     "answer-said-to-be-html": lambda body: JSONResponse(body, media_type="text/html"),
     "redirected": lambda _: RedirectResponse("http://elsewhere.example/v1/chat/completions"),
 }
-"""Faults of how a healthy answer is sent."""
+"""Faults of sending: what is sent in place of a healthy answer, which is given."""
 
 
-async def _status_500(_: ApiServer) -> Response:
+async def _status_500() -> Response:
     return _refused(500, "Internal Server Error", "internal_error")
 
 
-async def _hang(_: ApiServer) -> None:
+async def _hang() -> None:
     note()
     await asyncio.sleep(FOREVER)
 
 
-async def _dies(_: ApiServer) -> None:
+async def _dies() -> None:
     """In the middle of an answer, as a kernel's fault does it: in the third test, which is the first to ask."""
     print("RuntimeError: CUDA error: misaligned address", flush=True)
     note()
     os.abort()
 
 
-async def _killed(_: ApiServer) -> None:
+async def _killed() -> None:
     note()
     signal.raise_signal(signal.SIGKILL)
 
 
-Sent = Callable[["ApiServer"], Awaitable[Response | None]]
-
-
-def _sends(make: Callable[[], Response]) -> Sent:
-    async def send(_: ApiServer) -> Response:
-        return make()
-
-    return send
-
-
-def _where(asked: Callable[[int], bool], sent: Sent) -> Sent:
-    """Healthy but for the questions of some numbers; a run of the homework asks eight times."""
-
-    async def send(server: ApiServer) -> Response | None:
-        return await sent(server) if asked(server.asked) else None
-
-    return send
-
-
-TRANSPORT: Final[dict[str, Sent]] = {
-    "engine-dead-health-200": _status_500,
-    "every-third-request-500": _where(lambda number: number % 3 == 0, _status_500),
-    "every-tenth-request-500": _where(lambda number: number % 10 == 5, _status_500),
-    "hangs-before-the-headers": _hang,
-    "hangs-after-the-headers": _sends(lambda: StreamingResponse(_blanks(FOREVER), media_type="application/json")),
-    "body-never-ends": _sends(lambda: StreamingResponse(_blanks(0.2), media_type="application/json")),
-    "body-cut-short": _sends(Cut),
-    "html-in-place-of-json": _sends(lambda: Response("<body>502 Bad Gateway</body>", media_type="text/html")),
-    "key-refused": _sends(lambda: JSONResponse({"error": "Unauthorized"}, 401)),
-    "engine-asleep": _sends(lambda: _refused(503, "engine is sleeping", "service_unavailable_error")),
-    "dies-at-the-first-question": _dies,
-    "dies-in-the-third-answer": _where(lambda number: number == 3, _dies),
-    "killed-in-mid-request": _killed,
+FAILS: Final[dict[str, tuple[Callable[[int], bool], Callable[[], Awaitable[Response | None]]]]] = {
+    "engine-dead-health-200": (lambda _: True, _status_500),
+    "every-third-request-500": (lambda number: number % 3 == 0, _status_500),
+    "every-tenth-request-500": (lambda number: number % 10 == 5, _status_500),
+    "hangs-before-the-headers": (lambda _: True, _hang),
+    "dies-at-the-first-question": (lambda _: True, _dies),
+    "dies-in-the-third-answer": (lambda number: number == 3, _dies),
+    "killed-in-mid-request": (lambda _: True, _killed),
 }
-"""Faults of answering: what is sent in place of an answer, or None for a healthy one."""
+"""Faults of answering: the numbers of the questions concerned, and what happens. A run of the homework asks eight."""
 
 
 def _refused(status: int, message: str, kind: str = "invalid_request_error") -> Response:
@@ -408,7 +386,8 @@ def _falls_back(reason: str) -> Start:
         if arguments.backend == "pytorch":
             return
         why = reason.format(model=str(arguments.model_path))
-        print(f"2026-11-23 03:27:33,944 - lmdeploy - WARNING - archs.py:40 - {FALLBACK}{why}", flush=True)
+        said = f"Fallback to pytorch engine because {why}"
+        print(f"2026-11-23 03:27:33,944 - lmdeploy - WARNING - archs.py:40 - {said}", flush=True)
         note()
 
     return fall_back
