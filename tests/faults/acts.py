@@ -155,11 +155,6 @@ def while_serving(name: str, content: object = "") -> Act:
     return act
 
 
-def another_gpu(stage: Stage) -> None:
-    """Two cards; the suite is told to look at the second, the server uses the first."""
-    stage.set_card(count=2)
-
-
 def cached(step: Step) -> Act:
     """Something happens to the cached checkpoint between two runs."""
 
@@ -308,7 +303,8 @@ ACTS: Final[dict[str, Act]] = {
     "driver-not-loaded": gpu("init", pynvml.NVML_ERROR_DRIVER_NOT_LOADED),
     "driver-updated": gpu("init", pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH),
     "no-gpu": lambda stage: stage.set_card(count=0),
-    "another-gpu-measured": another_gpu,
+    # The suite is told to look at the second card, the server uses the first.
+    "another-gpu-measured": lambda stage: stage.set_card(count=2),
     # The cache of an earlier run
     "cached-weights-truncated": cached(edited(f"*/{WEIGHTS}", _cut)),
     "cached-weights-altered": cached(edited(f"*/{WEIGHTS}", _altered)),

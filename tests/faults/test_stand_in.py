@@ -28,6 +28,12 @@ pytestmark = pytest.mark.faults
 RECORDING = json.loads((ROOT / "docs" / "records" / "protocol-0.18.0-h100.json").read_text(encoding="utf-8"))
 RECORDED = {answer["name"]: answer for answer in RECORDING["answers"]}
 
+ASKED = (
+    "health", "models", "chat", "story", "cut at max_tokens", "streamed", "streamed with usage", "tool call",
+    "tool call streamed", "tools offered and not needed", "tool result", "no such path",
+)  # fmt: skip
+"""The recorded cases of what a run under a fault asks."""
+
 CALIBRATION = ("calibration-text-too-short", "tokenizer-knows-no-chinese")
 """Switches of the stand-ins in `lmdeploy/packages`."""
 
@@ -59,7 +65,7 @@ def port(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> 
         yield chosen
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in ASKED], ids=lambda case: case.name)
 def test_the_stand_in_answers_as_a_gpu_did(case: Case, port: int) -> None:
     ours, theirs = ask("127.0.0.1", port, case), RECORDED[case.name]
     assert (ours.status, ours.content_type) == (theirs["status"], theirs["content_type"])

@@ -30,32 +30,29 @@ def usage(prompt: int, completion: int) -> Body:
     }
 
 
-def completion(model: str, turns: list[Say], prompt: int, logprobs: bool = False) -> Body:
-    """A whole answer, with a choice for each turn."""
-    choices = [
-        {
-            "index": index,
-            "message": {
-                "role": "assistant",
-                "content": turn.text or None if turn.calls else turn.text,
-                "reasoning_content": None,
-                "tool_calls": [_call(name, json.dumps(arguments)) for name, arguments in turn.calls] or None,
-            },
-            "logprobs": {"content": [_logprob(piece) for piece in pieces(turn.text)]} if logprobs else None,
-            "output_token_logprobs": None,
-            "finish_reason": reason(turn),
-            "output_ids": None,
-            "routed_experts": None,
-        }
-        for index, turn in enumerate(turns)
-    ]
+def completion(model: str, turn: Say, prompt: int) -> Body:
+    """A whole answer."""
+    choice = {
+        "index": 0,
+        "message": {
+            "role": "assistant",
+            "content": turn.text or None if turn.calls else turn.text,
+            "reasoning_content": None,
+            "tool_calls": [_call(name, json.dumps(arguments)) for name, arguments in turn.calls] or None,
+        },
+        "logprobs": None,
+        "output_token_logprobs": None,
+        "finish_reason": reason(turn),
+        "output_ids": None,
+        "routed_experts": None,
+    }
     return {
         "id": f"chatcmpl-{next(_numbers):022}",
         "object": "chat.completion",
         "created": STARTED,
         "model": model,
-        "choices": choices,
-        "usage": usage(prompt, sum(len(pieces(raw(turn))) + 1 for turn in turns)),
+        "choices": [choice],
+        "usage": usage(prompt, len(pieces(raw(turn))) + 1),
         "service_tier": None,
     }
 
@@ -114,10 +111,6 @@ def refusal(status: int, message: str, kind: str = "invalid_request_error") -> B
 def _call(name: str, arguments: str) -> Body:
     id_ = f"chatcmpl-tool-{next(_numbers):022}"
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def _logprob(piece: str) -> Body:
-    return {"token": piece, "bytes": list(piece.encode()), "logprob": 0.0, "top_logprobs": []}
 
 
 def _message(body: Body) -> Body:
