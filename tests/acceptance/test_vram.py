@@ -9,7 +9,6 @@ from fixtures.gpu.sampler import RELEASE_DEADLINE_S, Sampler, wait_released
 from fixtures.judge.deployment import release_fault
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, assert_no_fault
-from fixtures.run.units import GIB_IN_MIB
 from fixtures.server.deployment import Deployment
 
 pytestmark = pytest.mark.gpu
@@ -69,10 +68,6 @@ def test_vram_is_released_after_stop(vram: Sampler, deployment: Deployment, meas
         measure("vram_after_stop", release.used_mib, "MiB", at_most=release.limit_mib, gpu=_number(card))
         measure("released_after", round(release.seconds, 1), "s", at_most=RELEASE_DEADLINE_S, gpu=_number(card))
         assert_no_fault(release_fault(release))
-
-
-def _gib(mib: float) -> float:
-    return round(mib / GIB_IN_MIB, 2)
 
 
 def _number(card: Sampler) -> int | None:

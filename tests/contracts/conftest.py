@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -20,6 +21,7 @@ from fixtures.lmdeploy.commands import lmdeploy_program
 from fixtures.model.calibration import choose
 from fixtures.model.checkpoint import Checkpoint, identify
 from fixtures.model.quantization import QuantizedCheckpoint, quantize
+from fixtures.run.claims import claim
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer, serve
 from fixtures.server.deployment import api_server_command
@@ -30,6 +32,9 @@ from fixtures.standin.checkpoint import STANDIN
 START_TIMEOUT: Final = 600.0
 """Seconds; 12 to 15 of processor time, nearly all of it imports. A machine with 20 busy processes for two processors
 needed more than 240."""
+
+contract: Final = partial(claim, part="contract")
+"""Declares a claim about the installed version."""
 
 
 @pytest.fixture(scope="session")

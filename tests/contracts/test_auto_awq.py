@@ -5,8 +5,8 @@ import json
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
-from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
+from tests.contracts.conftest import contract
 
 UNSMOOTHED = "attention.wo"
 """AWQ scales the inputs of the other layers before it rounds them; of this one only the rounding shows."""
@@ -16,14 +16,14 @@ LARGEST_ERROR = 1.0
 A wrong order of the codes, or another group size, is off by many."""
 
 
-@claim("awq.made", part="contract", zh="auto_awq 完成量化", en="auto_awq quantizes")
+@contract("awq.made", zh="auto_awq 完成量化", en="auto_awq quantizes")
 def test_auto_awq_quantizes(quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure) -> None:
     """By the suite's command line, to a folder that the suite verifies; the weights take less room than before."""
     measure("size", quantized.bytes, "bytes", below=standin.bytes)
     assert quantized.bytes < standin.bytes
 
 
-@claim("awq.format", part="contract", zh="权重文件格式", en="format of the weights")
+@contract("awq.format", zh="权重文件格式", en="format of the weights")
 def test_the_weights_are_in_the_promised_format(
     quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
@@ -33,7 +33,7 @@ def test_the_weights_are_in_the_promised_format(
     assert found == {capabilities.weights_format}
 
 
-@claim("awq.dtype", part="contract", zh="权重的 dtype", en="dtype of the weights")
+@contract("awq.dtype", zh="权重的 dtype", en="dtype of the weights")
 def test_the_weights_have_the_promised_dtype(
     quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
@@ -50,11 +50,8 @@ def test_the_weights_have_the_promised_dtype(
     assert (norm, declared) == (wanted, str(wanted).removeprefix("torch."))
 
 
-@claim(
-    "awq.reads_back",
-    part="contract",
-    zh="读回的权重是原权重的 4 bit 舍入",
-    en="read back, the weights are the originals in 4 bits",
+@contract(
+    "awq.reads_back", zh="读回的权重是原权重的 4 bit 舍入", en="read back, the weights are the originals in 4 bits"
 )
 def test_the_weights_are_the_originals_rounded_to_four_bits(
     quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure

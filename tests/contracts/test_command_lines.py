@@ -13,9 +13,9 @@ import pytest
 from fixtures.homework import AWQ, MODEL_NAME, REHEARSAL_AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.lmdeploy.commands import Program, awq_command, proxy_command, serve_command
-from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure
 from fixtures.run.settings import Settings
+from tests.contracts.conftest import contract
 
 TIMEOUT: Final = 600.0
 """Seconds: importing lmdeploy's command line imports torch in some versions. A machine with 20 busy processes for two
@@ -165,7 +165,7 @@ def says(lines: Lines) -> dict[Line, Parsed]:
     return {parsed.line: parsed for parsed in parse(asked)}
 
 
-@claim("cli.auto_awq", part="contract", zh="接受量化命令", en="auto_awq's command line is accepted")
+@contract("cli.auto_awq", zh="接受量化命令", en="auto_awq's command line is accepted")
 def test_auto_awq_takes_the_homeworks_arguments(
     lines: Lines, says: dict[Line, Parsed], capabilities: Capabilities
 ) -> None:
@@ -176,7 +176,7 @@ def test_auto_awq_takes_the_homeworks_arguments(
     rehearsal.check(**meant, device="cpu")
 
 
-@claim("cli.api_server", part="contract", zh="接受每条服务命令", en="every api_server command line is accepted")
+@contract("cli.api_server", zh="接受每条服务命令", en="every api_server command line is accepted")
 def test_api_server_takes_every_deployment_of_the_suite(lines: Lines, says: dict[Line, Parsed]) -> None:
     """The homework's, those of the unquantized checkpoint, and each setting that reaches the command line."""
     homework, *others = (says[line] for line in lines.served)
@@ -187,7 +187,7 @@ def test_api_server_takes_every_deployment_of_the_suite(lines: Lines, says: dict
         parsed.check()
 
 
-@claim("cli.flags", part="contract", zh="参数的有无与能力表一致", en="flags exist where the table says")
+@contract("cli.flags", zh="参数的有无与能力表一致", en="flags exist where the table says")
 def test_flags_exist_where_the_table_says(lines: Lines, says: dict[Line, Parsed], measure: Measure) -> None:
     """Those that came with a version: a flag that the table denies must be refused."""
     found = [says[line] for line in lines.flags]
@@ -200,9 +200,8 @@ def test_flags_exist_where_the_table_says(lines: Lines, says: dict[Line, Parsed]
     )
 
 
-@claim(
+@contract(
     "cli.homework_words",
-    part="contract",
     zh="--search-scale False 的含义与能力表一致",
     en="--search-scale False means what the table says",
 )
@@ -216,22 +215,20 @@ def test_search_scale_false_is_what_the_table_says(
     assert meaning == capabilities.search_scale
 
 
-@claim("cli.chat", part="contract", zh="接受 lmdeploy chat", en="lmdeploy chat is accepted")
+@contract("cli.chat", zh="接受 lmdeploy chat", en="lmdeploy chat is accepted")
 def test_chat_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
     """Sections 2.3 and 3.2.1."""
     for line in CHAT:
         says[line].check()
 
 
-@claim(
-    "cli.api_client", part="contract", zh="接受 lmdeploy serve api_client", en="lmdeploy serve api_client is accepted"
-)
+@contract("cli.api_client", zh="接受 lmdeploy serve api_client", en="lmdeploy serve api_client is accepted")
 def test_api_client_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
     """Section 3.1.2."""
     says[API_CLIENT].check()
 
 
-@claim("cli.gradio", part="contract", zh="接受 lmdeploy serve gradio", en="lmdeploy serve gradio is accepted")
+@contract("cli.gradio", zh="接受 lmdeploy serve gradio", en="lmdeploy serve gradio is accepted")
 def test_gradio_takes_the_homeworks_arguments(says: dict[Line, Parsed]) -> None:
     """Section 3.1.3."""
     says[GRADIO].check(server_port=6006)

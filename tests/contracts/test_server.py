@@ -19,11 +19,10 @@ from fixtures.judge.stream import same_calls_fault, same_text_fault
 from fixtures.judge.tool_calls import Expected, ToolConversation, conversation_fault, right_call_fault
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.quantization import QuantizedCheckpoint
-from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, assert_no_fault
 from fixtures.server.api_server import RunningServer
 from fixtures.server.readiness import ask, model_names
-from tests.contracts.conftest import Start
+from tests.contracts.conftest import Start, contract
 
 if TYPE_CHECKING:
     import requests
@@ -60,7 +59,7 @@ def conversation(client: Client, role: str, capabilities: Capabilities) -> ToolC
     return converse(client, CHAIN_PROMPT, GREEDY, role, unique_ids=capabilities.unique_call_ids)
 
 
-@claim("server.health", part="contract", zh="/health", en="/health")
+@contract("server.health", zh="/health", en="/health")
 def test_health_answers(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
     """200 when ready; where it could also say 503, it says more than the status."""
     answer = ask(server.host, server.port, "/health")
@@ -70,14 +69,14 @@ def test_health_answers(server: RunningServer, capabilities: Capabilities, measu
     assert isinstance(says, dict) == capabilities.health_tells_failure, f"the body is {answer.body[:200]!r}"
 
 
-@claim("server.names_model", part="contract", zh="/v1/models 给出模型名", en="/v1/models names the model")
+@contract("server.names_model", zh="/v1/models 给出模型名", en="/v1/models names the model")
 def test_the_server_names_the_model_it_was_told(server: RunningServer) -> None:
     """`--model-name` is what `/v1/models` lists."""
     answer = ask(server.host, server.port, "/v1/models", api_key=server.api_key)
     assert model_names(answer) == [MODEL_NAME]
 
 
-@claim("server.unknown_model", part="contract", zh="未知模型名的状态码", en="status for an unknown model")
+@contract("server.unknown_model", zh="未知模型名的状态码", en="status for an unknown model")
 def test_another_model_is_an_error(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
     """By its status, or up to 0.5 by the body alone."""
     answer = post(server, messages=STORY, model="another")
@@ -87,13 +86,13 @@ def test_another_model_is_an_error(server: RunningServer, capabilities: Capabili
     assert "choices" not in answer.text
 
 
-@claim("server.chat", part="contract", zh="对话", en="a chat")
+@contract("server.chat", zh="对话", en="a chat")
 def test_the_story_is_told(client: Client) -> None:
     """In Chinese, to its end, without special tokens, and its tokens are counted."""
     assert_no_fault(sample_fault(client.ask(STORY, max_tokens=1024, **asdict(GREEDY)), 1024))
 
 
-@claim("server.too_long_input", part="contract", zh="超过上下文的输入", en="input beyond the context")
+@contract("server.too_long_input", zh="超过上下文的输入", en="input beyond the context")
 def test_input_beyond_the_context_ends_as_the_table_says(
     server: RunningServer, quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
@@ -115,7 +114,7 @@ def too_long(answer: requests.Response) -> str:
     return "error_in_text" if "error" in said else said[:80] or "empty_answer"
 
 
-@claim("server.stream_usage", part="contract", zh="流式返回中的 token 计数", en="count of tokens in a stream")
+@contract("server.stream_usage", zh="流式返回中的 token 计数", en="count of tokens in a stream")
 def test_a_stream_counts_its_tokens_where_promised(
     client: Client, capabilities: Capabilities, measure: Measure
 ) -> None:
@@ -128,7 +127,7 @@ def test_a_stream_counts_its_tokens_where_promised(
     assert streamed.usage_in == capabilities.stream_usage
 
 
-@claim("server.tools_in_prompt", part="contract", zh="工具进入提示词", en="the tools reach the prompt")
+@contract("server.tools_in_prompt", zh="工具进入提示词", en="the tools reach the prompt")
 def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
     """Through the built-in template, or the one that the suite installed."""
     plain, offered = (client.ask(SUM, temperature=0, max_tokens=1, **extra) for extra in ({}, {"tools": list(TOOLS)}))
@@ -136,14 +135,14 @@ def test_the_tools_reach_the_prompt(client: Client, measure: Measure) -> None:
     assert_no_fault(prompt_growth_fault(plain, offered))
 
 
-@claim("server.call", part="contract", zh="函数调用被解析", en="a call is parsed")
+@contract("server.call", zh="函数调用被解析", en="a call is parsed")
 def test_a_call_is_parsed(client: Client) -> None:
     """`add(3, 5)`, typed and alone, with finish_reason `tool_calls` and no trace of it in the text."""
     answer = client.ask(SUM, tools=list(TOOLS), max_tokens=TOKENS, **asdict(GREEDY))
     assert_no_fault(right_call_fault(answer, ("add", 3, 5)))
 
 
-@claim("server.call_ids", part="contract", zh="调用的编号", en="ids of calls")
+@contract("server.call_ids", zh="调用的编号", en="ids of calls")
 def test_call_ids_are_as_promised(client: Client, capabilities: Capabilities, measure: Measure) -> None:
     """Of two answers: different, or both `0`."""
     ids = [
@@ -156,19 +155,19 @@ def test_call_ids_are_as_promised(client: Client, capabilities: Capabilities, me
     assert len(set(ids)) == (2 if capabilities.unique_call_ids else 1)
 
 
-@claim("server.result_as_tool", part="contract", zh="结果以 tool 返回", en="results given as tool")
+@contract("server.result_as_tool", zh="结果以 tool 返回", en="results given as tool")
 def test_results_are_taken_as_tool(client: Client, capabilities: Capabilities) -> None:
     """The homework's chain, to its final sentence."""
     assert_no_fault(conversation_fault(conversation(client, "tool", capabilities), CHAIN))
 
 
-@claim("server.result_as_environment", part="contract", zh="结果以 environment 返回", en="results given as environment")
+@contract("server.result_as_environment", zh="结果以 environment 返回", en="results given as environment")
 def test_results_are_taken_as_environment(client: Client, capabilities: Capabilities) -> None:
     """The chain in the words of 2024."""
     assert_no_fault(conversation_fault(conversation(client, "environment", capabilities), CHAIN))
 
 
-@claim("server.streamed_call", part="contract", zh="流式返回的函数调用", en="a streamed call")
+@contract("server.streamed_call", zh="流式返回的函数调用", en="a streamed call")
 def test_a_streamed_call_comes_as_the_table_says(
     client: Client, server: RunningServer, capabilities: Capabilities, measure: Measure
 ) -> None:
@@ -184,7 +183,7 @@ def test_a_streamed_call_comes_as_the_table_says(
     assert came.partition(":")[0] == capabilities.tools_streamed, came
 
 
-@claim("server.required", part="contract", zh="tool_choice=required", en="tool_choice required")
+@contract("server.required", zh="tool_choice=required", en="tool_choice required")
 def test_required_is_enforced_where_promised(client: Client, capabilities: Capabilities, measure: Measure) -> None:
     """A call instead of the story that was asked for."""
     answer = client.ask(STORY, tools=list(TOOLS), tool_choice="required", max_tokens=600, seed=3, temperature=0.8)
@@ -192,7 +191,7 @@ def test_required_is_enforced_where_promised(client: Client, capabilities: Capab
     assert bool(answer.tool_calls) == capabilities.enforces_required, answer.text[:200]
 
 
-@claim("server.metrics", part="contract", zh="/metrics", en="/metrics")
+@contract("server.metrics", zh="/metrics", en="/metrics")
 def test_metrics_are_served(server: RunningServer, capabilities: Capabilities, measure: Measure) -> None:
     """On by default; to everyone, or to those who have the key."""
     answer = ask(server.host, server.port, "/metrics/", api_key=server.api_key)
@@ -203,7 +202,7 @@ def test_metrics_are_served(server: RunningServer, capabilities: Capabilities, m
     assert without == wanted
 
 
-@claim("server.without_parser", part="contract", zh="不带 --tool-call-parser 时", en="without --tool-call-parser")
+@contract("server.without_parser", zh="不带 --tool-call-parser 时", en="without --tool-call-parser")
 def test_tools_without_a_parser(start: Start, capabilities: Capabilities, measure: Measure) -> None:
     """The answer of a server that was started without `--tool-call-parser`, as the homework starts it."""
     with start(replace(capabilities, tool_call_parser=None)) as bare:

@@ -1,4 +1,5 @@
-"""How each fault is made that is not a switch of the stand-in: files broken, signals sent, resources taken away.
+"""How a fault is made that takes more than a switch of the stand-in, an argument or a variable: files broken, signals
+sent, resources taken away.
 
 An act prepares the stage. One that yields goes on while pytest runs.
 """
@@ -22,7 +23,7 @@ import pynvml
 
 from fixtures.process.port import free_port
 from fixtures.standin.checkpoint import ARCHITECTURE, STANDIN
-from tests.faults.environment import ROOT, Environment, create
+from tests.faults.environment import Environment, copied, create
 from tests.faults.stage import Act, Stage
 from tests.unit.waiting import eventually
 from tools.artefact.stored import WEIGHTS, read_all, write_all
@@ -33,16 +34,6 @@ Step = Callable[[Path], object]
 POINTER: Final = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3775137168\n"
 WAIT_S: Final = 60.0
 wait: Final = partial(eventually, within=WAIT_S)
-
-
-def given(*arguments: str, **variables: str) -> Act:
-    """Arguments behind the usual ones, and environment variables."""
-
-    def act(stage: Stage) -> None:
-        stage.arguments += arguments
-        stage.variables |= variables
-
-    return act
 
 
 def edited(name: str, change: Callable[[bytes], bytes]) -> Step:
@@ -139,7 +130,7 @@ def stranger_on_the_port(stage: Stage) -> None:
 def stranger_comes(stage: Stage) -> Iterator[None]:
     """The port is taken while the server, which never listens, loads."""
     port = free_port("127.0.0.1")
-    given(f"--server-port={port}", FAULT="loads-for-ever")(stage)
+    stage.options["--server-port"] = str(port)
     yield
     wait(stage.moment.exists)
     with socket.create_server(("127.0.0.1", port)):
@@ -162,15 +153,6 @@ def while_serving(name: str, content: object = "") -> Act:
         stage.set_gpu(name, content)
 
     return act
-
-
-def another_gpu(stage: Stage) -> None:
-    """Two cards; the suite is told to look at the second, the server uses the first."""
-    stage.set_card(count=2)
-    stage.variables["CUDA_VISIBLE_DEVICES"] = "1"
-
-
-PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 def cached(step: Step) -> Act:
@@ -206,7 +188,6 @@ def no_space_for_the_result(stage: Stage) -> None:
 def no_space_for_the_events(stage: Stage) -> Iterator[None]:
     """A small disk for the evidence, which something else fills up while the server answers."""
     _small_disk(stage, stage.evidence, "256k")
-    given("--request-timeout=2", FAULT="hangs-before-the-headers")(stage)
     yield
     wait(stage.moment.exists)
     stage.happens()
@@ -242,11 +223,10 @@ def killed_while_quantizing(stage: Stage) -> None:
     stage.variables["FAULT"] = ""
 
 
-def signalled(number: signal.Signals, fault: str) -> Act:
-    """A signal to pytest, when another fault has made it wait."""
+def signalled(number: signal.Signals) -> Act:
+    """A signal to pytest, when the stand-in has made it wait."""
 
     def act(stage: Stage) -> Iterator[None]:
-        stage.variables["FAULT"] = fault
         yield
         wait(stage.moment.exists)
         stage.happens()
@@ -257,11 +237,7 @@ def signalled(number: signal.Signals, fault: str) -> Act:
 
 def odd_path(stage: Stage) -> None:
     """The whole suite is copied, since its own path counts too."""
-    root = stage.folder / "我的 作业 (1)"
-    for part in ("fixtures", "tests", "tools"):
-        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("conftest.py", "pytest.ini"):
-        shutil.copyfile(ROOT / file, root / file)
+    root = copied(stage.folder / "我的 作业 (1)")
     stage.environment = create(stage.folder / "environment", root)
     shutil.copytree(stage.work, root / "缓存 work")
     stage.options["--work-dir"] = "缓存 work"
@@ -270,14 +246,12 @@ def odd_path(stage: Stage) -> None:
 def without_cache(stage: Stage) -> None:
     """pytest's cache is where pytest-xprocess keeps its files."""
     del stage.options["-o"]
-    stage.arguments += ("-p", "no:cacheprovider")
 
 
 def forged(step: Step) -> Act:
     """Somebody edits the evidence of a failed run when it is over."""
 
     def act(stage: Stage) -> Iterator[None]:
-        stage.variables["FAULT"] = "add-and-mul-swapped"
         yield
         stage.process.wait(WAIT_S)
         step(stage.evidence)
@@ -290,20 +264,12 @@ def old_report(stage: Stage) -> Iterator[None]:
     report = stage.folder / "report.html"
     report.write_text("ACCEPTED", encoding="utf-8")
     stage.options["--html"] = str(report)
-    yield from signalled(signal.SIGKILL, "hangs-before-the-headers")(stage) or ()
+    yield from signalled(signal.SIGKILL)(stage) or ()
     stage.process.wait()
     assert "ACCEPTED" not in report.read_text(encoding="utf-8")
 
 
 ACTS: Final[dict[str, Act]] = {
-    # Shorter timeouts, where the fault is that something never ends
-    "quantizer-hangs": given("--quantize-timeout=3"),
-    **dict.fromkeys(("loads-for-ever", "listens-on-another-port"), given("--start-timeout=3")),
-    **dict.fromkeys(("health-never-200", "health-without-answer"), given("--start-timeout=8")),
-    **dict.fromkeys(
-        ("hangs-before-the-headers", "hangs-after-the-headers", "body-never-ends", "stream-never-ends"),
-        given("--request-timeout=2"),
-    ),
     # The checkpoint
     "checkpoint-missing": checkpoint(),
     "checkpoint-dangling-link": checkpoint(lambda path: path.symlink_to("/nowhere/internlm2_5-chat")),
@@ -337,11 +303,8 @@ ACTS: Final[dict[str, Act]] = {
     "driver-not-loaded": gpu("init", pynvml.NVML_ERROR_DRIVER_NOT_LOADED),
     "driver-updated": gpu("init", pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH),
     "no-gpu": lambda stage: stage.set_card(count=0),
-    "gpu-hidden": given(CUDA_VISIBLE_DEVICES=""),
-    "gpu-out-of-range": given(CUDA_VISIBLE_DEVICES="7"),
-    "another-gpu-measured": another_gpu,
-    # The client
-    "proxy-variables": given(**dict.fromkeys(PROXIES, "http://127.0.0.1:9")),
+    # The suite is told to look at the second card, the server uses the first.
+    "another-gpu-measured": lambda stage: stage.set_card(count=2),
     # The cache of an earlier run
     "cached-weights-truncated": cached(edited(f"*/{WEIGHTS}", _cut)),
     "cached-weights-altered": cached(edited(f"*/{WEIGHTS}", _altered)),
@@ -355,21 +318,13 @@ ACTS: Final[dict[str, Act]] = {
     "file-size-limited": lambda stage: stage.prefix.extend(("prlimit", f"--fsize={256 << 10}")),
     "two-runs-on-one-cache": two_runs,
     "pytest-killed-while-quantizing": killed_while_quantizing,
-    "pytest-interrupted-while-quantizing": signalled(signal.SIGINT, "quantizer-hangs"),
-    "pytest-interrupted-while-starting": signalled(signal.SIGINT, "loads-for-ever"),
-    "pytest-terminated-in-mid-request": signalled(signal.SIGTERM, "hangs-before-the-headers"),
-    "pytest-killed-in-mid-request": signalled(signal.SIGKILL, "hangs-before-the-headers"),
-    "clock-jumps": given("-p", "tests.faults.clock"),
-    "locale-c": given(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"),
+    "pytest-interrupted-while-quantizing": signalled(signal.SIGINT),
+    "pytest-interrupted-while-starting": signalled(signal.SIGINT),
+    "pytest-terminated-in-mid-request": signalled(signal.SIGTERM),
+    "pytest-killed-in-mid-request": signalled(signal.SIGKILL),
     "path-with-spaces-and-chinese": odd_path,
-    "home-missing": given(HOME="/nonexistent"),
     # The report
-    "claim-deselected": given("-k", "not chain"),
-    "another-kv-cache": given("--quant-policy=8"),
-    "run-without-report-plugin": given("-p", "no:html"),
     "run-without-cache-plugin": without_cache,
-    "run-on-two-workers": given("-n", "2"),
-    "option-without-sense": given("--quant-policy=5"),
     "evidence-edited": forged(edited("*/events.jsonl", _replaced('"outcome": "failed"', '"outcome": "passed"'))),
     "report-edited": forged(edited("*/report.html", _replaced("3+5", "3+6"))),
     "old-report-in-place": old_report,

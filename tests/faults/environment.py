@@ -28,6 +28,15 @@ main()
 """
 
 
+def copied(folder: Path) -> Path:
+    """Copy the suite, without its docs, to a folder that is not there yet."""
+    for part in ("fixtures", "tests", "tools"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("conftest.py", "pytest.ini"):
+        shutil.copyfile(ROOT / file, folder / file)
+    return folder
+
+
 @dataclass(frozen=True)
 class Environment:
     """A virtual environment in `folder`; `root` is the suite that its Python imports."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 
 from tests.faults.catalogue import FAULTS, HEALTHY_RUNS, Fault
+from tools.tables import markdown
 
 ROOT: Final = Path(__file__).parents[2]
 RECORD: Final = ROOT / "docs" / "records" / "faults.json"
@@ -23,7 +24,7 @@ COMMAND: Final = "python -m tests.faults"
 LONGEST_MESSAGE: Final = 160
 """Characters of a message in the table; the whole of it is in the record."""
 
-HEADER: Final = ("| fault | caught by | message | seconds |", "| --- | --- | --- | --- |")
+COLUMNS: Final = ("fault", "caught by", "message", "seconds")
 
 INTRODUCTION: Final = """\
 Each fault is put into a real run of the suite in a process of its own. Only lmdeploy and the GPU are stand-ins: it
@@ -108,16 +109,15 @@ def table(record: dict[str, Any]) -> str:
         "",
     ]
     for layer in dict.fromkeys(fault.layer for fault in FAULTS):
-        lines += [f"## {layer[0].upper()}{layer[1:]}", "", *HEADER]
-        lines += [row(BY_ID[found["id"]], found) for found in faults if found["layer"] == layer]
-        lines.append("")
+        rows = [cells(BY_ID[found["id"]], found) for found in faults if found["layer"] == layer]
+        lines += [f"## {layer[0].upper()}{layer[1:]}", "", markdown(COLUMNS, rows), ""]
     return "\n".join(lines)
 
 
-def row(fault: Fault, found: dict[str, Any]) -> str:
+def cells(fault: Fault, found: dict[str, Any]) -> tuple[str, ...]:
     """A line of the table."""
     by = CAUGHT_BY.get(found["claim"], f"`{found['claim']}`") if found["caught"] else "**not caught**"
-    return f"| {cell(fault.breaks)} | {by} | {cell(excerpt(found['message'], fault.words))} | {found['seconds']:g} |"
+    return cell(fault.breaks), by, cell(excerpt(found["message"], fault.words)), f"{found['seconds']:g}"
 
 
 def excerpt(message: str, words: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Reading W4A16 checkpoints back: the packing order, the arithmetic and the refusals."""
+"""Reading W4A16 checkpoints back: the numbers of lmdeploy's own quantizer, and a refusal of what is not whole."""
 
 import json
 from functools import partial
@@ -14,32 +14,26 @@ from fixtures.rehearsal import awq
 DECLARED = {"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 128, "zero_point": True}
 
 
-def pack(codes):
-    """Independent of the module: columns 0, 2, 4, 6, 1, 3, 5, 7 from the lowest nibble up."""
-    words = []
-    for row in codes.tolist():
-        line = []
-        for start in range(0, len(row), 8):
-            even, odd = row[start : start + 8 : 2], row[start + 1 : start + 8 : 2]
-            word = sum(code << 4 * nibble for nibble, code in enumerate(even + odd))
-            line.append(word - 2**32 if word >= 2**31 else word)
-        words.append(line)
-    return torch.tensor(words, dtype=torch.int32)
+def layer(dtype=torch.float16):
+    """lmdeploy's own rounding of a weight, and the three tensors of its own packed layer."""
+    from lmdeploy.lite.quantization import WeightQuantizer
+    from lmdeploy.lite.quantization.awq import pseudo_quantize_tensor
+    from lmdeploy.lite.quantization.modules import WeightOnlyQLinear
+    from lmdeploy.lite.utils import QParams
 
-
-def layer(channels=256, columns=16, seed=0):
-    """A layer's three tensors, and the codes and zero points in them."""
-    random = torch.Generator().manual_seed(seed)
-    codes = torch.randint(0, 16, (channels, columns), generator=random)
-    zeros = torch.randint(0, 16, (channels // 128, columns), generator=random)
-    scales = torch.rand(channels // 128, columns, generator=random).half() + 0.01
-    return {"qweight": pack(codes), "qzeros": pack(zeros), "scales": scales}, codes, zeros
+    weight = torch.randn(48, 256, generator=torch.Generator().manual_seed(0)).to(dtype)
+    codes, scales, zeros = pseudo_quantize_tensor(weight.clone(), 4, 128, return_scale_zeros=True)
+    linear = torch.nn.Linear(256, 48, bias=False)
+    linear.weight.data = codes
+    quantizer = WeightQuantizer(4, False, "per_group", 128)
+    packed = WeightOnlyQLinear.from_linear(linear, quantizer, qparams=QParams(scales, zeros))
+    return pseudo_quantize_tensor(weight, 4, 128), {part: getattr(packed, part) for part in awq.PARTS}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A quantized folder of one layer and one dense tensor."""
-    tensors, _, _ = layer()
+    _, tensors = layer()
     named = {f"model.layers.0.attention.wo.{part}": tensor for part, tensor in tensors.items()}
     save_file({**named, "model.norm.weight": torch.ones(16)}, tmp_path / "model.safetensors")
     declare(tmp_path, **DECLARED)
@@ -53,29 +47,18 @@ def declare(folder: Path, **quantization) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def test_word_written_out_by_hand_is_unpacked():
-    # From the highest hexadecimal digit down: columns 7, 5, 3, 1, 6, 4, 2, 0. The second word is negative.
-    words = torch.tensor([[0x7531_6420], [-1]], dtype=torch.int32)
-    assert awq.unpack(words).tolist() == [[0, 1, 2, 3, 4, 5, 6, 7], [15] * 8]
-
-
-def test_weight_is_code_minus_zero_times_scale_of_its_group():
-    tensors, codes, zeros = layer()
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])
+def test_dequantizing_gives_lmdeploys_own_numbers_bit_for_bit(dtype):
+    rounded, tensors = layer(dtype)
     weight = awq.dequantize(**tensors)
-    assert weight.shape == (16, 256)
-    assert weight.dtype == torch.float16
-    for output, channel in ((0, 0), (3, 127), (3, 128), (15, 255)):
-        group = channel // 128
-        scale = tensors["scales"][group, output].double()
-        exact = (codes[channel, output] - zeros[group, output]) * scale
-        assert weight[output, channel] == exact.half()
+    assert weight.dtype == dtype
+    assert torch.equal(weight, rounded)
 
 
 def test_folder_reads_back_dense(folder):
     weights = awq.dense_weights(folder)
     assert set(weights) == {"model.layers.0.attention.wo.weight", "model.norm.weight"}
-    tensors, _, _ = layer()
-    assert torch.equal(weights["model.layers.0.attention.wo.weight"], awq.dequantize(**tensors))
+    assert torch.equal(weights["model.layers.0.attention.wo.weight"], layer()[0])
 
 
 def test_dense_folder_reads_back_as_it_is(tmp_path):
@@ -120,7 +103,7 @@ def cut_short(tensors, part):
     ],
 )
 def test_layer_that_does_not_fit_together_is_refused(folder, spoil, said):
-    tensors, _, _ = layer()
+    _, tensors = layer()
     spoil(tensors)
     stored = {f"model.wo.{part}": tensor.contiguous() for part, tensor in tensors.items()}
     save_file(stored, folder / "model.safetensors")

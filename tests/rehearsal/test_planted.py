@@ -2,22 +2,19 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from fixtures.lmdeploy.capabilities import installed_version
-from fixtures.lmdeploy.commands import ROOT
 from fixtures.report.matrix import Matrix, collect
 from fixtures.report.matrix_page import matrix_page
 from fixtures.texts import Texts
+from tests.faults.environment import copied
 
 TIMEOUT = 280.0
 """Seconds: a quantization, a server and two dozen questions on a busy processor."""
-
-COPIED = ("fixtures", "tests/acceptance", "tests/contracts", "tests/__init__.py", "conftest.py", "pytest.ini")
 
 RENAMED = """
 import argparse, sys
@@ -32,18 +29,6 @@ def renamed(self, *names, **how):
 argparse._ActionsContainer.add_argument = renamed
 """
 """A `sitecustomize` by which `--quant-policy` has another name in lmdeploy's own parser."""
-
-
-def copy_of_the_suite(folder: Path) -> Path:
-    """Copy the parts of this project that the contract tests need."""
-    for name in COPIED:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(source, target)
-    return folder
 
 
 def contract_of(root: Path, folder: Path, *arguments: str) -> Matrix:
@@ -74,7 +59,7 @@ def states(found: dict[str, Any], state: str) -> set[str]:
 
 def test_renamed_flag_turns_the_servers_command_line_red(tmp_path: Path) -> None:
     """Refused, in the parser's words."""
-    suite = copy_of_the_suite(tmp_path / "suite")
+    suite = copied(tmp_path / "suite")
     (suite / "sitecustomize.py").write_text(RENAMED, encoding="utf-8")
     matrix = contract_of(suite, tmp_path / "reports", "tests/contracts/test_command_lines.py")
     found = cells(matrix)
@@ -86,7 +71,7 @@ def test_renamed_flag_turns_the_servers_command_line_red(tmp_path: Path) -> None
 
 
 def test_template_without_tools_turns_what_needs_them_red(tmp_path: Path) -> None:
-    suite = copy_of_the_suite(tmp_path / "suite")
+    suite = copied(tmp_path / "suite")
     hide_tools(suite / "fixtures" / "standin")
     chosen = "tools_reach_the_prompt or call_is_parsed or story_is_told or health_answers"
     matrix = contract_of(suite, tmp_path / "reports", "tests/contracts/test_server.py", "-k", chosen)

@@ -17,12 +17,5 @@ RECORDED = {answer["name"]: answer for answer in RECORDING["answers"]}
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 def test_the_rehearsal_answers_as_a_gpu_does(case, server: RunningServer):
     ours, theirs = ask(server.host, server.port, case), RECORDED[case.name]
-    found = [] if ours.status == theirs["status"] else [f"status: {ours.status}, recorded {theirs['status']}"]
-    if ours.content_type != theirs["content_type"]:
-        found.append(f"content type: {ours.content_type}, recorded {theirs['content_type']}")
-    found += differences(shape(ours.body), shape(theirs["body"]))
-    assert found == []
-
-
-def test_every_case_was_recorded():
-    assert set(RECORDED) == {case.name for case in CASES}
+    assert (ours.status, ours.content_type) == (theirs["status"], theirs["content_type"])
+    assert differences(shape(ours.body), shape(theirs["body"])) == []

@@ -1,7 +1,7 @@
 """The cost of quantization: the same trials on the unquantized checkpoint; run with `-m "gpu or control"`."""
 
 from dataclasses import asdict
-from functools import partial
+from typing import Any
 
 import pytest
 
@@ -26,36 +26,23 @@ from tests.acceptance.control.conftest import Servers
 
 pytestmark = [pytest.mark.gpu, pytest.mark.control]
 
-about = partial(claim_about, part="tools")
-
 STORY_TOKENS = 1024
 """Tokens of a story, which takes 150 to 600."""
+
+
+def about(topic: Topic, name: str, zh: str, en: str) -> Any:
+    """Declare the claim `control.<name>` about a topic."""
+    title = {"zh": f"对照：{zh}，未量化与量化", "en": f"Control: {en}, unquantized against quantized"}
+    return claim_about(topic, f"control.{name}", part="tools", **title)
 
 
 @pytest.mark.parametrize(
     "topic",
     [
-        about(
-            Topic(add), "control.add", zh="对照：加法，未量化与量化", en="Control: sums, unquantized against quantized"
-        ),
-        about(
-            Topic(multiply),
-            "control.multiply",
-            zh="对照：乘法，未量化与量化",
-            en="Control: products, unquantized against quantized",
-        ),
-        about(
-            Topic(chain),
-            "control.chain",
-            zh="对照：先加后乘，未量化与量化",
-            en="Control: chains, unquantized against quantized",
-        ),
-        about(
-            Topic(words(WORDS_ZH)),
-            "control.words_zh",
-            zh="对照：中文应用题，未量化与量化",
-            en="Control: Chinese words, unquantized against quantized",
-        ),
+        about(Topic(add), "add", "加法", "sums"),
+        about(Topic(multiply), "multiply", "乘法", "products"),
+        about(Topic(chain), "chain", "先加后乘", "chains"),
+        about(Topic(words(WORDS_ZH)), "words_zh", "中文应用题", "Chinese words"),
     ],
 )
 def test_quantization_costs_little(

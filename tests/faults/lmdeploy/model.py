@@ -72,17 +72,9 @@ def say(asked: Asked) -> Say:
     if not plan or not asked.offered:
         return Say(story(asked.rng) if "故事" in asked.question else talk(asked.question))
     if len(asked.results) >= len(plan):
-        return Say(asked.rng.choice(ENDINGS).format(" and ".join(map(str, asked.results[-len(named(plan)) :]))))
-    missing = [name for name, _, _ in plan if name not in asked.offered]
-    if missing:
-        return Say(f"I need the tool {missing[0]} for this, but it is not available.")
+        return Say(asked.rng.choice(ENDINGS).format(asked.results[-1]))
     name, a, b = plan[len(asked.results)]
     return Say(calls=((name, {"a": asked.results[-1] if a is None else a, "b": b}),))
-
-
-def named(plan: Sequence[tuple[str, int | None, int]]) -> list[int]:
-    """The steps whose result is asked for: all of several questions, the last of a chain."""
-    return [number for number in range(len(plan)) if number + 1 == len(plan) or plan[number + 1][1] is not None]
 
 
 def story(rng: Random) -> str:

@@ -30,32 +30,29 @@ def usage(prompt: int, completion: int) -> Body:
     }
 
 
-def completion(model: str, turns: list[Say], prompt: int, logprobs: bool = False) -> Body:
-    """A whole answer, with a choice for each turn."""
-    choices = [
-        {
-            "index": index,
-            "message": {
-                "role": "assistant",
-                "content": turn.text or None if turn.calls else turn.text,
-                "reasoning_content": None,
-                "tool_calls": [_call(name, json.dumps(arguments)) for name, arguments in turn.calls] or None,
-            },
-            "logprobs": {"content": [_logprob(piece) for piece in pieces(turn.text)]} if logprobs else None,
-            "output_token_logprobs": None,
-            "finish_reason": reason(turn),
-            "output_ids": None,
-            "routed_experts": None,
-        }
-        for index, turn in enumerate(turns)
-    ]
+def completion(model: str, turn: Say, prompt: int) -> Body:
+    """A whole answer."""
+    choice = {
+        "index": 0,
+        "message": {
+            "role": "assistant",
+            "content": turn.text or None if turn.calls else turn.text,
+            "reasoning_content": None,
+            "tool_calls": [_call(name, json.dumps(arguments)) for name, arguments in turn.calls] or None,
+        },
+        "logprobs": None,
+        "output_token_logprobs": None,
+        "finish_reason": reason(turn),
+        "output_ids": None,
+        "routed_experts": None,
+    }
     return {
         "id": f"chatcmpl-{next(_numbers):022}",
         "object": "chat.completion",
         "created": STARTED,
         "model": model,
-        "choices": choices,
-        "usage": usage(prompt, sum(len(pieces(raw(turn))) + 1 for turn in turns)),
+        "choices": [choice],
+        "usage": usage(prompt, len(pieces(raw(turn))) + 1),
         "service_tier": None,
     }
 
@@ -116,10 +113,6 @@ def _call(name: str, arguments: str) -> Body:
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def _logprob(piece: str) -> Body:
-    return {"token": piece, "bytes": list(piece.encode()), "logprob": 0.0, "top_logprobs": []}
-
-
 def _message(body: Body) -> Body:
     message: Body = body["choices"][0]["message"]
     return message
@@ -152,40 +145,35 @@ def _left_in_content(body: Body) -> None:
     message["tool_calls"] = None
 
 
+def _where_it_calls(change: Change) -> Change:
+    def changed(body: Body) -> None:
+        if _message(body)["tool_calls"]:
+            change(body)
+
+    return changed
+
+
 def _call_lost(body: Body) -> None:
-    if _message(body)["tool_calls"]:
-        _message(body).update(content="", tool_calls=None)
-        body["choices"][0]["finish_reason"] = "stop"
-
-
-def _token_beside_call(body: Body) -> None:
-    if _message(body)["tool_calls"]:
-        _message(body)["content"] = "<|action_end|>"
+    _message(body).update(content="", tool_calls=None)
+    body["choices"][0]["finish_reason"] = "stop"
 
 
 def _call_twice(body: Body) -> None:
     calls = _message(body)["tool_calls"]
-    if calls:
-        calls.append(dict(calls[0]))
+    calls.append(dict(calls[0]))
 
 
 def _rant(body: Body) -> None:
-    if _message(body)["tool_calls"]:
-        _message(body)["content"] = 30 * "从前有一只狐狸和一个西瓜。"
-        body["usage"] = usage(body["usage"]["prompt_tokens"], 300)
+    _message(body)["content"] = 30 * "从前有一只狐狸和一个西瓜。"
+    body["usage"] = usage(body["usage"]["prompt_tokens"], 300)
 
 
 _calls_spoiled = itertools.count()
 
 
 def _null_call_once(body: Body) -> None:
-    if _message(body)["tool_calls"] and next(_calls_spoiled) == 0:
+    if next(_calls_spoiled) == 0:
         _message(body)["tool_calls"] = [None]
-
-
-def _first_call(body: Body) -> None:
-    if calls := _message(body)["tool_calls"]:
-        _message(body)["tool_calls"] = calls[0]
 
 
 def _with_more(body: Body) -> None:
@@ -197,10 +185,6 @@ def _with_more(body: Body) -> None:
     message["tool_calls"] = message["tool_calls"] or []
 
 
-def _all_the_same(body: Body) -> None:
-    body["usage"] = usage(1, 1)
-
-
 PROTOCOL: Final[dict[str, Change]] = {
     "usage-missing": lambda body: body.pop("usage"),
     "usage-of-zero": lambda body: body.update(usage=usage(0, 0)),
@@ -209,10 +193,10 @@ PROTOCOL: Final[dict[str, Change]] = {
     "finish-reason-null": _finish(None, "stop"),
     "finish-reason-missing": lambda body: body["choices"][0].pop("finish_reason"),
     "call-left-in-content": _left_in_content,
-    "call-lost": _call_lost,
-    "call-twice-with-one-id": _call_twice,
+    "call-lost": _where_it_calls(_call_lost),
+    "call-twice-with-one-id": _where_it_calls(_call_twice),
     "call-without-id": _each_call(lambda call: call.pop("id")),
-    "special-token-beside-a-call": _token_beside_call,
+    "special-token-beside-a-call": _where_it_calls(lambda body: _message(body).update(content="<|action_end|>")),
     "arguments-not-json": _each_call(lambda call: call["function"].update(arguments='{"a": 3, "b": ')),
     "arguments-are-a-list": _each_call(lambda call: call["function"].update(arguments="[3, 5]")),
     "arguments-are-an-object": _each_call(
@@ -235,15 +219,17 @@ PROTOCOL: Final[dict[str, Change]] = {
         content=[{"type": "text", "text": _message(body)["content"]}]
     ),
     "usage-of-booleans": lambda body: body.update(usage=usage(True, True)),
-    "usage-the-same-for-all": _all_the_same,
+    "usage-the-same-for-all": lambda body: body.update(usage=usage(1, 1)),
     "usage-of-a-billion": lambda body: body.update(usage=usage(1, 10**9)),
-    "calls-are-an-object": _first_call,
-    "call-is-null-once": _null_call_once,
+    "calls-are-an-object": _where_it_calls(
+        lambda body: _message(body).update(tool_calls=_message(body)["tool_calls"][0])
+    ),
+    "call-is-null-once": _where_it_calls(_null_call_once),
     "call-of-another-type": _each_call(lambda call: call.update(type="plugin")),
     "call-with-a-list-as-id": _each_call(lambda call: call.update(id=["x"])),
     "calls-of-all-turns-with-one-id": _each_call(lambda call: call.update(id="call_1")),
     "call-with-a-list-as-name": _each_call(lambda call: call["function"].update(name=["add"])),
     "call-without-arguments": _each_call(lambda call: call["function"].update(arguments=None)),
     "argument-given-twice": _each_call(lambda call: call["function"].update(arguments='{"a": 9, "a": 3, "b": 5}')),
-    "story-beside-a-call": _rant,
+    "story-beside-a-call": _where_it_calls(_rant),
 }

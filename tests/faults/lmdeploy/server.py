@@ -1,4 +1,4 @@
-"""`lmdeploy serve api_server`: the HTTP side of 0.18.0 around a model that is arithmetic.
+"""`lmdeploy serve api_server`: the HTTP side of 0.18.0 around a model that is arithmetic, as far as a faulty run asks.
 
 Faults of starting and of answering are functions here; those of what is answered are in `behaviour` and `protocol`.
 """
@@ -41,9 +41,6 @@ LOAD_S: Final = 0.1
 
 FOREVER: Final = 3600.0
 
-FALLBACK: Final = "Fallback to pytorch engine because "
-
-
 OPTIONS: Final = {
     "--model-format": "hf", "--quant-policy": 0, "--cache-max-entry-count": 0.8, "--server-name": "0.0.0.0",
     "--server-port": 23333, "--tp": 1, "--model-name": "", "--backend": "turbomind", "--session-len": 0,
@@ -72,8 +69,6 @@ class ApiServer:
         self.gpu = gpu
         self.asked = 0
         self.name: str = arguments.model_name or str(arguments.model_path)
-        config = json.loads((arguments.model_path / "config.json").read_text(encoding="utf-8"))
-        self.session_len = arguments.session_len or config.get("max_position_embeddings", 4096)
         self.app = Starlette(
             routes=[
                 Route("/health", self.health),
@@ -111,74 +106,37 @@ class ApiServer:
         return JSONResponse(listed)
 
     async def chat(self, request: Request) -> Response:
-        text = (await request.body()).decode("utf-8", "replace")
+        wish = await request.json()
         self.asked += 1
-        if self.fault in TRANSPORT:
-            answer = await TRANSPORT[self.fault](self)
-            if answer is not None:
+        if self.fault in FAILS:
+            concerned, fail = FAILS[self.fault]
+            if concerned(self.asked) and (answer := await fail()):
                 return answer
-        try:
-            wish = json.loads(text)
-        except ValueError:
-            return _refused(400, "1: JSON decode error")
-        return self._problem(wish) or self._answer(wish)
-
-    def _problem(self, wish: dict[str, Any]) -> Response | None:
-        """What 0.18.0 refuses, in its words."""
-        if "model" not in wish:
-            return _refused(400, "model: Field required")
-        if wish["model"] != self.name:
-            return _refused(404, f"The model {wish['model']!r} does not exist.", "not_found_error")
-        if not wish.get("messages"):
-            return _refused(400, "messages must not be empty unless input_ids is set.")
-        limits = (
-            (0 <= wish.get("temperature", 0.7) <= 2, f"The temperature {wish.get('temperature')} must be in [0, 2]"),
-            (0 < wish.get("top_p", 1.0) <= 1, f"The top_p {wish.get('top_p')} must be in (0, 1]."),
-            (wish.get("max_tokens", 1) != 0, "The max_tokens 0 must be a positive integer."),
-            (wish.get("n", 1) > 0, f"The n {wish.get('n')} must be a positive int."),
-        )
-        wrong = next((message for holds, message in limits if not holds), "")
-        if wrong:
-            return _refused(400, wrong)
-        length = _prompt_tokens(wish)
-        if length >= self.session_len:
-            limit = f"must be smaller than the model context length ({self.session_len})."
-            return _refused(400, f"Input length ({length}) {limit}")
         if wish.get("tools") and not self.arguments.tool_call_parser:
             return _refused(400, "Please launch the api_server with --tool-call-parser if you want to use tools.")
-        if wish.get("tool_choice") == "required" and '"type": "int"' in json.dumps(wish["tools"]):
-            return _refused(400, 'Unsupported response format: Unsupported type "int"\n')
-        return None
+        turn, prompt = self._turn(wish), _prompt_tokens(wish)
+        self.gpu.answered()
+        if wish.get("stream"):
+            include_usage = bool((wish.get("stream_options") or {}).get("include_usage"))
+            return StreamingResponse(self._events(turn, prompt, include_usage), media_type="text/event-stream")
+        body = protocol.completion(self.name, turn, prompt)
+        if self.fault in PROTOCOL:
+            PROTOCOL[self.fault](body)
+        return WIRE.get(self.fault, JSONResponse)(body)
 
-    def _turn(self, wish: dict[str, Any], number: int) -> model.Say:
-        rng = Random(f"{os.environ.get('FAULT_SEED', '')} {number} {wish.get('seed', self.asked)}")
+    def _turn(self, wish: dict[str, Any]) -> model.Say:
+        rng = Random(f"{os.environ.get('FAULT_SEED', '')} {wish.get('seed', self.asked)}")
         if not wish.get("temperature", 0.7):
             rng = Random(json.dumps(wish["messages"]))
         offered = [tool["function"]["name"] for tool in wish.get("tools") or []]
-        choice = wish.get("tool_choice", "auto")
-        if isinstance(choice, dict):  # 0.18.0 does not force it: it takes the other tools out of the prompt
-            offered = [name for name in offered if name == choice["function"]["name"]]
         asked = model.read(wish["messages"], offered, rng)
         turn = model.say(asked)
         if self.fault in BEHAVIOUR:
             turn = BEHAVIOUR[self.fault](asked, turn)
-        if choice == "required" and not turn.calls and offered:
-            turn = model.Say(calls=((offered[0], {"a": 0, "b": 0}),))
-        if choice == "none" and turn.calls:
-            turn = model.Say(model.raw(turn))
-        return _limited(turn, wish)
-
-    def _answer(self, wish: dict[str, Any]) -> Response:
-        turns = [self._turn(wish, number) for number in range(wish.get("n", 1))]
-        prompt = _prompt_tokens(wish)
-        self.gpu.answered()
-        if wish.get("stream"):
-            include_usage = bool((wish.get("stream_options") or {}).get("include_usage"))
-            return StreamingResponse(self._events(turns[0], prompt, include_usage), media_type="text/event-stream")
-        body = protocol.completion(self.name, turns, prompt, bool(wish.get("logprobs")))
-        if self.fault in PROTOCOL:
-            PROTOCOL[self.fault](body)
-        return WIRE.get(self.fault, JSONResponse)(body)
+        tokens, limit = model.pieces(turn.text), wish.get("max_tokens")
+        if limit and len(tokens) > limit:
+            turn = replace(turn, text="".join(tokens[:limit]), cut=True)
+        return turn
 
     async def _events(self, turn: model.Say, prompt: int, include_usage: bool) -> AsyncIterator[bytes]:
         lines = [
@@ -287,6 +245,12 @@ def _with(name: str, value: str) -> Callable[[dict[str, Any]], Response]:
 
 
 WIRE: Final[dict[str, Callable[[dict[str, Any]], Response]]] = {
+    "hangs-after-the-headers": lambda _: StreamingResponse(_blanks(FOREVER), media_type="application/json"),
+    "body-never-ends": lambda _: StreamingResponse(_blanks(0.2), media_type="application/json"),
+    "body-cut-short": lambda _: Cut(),
+    "html-in-place-of-json": lambda _: Response("<body>502 Bad Gateway</body>", media_type="text/html"),
+    "key-refused": lambda _: JSONResponse({"error": "Unauthorized"}, 401),
+    "engine-asleep": lambda _: _refused(503, "engine is sleeping", "service_unavailable_error"),
     "answer-packed": _packed,
     "answer-packed-without-being-so": lambda _: Response(
         b"\x1f\x8bgarbage", headers={"Content-Encoding": "gzip"}, media_type="application/json"
@@ -300,65 +264,40 @@ WIRE: Final[dict[str, Callable[[dict[str, Any]], Response]]] = {
     "answer-said-to-be-html": lambda body: JSONResponse(body, media_type="text/html"),
     "redirected": lambda _: RedirectResponse("http://elsewhere.example/v1/chat/completions"),
 }
-"""Faults of how a healthy answer is sent."""
+"""Faults of sending: what is sent in place of a healthy answer, which is given."""
 
 
-async def _status_500(_: ApiServer) -> Response:
+async def _status_500() -> Response:
     return _refused(500, "Internal Server Error", "internal_error")
 
 
-async def _hang(_: ApiServer) -> None:
+async def _hang() -> None:
     note()
     await asyncio.sleep(FOREVER)
 
 
-async def _dies(_: ApiServer) -> None:
+async def _dies() -> None:
     """In the middle of an answer, as a kernel's fault does it: in the third test, which is the first to ask."""
     print("RuntimeError: CUDA error: misaligned address", flush=True)
     note()
     os.abort()
 
 
-async def _killed(_: ApiServer) -> None:
+async def _killed() -> None:
     note()
     signal.raise_signal(signal.SIGKILL)
 
 
-Sent = Callable[["ApiServer"], Awaitable[Response | None]]
-
-
-def _sends(make: Callable[[], Response]) -> Sent:
-    async def send(_: ApiServer) -> Response:
-        return make()
-
-    return send
-
-
-def _where(asked: Callable[[int], bool], sent: Sent) -> Sent:
-    """Healthy but for the questions of some numbers; a run of the homework asks eight times."""
-
-    async def send(server: ApiServer) -> Response | None:
-        return await sent(server) if asked(server.asked) else None
-
-    return send
-
-
-TRANSPORT: Final[dict[str, Sent]] = {
-    "engine-dead-health-200": _status_500,
-    "every-third-request-500": _where(lambda number: number % 3 == 0, _status_500),
-    "every-tenth-request-500": _where(lambda number: number % 10 == 5, _status_500),
-    "hangs-before-the-headers": _hang,
-    "hangs-after-the-headers": _sends(lambda: StreamingResponse(_blanks(FOREVER), media_type="application/json")),
-    "body-never-ends": _sends(lambda: StreamingResponse(_blanks(0.2), media_type="application/json")),
-    "body-cut-short": _sends(Cut),
-    "html-in-place-of-json": _sends(lambda: Response("<body>502 Bad Gateway</body>", media_type="text/html")),
-    "key-refused": _sends(lambda: JSONResponse({"error": "Unauthorized"}, 401)),
-    "engine-asleep": _sends(lambda: _refused(503, "engine is sleeping", "service_unavailable_error")),
-    "dies-at-the-first-question": _dies,
-    "dies-in-the-third-answer": _where(lambda number: number == 3, _dies),
-    "killed-in-mid-request": _killed,
+FAILS: Final[dict[str, tuple[Callable[[int], bool], Callable[[], Awaitable[Response | None]]]]] = {
+    "engine-dead-health-200": (lambda _: True, _status_500),
+    "every-third-request-500": (lambda number: number % 3 == 0, _status_500),
+    "every-tenth-request-500": (lambda number: number % 10 == 5, _status_500),
+    "hangs-before-the-headers": (lambda _: True, _hang),
+    "dies-at-the-first-question": (lambda _: True, _dies),
+    "dies-in-the-third-answer": (lambda number: number == 3, _dies),
+    "killed-in-mid-request": (lambda _: True, _killed),
 }
-"""Faults of answering: what is sent in place of an answer, or None for a healthy one."""
+"""Faults of answering: the numbers of the questions concerned, and what happens. A run of the homework asks eight."""
 
 
 def _refused(status: int, message: str, kind: str = "invalid_request_error") -> Response:
@@ -369,18 +308,6 @@ def _prompt_tokens(wish: dict[str, Any]) -> int:
     texts = [str(message.get("content") or "") for message in wish["messages"]]
     tools = json.dumps(wish["tools"]) if wish.get("tools") else ""
     return 10 * len(texts) + sum(map(len, texts)) + len(tools)
-
-
-def _limited(turn: model.Say, wish: dict[str, Any]) -> model.Say:
-    """Cut at a stop string or at max_tokens."""
-    stops = wish.get("stop") or []
-    for stop in [stops] if isinstance(stops, str) else stops:
-        turn = replace(turn, text=turn.text.partition(stop)[0])
-    tokens = model.pieces(turn.text)
-    limit = wish.get("max_tokens") or wish.get("max_completion_tokens")
-    if limit and len(tokens) > limit and not turn.calls:
-        turn = replace(turn, text="".join(tokens[:limit]), cut=True)
-    return turn
 
 
 Start = Callable[[argparse.Namespace], object]
@@ -408,7 +335,8 @@ def _falls_back(reason: str) -> Start:
         if arguments.backend == "pytorch":
             return
         why = reason.format(model=str(arguments.model_path))
-        print(f"2026-11-23 03:27:33,944 - lmdeploy - WARNING - archs.py:40 - {FALLBACK}{why}", flush=True)
+        said = f"Fallback to pytorch engine because {why}"
+        print(f"2026-11-23 03:27:33,944 - lmdeploy - WARNING - archs.py:40 - {said}", flush=True)
         note()
 
     return fall_back

@@ -23,31 +23,20 @@ from tests.unit.waiting import ROOT
 
 SERVER_KILLED, PYTEST_KILLED, INTERRUPTED, OUT_OF_MEMORY = FAULTS
 
-INI = """
-[pytest]
-markers = gpu: the homework's claims
-addopts = -m "not gpu"
-"""
-
 CONFTEST = """
-PLUGINS = (
-    "pytest_metadata.plugin", "pytest_html.plugin", "fixtures.session.collecting", "fixtures.run.options",
-    "fixtures.run.settings", "fixtures.run.measurement", "fixtures.session.recording", "fixtures.report.plugin",
-    "fixtures.session.interrupts",
-)
+from tests.unit.pytest_processes import PLUGINS
 
-
-def pytest_addoption(pluginmanager):
-    for name in PLUGINS:  # as the suite's own conftest does
-        pluginmanager.import_plugin(name)
+pytest_plugins = (*PLUGINS, "fixtures.session.interrupts")
 """
 
 SUITE = """
-import http.client, os, subprocess, sys, time
+import os, subprocess, sys, time
 import pytest
 from fixtures.evidence.events import ServerLaunched, ServerReady
 from fixtures.process.guard import guarded
 from fixtures.process.port import free_port
+from fixtures.run.claims import declared
+from fixtures.server.readiness import ask
 
 MODE = os.environ.get("STRUCK_SUITE", "")
 
@@ -72,22 +61,17 @@ def port(evidence):
 
 
 def answers(port):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
+    return ask("127.0.0.1", port, "/").status == 200
 
 
 @pytest.mark.gpu
-@pytest.mark.claim("server.named_model")
+@pytest.mark.claim(declared("server.named_model"))
 def test_named(port, measure):
     measure("model", 1)
 
 
 @pytest.mark.gpu
-@pytest.mark.claim("chat.replies_in_chinese")
+@pytest.mark.claim(declared("chat.replies_in_chinese"))
 def test_chat(port, measure):
     time.sleep(0.2)
     measure("length", 1)
@@ -103,7 +87,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr(gpu_faults, "FROZEN_S", 0.4)
     root = tmp_path / "suite"
     (root / "tests" / "acceptance").mkdir(parents=True)
-    (root / "pytest.ini").write_text(INI)
+    (root / "pytest.ini").write_text("[pytest]")
     (root / "conftest.py").write_text(CONFTEST)
     (root / "tests" / "acceptance" / "test_homework.py").write_text(SUITE)
     return Place(root, tmp_path / "evidence", None, resolve(lambda _: None, lambda _: None, {}, root))
