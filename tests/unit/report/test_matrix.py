@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def column(matrix: Matrix, version: str) -> Column:
 
 
 def changes(matrix: Matrix, new: str) -> list[str]:
-    return change_lines(next(one for one in matrix.changes if one.new == new), ENGLISH)
+    older, newer = next(pair for pair in pairwise(matrix.columns) if pair[1].version == new)
+    return change_lines(matrix.shown, older, newer, ENGLISH)
 
 
 def test_every_tried_version_has_a_column_and_a_newer_one_comes_after_them(tmp_path: Path) -> None:
