@@ -25,7 +25,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def run(log: Path, *argv: str, **how: object) -> Finished:
-    return run_logged(argv, log=log, cwd=log.parent, **{"env": None, "timeout": 10, "on_line": None, **how})
+    return run_logged(argv, log=log, cwd=log.parent, **{"env": None, "timeout": 10, "on_line": lambda _: None, **how})
 
 
 def test_exit_code_output_and_time_are_kept(log: Path) -> None:

@@ -1,6 +1,7 @@
 """The matrix: which run stands for a version, what its cells say, and what the next version changes."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,9 @@ def test_changes_of_the_next_version_are_told(tmp_path: Path) -> None:
     document["adapted"] = {"lmdeploy": "0.18.0", "adaptations": [{"id": "unheard", "value": "of", "upstream": ""}]}
     put(tmp_path, "recorded", document)
     matrix = put(tmp_path, "b", report("0.10.2", tools__add="failed"))
-    told = {change.new: change_lines(change, ENGLISH) for change in matrix.changes}
+    told = {
+        newer.version: change_lines(matrix.shown, older, newer, ENGLISH) for older, newer in pairwise(matrix.columns)
+    }
     assert ENGLISH.say("matrix.turned_red", claim=title("tools.add", ENGLISH)) in told["0.10.2"]
     assert ENGLISH.say("matrix.gone", what=ENGLISH.say("adapted.folder_name")) in told["0.10.2"]
     assert ENGLISH.say("not_offered.api_client") in "\n".join(told["0.10.2"])

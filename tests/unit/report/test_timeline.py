@@ -18,7 +18,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(memory: Memory, canvas: Canvas = WIDE) -> ElementTree.Element:
-    return ElementTree.fromstring(draw(memory, Texts("zh"), canvas, "wide"))
+    return ElementTree.fromstring(draw(memory, Texts("zh"), canvas))
 
 
 def test_what_uses_the_gpu_before_the_server_is_the_quantization() -> None:
