@@ -1,11 +1,12 @@
-"""The engine reads layers as lmdeploy's quantizer packs them."""
+"""Layers are read back as lmdeploy's quantizer packs them."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from fixtures.rehearsal import awq
+from fixtures.model.artefact.rounding import Quantized, dequantized
 
 
 def lmdeploys_layer(weight):
@@ -28,4 +29,7 @@ def lmdeploys_layer(weight):
 def test_dequantizing_gives_lmdeploys_own_numbers_bit_for_bit(dtype):
     weight = torch.randn(48, 384, generator=torch.Generator().manual_seed(0)).to(dtype)
     rounded, packed = lmdeploys_layer(weight)
-    assert torch.equal(awq.dequantize(packed.qweight, packed.qzeros, packed.scales), rounded)
+    stored = Quantized(packed.qweight.numpy(), packed.qzeros.numpy(), packed.scales.float().numpy(), str(dtype))
+    found = dequantized(stored, 128)
+    assert found.dtype == np.float32
+    assert torch.equal(torch.from_numpy(found).to(dtype), rounded)

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from fixtures.model.artefact.architecture import shape_of
-from fixtures.model.artefact.verification import PROCESSES, verify
+from fixtures.model.artefact.verification import THREADS, verify
 from tools.artefact.corruptions import CATALOGUE, apply
 from tools.records import RECORDS, head_now, write
 
@@ -36,7 +36,7 @@ def measured(name: str, source: Path, quantized: Path) -> dict[str, Any]:
     seconds = time.monotonic() - started
     shapes = shape_of(json.loads((source / "config.json").read_text(encoding="utf-8"))).weights()
     layers = {layer.name for layer in result.layers}
-    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    used = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "name": name,
         "findings": [str(finding) for finding in result.findings],
@@ -53,9 +53,8 @@ def measured(name: str, source: Path, quantized: Path) -> dict[str, Any]:
         "furthest_step": round(max(layer.furthest for layer in result.layers), 4),
         "scale_off": round(max(layer.scale_off for layer in result.layers), 4),
         "seconds": round(seconds, 2),
-        "cpu_seconds": round(sum(usage.ru_utime + usage.ru_stime for usage in (own, others)), 2),
-        # As if each was largest at the same time.
-        "peak_rss_mib": (own.ru_maxrss + PROCESSES * others.ru_maxrss) // 1024,
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 2),
+        "peak_rss_mib": used.ru_maxrss // 1024,
     }
 
 
@@ -104,7 +103,7 @@ def main(words: Sequence[str]) -> None:
     names = " ".join(f"{name}=SOURCE=QUANTIZED" for name, _, _ in pairs)
     record = {
         **head_now(f"python -m tools.artefact.record {names}"),
-        "hardware": f"{_processor()}, {os.cpu_count()} threads, {PROCESSES} used; no GPU",
+        "hardware": f"{_processor()}, {os.cpu_count()} threads, {THREADS} used; no GPU",
         "honest": honest,
         "honest_flagged": sum(bool(row["findings"]) for row in honest),
         "corruptions": corruptions,
