@@ -6,6 +6,7 @@ from fixtures.evidence.events import EnvironmentRecorded
 from fixtures.judge.deployment import environment_fault
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, assert_no_fault
+from fixtures.run.settings import Settings
 
 pytestmark = pytest.mark.gpu
 
@@ -16,8 +17,8 @@ pytestmark = pytest.mark.gpu
     zh="环境已记录：GPU、驱动、lmdeploy 与 Python 版本",
     en="The environment is recorded",
 )
-def test_the_environment_is_known(environment: EnvironmentRecorded, measure: Measure, rehearsing: bool) -> None:
+def test_the_environment_is_known(environment: EnvironmentRecorded, measure: Measure, settings: Settings) -> None:
     """GPU, driver, lmdeploy and Python are what the report says they are."""
     measure("gpu", environment.gpu or [])
     measure("lmdeploy", environment.versions.get("lmdeploy", []))
-    assert_no_fault(environment_fault(environment, on_gpu=not rehearsing))
+    assert_no_fault(environment_fault(environment, on_gpu=not settings.rehearse))

@@ -38,16 +38,15 @@ def test_the_weights_have_the_promised_dtype(
     quantized: QuantizedCheckpoint, capabilities: Capabilities, measure: Measure
 ) -> None:
     """Made by `--dtype auto` of a bfloat16 checkpoint."""
-    import torch  # here: the claims of this module are listed where there is no torch too
-
-    from fixtures.rehearsal.awq import read_tensors
+    from fixtures.model.artefact.tensors import TensorFiles  # numpy: these claims are listed where there is none too
 
     config = json.loads((quantized.folder / "config.json").read_text(encoding="utf-8"))
     declared = config.get("torch_dtype") or config.get("dtype")
-    norm = read_tensors(quantized.folder)["model.norm.weight"].dtype
-    measure("dtype", str(norm).removeprefix("torch."), expected=declared)
-    wanted = torch.bfloat16 if capabilities.keeps_bfloat16 else torch.float16
-    assert (norm, declared) == (wanted, str(wanted).removeprefix("torch."))
+    dtype = TensorFiles(quantized.folder).dtype("model.norm.weight")
+    norm = {"BF16": "bfloat16", "F16": "float16"}.get(dtype, dtype)
+    measure("dtype", norm, expected=declared)
+    wanted = "bfloat16" if capabilities.keeps_bfloat16 else "float16"
+    assert (norm, declared) == (wanted, wanted)
 
 
 @contract(
@@ -57,16 +56,20 @@ def test_the_weights_are_the_originals_rounded_to_four_bits(
     quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure
 ) -> None:
     """Every code read back differs from its weight by a step at most, in groups of 128."""
-    from fixtures.rehearsal.awq import PARTS, dequantize, read_tensors
+    import numpy as np
 
-    written, original = read_tensors(quantized.folder), read_tensors(standin.folder)
-    layers = [name.removesuffix(".qweight") for name in written if name.endswith(f"{UNSMOOTHED}.qweight")]
+    from fixtures.model.artefact.decoders import stored_layer
+    from fixtures.model.artefact.rounding import dequantized
+    from fixtures.model.artefact.tensors import TensorFiles
+
+    written, original = TensorFiles(quantized.folder), TensorFiles(standin.folder)
+    layers = [name.removesuffix(".qweight") for name in written.places if name.endswith(f"{UNSMOOTHED}.qweight")]
     worst = 0.0
     for layer in layers:
-        codes, zeros, scales = (written[f"{layer}.{part}"] for part in PARTS)
-        steps = scales.float().t().repeat_interleave(128, dim=1)
-        error = (dequantize(codes, zeros, scales.float()) - original[f"{layer}.weight"].float()).abs() / steps
-        worst = max(worst, error.max().item())
+        stored = stored_layer(written, layer)
+        steps = stored.scales.T.repeat(128, axis=1)
+        error = np.abs(dequantized(stored, 128) - original.floats(f"{layer}.weight")) / steps
+        worst = max(worst, float(error.max()))
     measure("largest_error", round(worst, 3), "steps", at_most=LARGEST_ERROR)
     assert layers, f"no {UNSMOOTHED} is quantized"
     assert worst <= LARGEST_ERROR

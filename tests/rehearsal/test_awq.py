@@ -1,71 +1,79 @@
-"""Reading W4A16 checkpoints back: the numbers of lmdeploy's own quantizer, and a refusal of what is not whole."""
+"""Reading W4A16 checkpoints back: the arithmetic and the refusals."""
 
 import json
-from functools import partial
+import re
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from fixtures.errors import CheckpointError, QuantizationError
+from fixtures.errors import AcceptanceError, CheckpointError, QuantizationError
 from fixtures.rehearsal import awq
+from fixtures.standin.checkpoint import STANDIN, Shape, write_config
+from tools.artefact.quantizer import quantize_folder
+from tools.artefact.stored import WEIGHTS, read_all, write_all
 
-DECLARED = {"quant_method": "awq", "version": "gemm", "bits": 4, "group_size": 128, "zero_point": True}
+LAYER = "model.layers.0.attention.wo"
+SHAPE = Shape(
+    vocab_size=32,
+    hidden_size=256,
+    intermediate_size=128,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    num_key_value_heads=2,
+)
 
 
-def layer(dtype=torch.float16):
-    """lmdeploy's own rounding of a weight, and the three tensors of its own packed layer."""
-    from lmdeploy.lite.quantization import WeightQuantizer
-    from lmdeploy.lite.quantization.awq import pseudo_quantize_tensor
-    from lmdeploy.lite.quantization.modules import WeightOnlyQLinear
-    from lmdeploy.lite.utils import QParams
-
-    weight = torch.randn(48, 256, generator=torch.Generator().manual_seed(0)).to(dtype)
-    codes, scales, zeros = pseudo_quantize_tensor(weight.clone(), 4, 128, return_scale_zeros=True)
-    linear = torch.nn.Linear(256, 48, bias=False)
-    linear.weight.data = codes
-    quantizer = WeightQuantizer(4, False, "per_group", 128)
-    packed = WeightOnlyQLinear.from_linear(linear, quantizer, qparams=QParams(scales, zeros))
-    return pseudo_quantize_tensor(weight, 4, 128), {part: getattr(packed, part) for part in awq.PARTS}
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory) -> Path:
+    """A folder of one decoder layer in float16."""
+    random = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("dense")
+    write_config(folder, SHAPE)
+    weights = {name: random.normal(1, 0.3, size).astype(np.float16) for name, size in SHAPE.weights().items()}
+    write_all(folder / WEIGHTS, {name: ("F16", values) for name, values in weights.items()})
+    return folder
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A quantized folder of one layer and one dense tensor."""
-    _, tensors = layer()
-    named = {f"model.layers.0.attention.wo.{part}": tensor for part, tensor in tensors.items()}
-    save_file({**named, "model.norm.weight": torch.ones(16)}, tmp_path / "model.safetensors")
-    declare(tmp_path, **DECLARED)
-    return tmp_path
+def folder(dense, tmp_path: Path) -> Path:
+    """The same in W4A16."""
+    return quantize_folder(dense, tmp_path / "w4a16", "F16")
 
 
-def declare(folder: Path, **quantization) -> None:
-    config = {"architectures": ["InternLM2ForCausalLM"]}
-    if quantization:
-        config["quantization_config"] = quantization
+def declare(folder: Path, quantization) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = quantization
     (folder / "config.json").write_text(json.dumps(config))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])
-def test_dequantizing_gives_lmdeploys_own_numbers_bit_for_bit(dtype):
-    rounded, tensors = layer(dtype)
-    weight = awq.dequantize(**tensors)
-    assert weight.dtype == dtype
-    assert torch.equal(weight, rounded)
+def test_weight_is_code_minus_zero_times_scale_of_its_group(folder):
+    stored = {part: read_all(folder)[f"{LAYER}.{part}"][1] for part in ("qweight", "qzeros", "scales")}
+    weight = awq.dense_weights(folder)[f"{LAYER}.weight"]
+    assert weight.shape == (256, 256)
+    assert weight.dtype == torch.float16
+    for output, channel in ((0, 0), (3, 127), (3, 128), (13, 255)):
+        group, nibble = channel // 128, (0, 4, 1, 5, 2, 6, 3, 7)[output % 8]
+        code, zero = (
+            int(stored[part].view(np.uint32)[row, output // 8]) >> (4 * nibble) & 15
+            for part, row in (("qweight", channel), ("qzeros", group))
+        )
+        assert weight[output, channel] == np.float16((code - zero) * float(stored["scales"][group, output]))
 
 
-def test_folder_reads_back_dense(folder):
-    weights = awq.dense_weights(folder)
-    assert set(weights) == {"model.layers.0.attention.wo.weight", "model.norm.weight"}
-    assert torch.equal(weights["model.layers.0.attention.wo.weight"], layer()[0])
+def test_quantized_folder_has_the_names_of_the_dense_one_which_is_read_as_it_is(folder, dense):
+    assert not awq.is_quantized(dense)
+    weights, original = awq.dense_weights(folder), awq.dense_weights(dense)
+    assert set(weights) == set(original) == set(SHAPE.weights())
+    assert torch.equal(weights["output.weight"], original["output.weight"])
+    assert all(torch.equal(original[name], torch.from_numpy(values)) for name, (_, values) in read_all(dense).items())
 
 
-def test_dense_folder_reads_back_as_it_is(tmp_path):
-    declare(tmp_path)
-    save_file({"model.norm.weight": torch.ones(4)}, tmp_path / "model.safetensors")
-    assert not awq.is_quantized(tmp_path)
-    assert set(awq.dense_weights(tmp_path)) == {"model.norm.weight"}
+def test_bfloat16_is_read_as_such(dense, tmp_path):
+    folder = quantize_folder(dense, tmp_path / "bf16")
+    assert {weight.dtype for weight in awq.dense_weights(folder).values()} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize(
@@ -74,53 +82,44 @@ def test_dense_folder_reads_back_as_it_is(tmp_path):
     ids=lambda change: next(iter(change)),
 )
 def test_another_format_is_refused_with_its_value(folder, change):
-    declare(folder, **DECLARED | change)
+    declare(folder, awq.FORMAT | change)
     with pytest.raises(QuantizationError, match=str(next(iter(change.values())))):
         awq.dense_weights(folder)
 
 
 @pytest.mark.parametrize("quantized", [True, False])
-def test_declaration_that_contradicts_the_weights_is_refused(folder, quantized):
+def test_declaration_that_contradicts_the_weights_is_refused(folder, dense, quantized):
     if quantized:
-        declare(folder)
+        declare(folder, None)
     else:
-        save_file({"model.norm.weight": torch.ones(4)}, folder / "model.safetensors")
+        shutil.copyfile(dense / WEIGHTS, folder / WEIGHTS)
     with pytest.raises(QuantizationError, match="contradict"):
         awq.dense_weights(folder)
 
 
-def cut_short(tensors, part):
-    tensors[part] = tensors[part][:, :1]
-
-
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("part", "spoil", "said"),
     [
-        (lambda tensors: tensors.pop("qzeros"), "is not a complete AWQ layer"),
-        (lambda tensors: tensors.pop("scales"), "is not a complete AWQ layer"),
-        *((partial(cut_short, part=part), "fit together|divided") for part in awq.PARTS),
-        (lambda tensors: tensors.update(qweight=tensors["qweight"][:128]), "2 groups for 128 input channels"),
+        ("qzeros", None, "lacks qzeros"),
+        ("scales", None, "lacks scales"),
+        ("qweight", lambda values: values[:, :1], "holds"),
+        ("qzeros", lambda values: values[:, :1], "qzeros (2, 1)"),
+        ("scales", lambda values: values[:1], "1 groups for 256 inputs"),
     ],
 )
-def test_layer_that_does_not_fit_together_is_refused(folder, spoil, said):
-    _, tensors = layer()
-    spoil(tensors)
-    stored = {f"model.wo.{part}": tensor.contiguous() for part, tensor in tensors.items()}
-    save_file(stored, folder / "model.safetensors")
-    with pytest.raises(QuantizationError, match=rf"model\.wo.*({said})"):
-        awq.dense_weights(folder)
-
-
-def test_file_cut_short_is_named(folder):
-    file = folder / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+def test_layer_that_does_not_fit_together_is_refused(folder, part, spoil, said):
+    tensors = read_all(folder)
+    dtype, values = tensors.pop(f"{LAYER}.{part}")
+    if spoil:
+        tensors[f"{LAYER}.{part}"] = (dtype, spoil(values))
+    write_all(folder / WEIGHTS, tensors)
+    with pytest.raises(QuantizationError, match=rf"attention\.wo is not a complete AWQ layer.*{re.escape(said)}"):
         awq.dense_weights(folder)
 
 
 def test_folder_without_weights_or_config_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json"):
         awq.dense_weights(tmp_path)
-    declare(tmp_path, **DECLARED)
-    with pytest.raises(CheckpointError, match="no safetensors"):
+    shutil.copyfile(STANDIN / "config.json", tmp_path / "config.json")
+    with pytest.raises(AcceptanceError, match="no weights"):
         awq.dense_weights(tmp_path)

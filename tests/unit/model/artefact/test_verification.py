@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures.errors import AcceptanceError, CheckpointError
+from fixtures.errors import CheckpointError
 from fixtures.model.artefact.architecture import LINEAR
-from fixtures.model.artefact.decoders import Stopped
-from fixtures.model.artefact.verification import verify
+from fixtures.model.artefact.verification import Stopped, verify
 from fixtures.standin.checkpoint import STANDIN
 from fixtures.standin.tokenizer_files import TEMPLATE
 from tools.artefact.corruptions import CATALOGUE, Corruption, apply
@@ -108,30 +107,14 @@ def test_folder_that_is_no_checkpoint_is_a_finding(source: Path, tmp_path: Path)
     assert any("no weights" in str(finding) for finding in verify(source, tmp_path).findings)
 
 
-def test_processes_find_what_one_finds(
-    source: Path, honest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_threads_find_what_one_finds(source: Path, honest: Path, tmp_path: Path) -> None:
     (swapped,) = (corruption for corruption in CATALOGUE if corruption.name == "two decoder layers swapped")
     damaged = apply(swapped, source, honest, tmp_path / "damaged")
-    alone = [verify(source, folder) for folder in (honest, damaged)]
-    monkeypatch.setattr("fixtures.model.artefact.verification.BIG", 0)
-    shared = [verify(source, folder, processes=2) for folder in (honest, damaged)]
+    alone, shared = ([verify(source, folder, threads=threads) for folder in (honest, damaged)] for threads in (1, 2))
     assert [result.findings for result in shared] == [result.findings for result in alone]
     assert [result.layers for result in shared] == [result.layers for result in alone]
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_verification_stops_when_asked(
-    processes: int, source: Path, honest: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fixtures.model.artefact.verification.BIG", 0)
-    monkeypatch.setattr("fixtures.model.artefact.shares.ASKED_EVERY", 0.01)
+def test_verification_stops_when_asked(source: Path, honest: Path) -> None:
     with pytest.raises(Stopped):
-        verify(source, honest, stopped=lambda: True, processes=processes)
-
-
-def test_share_that_dies_is_an_error(source: Path, honest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fixtures.model.artefact.verification.BIG", 0)
-    monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(AcceptanceError, match="a part of the verification died"):
-        verify(source, honest, processes=2)
+        verify(source, honest, stopped=lambda: True)
