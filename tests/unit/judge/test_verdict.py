@@ -11,6 +11,7 @@ import pytest
 from fixtures.evidence.events import (
     CheckpointIdentified,
     ClaimsSelected,
+    Entry,
     Event,
     Exchanged,
     Measured,
@@ -24,15 +25,31 @@ from fixtures.evidence.events import (
 from fixtures.homework import CLAIMS
 from fixtures.judge.verdict import Reason, Verdict, judge
 from fixtures.texts import message
-from tests.unit.report.synthetic import REAL, STANDIN, entries, events, finished, node
+from tests.unit.report.synthetic import LOG, first, rehearsal
 
 TRIED = ("tools.add", "tools.multiply", "tools.chain")
 Change = Callable[[Event], "Event | None"]
 
 
-def run(model: CheckpointIdentified = REAL, rehearsal: bool = False) -> list[Event]:
+REAL = first(CheckpointIdentified)
+STANDIN = replace(REAL, origin="standin", geometry="standin")
+
+
+def run(model: CheckpointIdentified = REAL, rehearsed: bool = False) -> list[Event]:
     """The run in which everything passed."""
-    return [event for _, event in events(model, rehearsal)]
+    events = [entry.event for entry in (rehearsal() if rehearsed else LOG)]
+    return [model if isinstance(event, CheckpointIdentified) else event for event in events]
+
+
+def node(claim: str) -> str:
+    """The node id of a claim's test in that run."""
+    return next((event.test for event in run() if isinstance(event, TestFinished) and event.claim == claim), claim)
+
+
+def finished(claim: str, outcome: str, cause: str = "") -> list[TestFinished]:
+    """The phases of a claim's test, of which the call came out as said."""
+    phases = [TestFinished(node(claim), claim, when, "passed", 0.1) for when in ("setup", "call", "teardown")]
+    return [replace(one, outcome=outcome, cause=cause) if one.when == "call" else one for one in phases]
 
 
 def changed(*changes: Change) -> list[Event]:
@@ -62,7 +79,7 @@ def every(kind: type, claim: str = "", when: str = "", **fields: object) -> Chan
 
 
 def judged(happened: list[Event]) -> Verdict:
-    return judge(entries([(float(t), event) for t, event in enumerate(happened)]))
+    return judge([Entry(float(t), LOG[0].at, event) for t, event in enumerate(happened)])
 
 
 LOOK = message("undecided.short", characters=48, least=50, reply="狐狸").as_json()
@@ -177,7 +194,7 @@ def test_deployment_is_the_homeworks_by_its_arguments(arguments: list[str], miss
 
 
 @pytest.mark.parametrize(
-    ("model", "rehearsal", "outcome", "passed"),
+    ("model", "rehearsed", "outcome", "passed"),
     [
         (REAL, False, "accepted", 15),
         (STANDIN, False, "accepted_with_standin", 15),
@@ -187,13 +204,13 @@ def test_deployment_is_the_homeworks_by_its_arguments(arguments: list[str], miss
     ],
 )
 def test_outcome_depends_on_the_model_and_on_rehearsing(
-    model: CheckpointIdentified, rehearsal: bool, outcome: str, passed: int
+    model: CheckpointIdentified, rehearsed: bool, outcome: str, passed: int
 ) -> None:
-    verdict = judged(run(model, rehearsal))
+    verdict = judged(run(model, rehearsed))
     assert (verdict.outcome, verdict.passed) == (outcome, passed)
     assert verdict.accepted is (outcome == "accepted")
     unmeasured = [claim.claim.id for claim in verdict.claims if claim.state == "needs_gpu"]
-    assert unmeasured == (["vram.after_start", "vram.peak", "vram.released"] if rehearsal else [])
+    assert unmeasured == (["vram.after_start", "vram.peak", "vram.released"] if rehearsed else [])
 
 
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
