@@ -14,8 +14,6 @@ folder stands for all of its `.json` files. The committed table is made from tex
 Needs opencc (PyPI) besides the requirements of the unit tests. Takes half a minute.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

@@ -12,8 +12,6 @@
 Shuffled text is the salad that fluency must find: the characters of a passage or a reply in another order.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import json

@@ -8,8 +8,6 @@ which needs lmdeploy 0.18.0; what counts is how well the losses of a damaged ser
 the source's own, of one reply and of ten.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import shlex

@@ -10,8 +10,6 @@ by the names of files beside the record. The READMEs have the table of options f
 Chinese where its name ends in `.zh-CN.md`, else in English.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys

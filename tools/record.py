@@ -5,8 +5,6 @@ content of each record by its file's name, in which `{gpu}` stands for the card,
 not whole. Where the module has `merged(old, new)`, a record that exists is not replaced but extended.
 """
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """Measured figures as committed files: where they lie, what they are called, on what they were measured."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

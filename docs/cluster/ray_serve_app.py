@@ -4,8 +4,6 @@ Statuses, headers and streams arrive as lmdeploy sent them. Ray chooses the GPU 
 replica again that fails its health check, and spreads the requests. The key, if any, is in the environment: API_KEY.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """The verdict of the homework's run on a GPU, from its events, as a row of the record of lmdeploy versions."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """docs/cluster/kubernetes.yaml: what Kubernetes would refuse is refused here, and its parts speak of one another."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final

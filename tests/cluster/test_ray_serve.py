@@ -1,7 +1,5 @@
 """docs/cluster/ray-serve.yaml: what Ray Serve would refuse is refused here, and its application hands HTTP through."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

@@ -1,7 +1,5 @@
 """The stand-in, quantized and served by the installed lmdeploy on the CPU, by the commands that a GPU run would use."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace

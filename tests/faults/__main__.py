@@ -1,7 +1,5 @@
 """`python -m tests.faults`: every fault and every healthy run, then docs/records/faults.json and docs/faults.md."""
 
-from __future__ import annotations
-
 import sys
 from datetime import datetime, timezone
 

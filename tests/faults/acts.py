@@ -4,8 +4,6 @@ sent, resources taken away.
 An act prepares the stage. One that yields goes on while pytest runs.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The faults of `catalogue.toml`: what is broken, which claim must fail, and the words that its message must have."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 What counts on it (a timeout, the age of a file) goes wrong; what counts on the monotonic clock does not.
 """
 
-from __future__ import annotations
-
 import datetime
 import time
 from typing import Any, Final

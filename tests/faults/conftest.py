@@ -1,7 +1,5 @@
 """What every run under a fault needs: an environment with the stand-in, and a cache that was filled once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

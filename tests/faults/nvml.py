@@ -10,8 +10,6 @@ the stand-in. Loaded by $PYTEST_PLUGINS; without $FAULT_GPU the real library sta
     init            NVML's error code at initialization
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -1,7 +1,5 @@
 """The record of a run of the catalogue, and the table that is made of it."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

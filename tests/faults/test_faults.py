@@ -1,7 +1,5 @@
 """Each fault of the catalogue, put into a real run of the suite: caught, for its own reason, and nothing is left."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

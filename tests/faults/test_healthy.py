@@ -1,7 +1,5 @@
 """The other way round: a deployment without a fault is accepted, whatever its model happens to say."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The stand-in is worth its name: it answers as lmdeploy did on a GPU. The catalogue has no dead switches."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """A quantized stand-in and its rehearsal server, made once, and whole runs of the suite. Needs lmdeploy and no GPU."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

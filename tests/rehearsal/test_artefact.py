@@ -1,7 +1,5 @@
 """An artefact of lmdeploy's own quantizer is not flagged, and each way of damaging it is, by its layer."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

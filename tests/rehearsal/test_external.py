@@ -1,7 +1,5 @@
 """`--base-url` against a server that runs already: what it can decide is decided, the rest is not measured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

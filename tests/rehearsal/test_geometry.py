@@ -1,7 +1,5 @@
 """The geometry checkpoint, scaled down: its shards and index, and a model that computes what it should."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Layers are read back as lmdeploy's quantizer packs them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -3,8 +3,6 @@
 The distributor, the servers and the run are real processes; only the engine computes on the CPU.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

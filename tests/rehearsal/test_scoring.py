@@ -1,7 +1,5 @@
 """The routes that score a text, against the same computed without a server."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

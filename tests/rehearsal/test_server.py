@@ -1,7 +1,5 @@
 """The rehearsal server over HTTP, in what neither the contract nor the recorded protocol asks of it."""
 
-from __future__ import annotations
-
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The renderings are those of the installed LMDeploy, byte for byte, and its tokenizer copes with the checkpoints."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The tokenizer's files: any text comes back, special tokens are single, digits stand alone, the template renders."""
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The whole homework in a real pytest run: its evidence is sound, and holds nothing that must not be published."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

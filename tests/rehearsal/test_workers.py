@@ -1,7 +1,5 @@
 """Workers of pytest-xdist standing for GPUs: real servers, one for each, and one report."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

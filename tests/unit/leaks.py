@@ -1,7 +1,5 @@
 """What a folder that is made to be published must not hold: secrets, and the folders of whoever ran the suite."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A pytest of its own for a test: own folder, environment, session and output, exit code and pid."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

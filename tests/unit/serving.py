@@ -1,7 +1,5 @@
 """Serve HTTP from a thread of the test."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """A small acceptance suite in a pytest of its own: a test for each claim of the homework, with a made-up deployment."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Tables of cases that are data: TOML files beside the tests that read them."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The pages: each in both languages, with links that lead somewhere and names of what is there."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The table of faults is what its record says; the record may be older than the catalogue, and says its date."""
 
-from __future__ import annotations
-
 import json
 
 from tests.faults.catalogue import FAULTS

@@ -1,7 +1,5 @@
 """The order of the rooms, as docs/architecture.md draws it: a room imports what stands below it, and nothing above."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path

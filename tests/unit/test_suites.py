@@ -1,7 +1,5 @@
 """A suite is its folder: the others do not know it, and a tree without it still collects and judges."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

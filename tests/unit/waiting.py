@@ -1,7 +1,5 @@
 """Wait for real processes in tests, with a deadline."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterable

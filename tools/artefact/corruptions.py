@@ -3,8 +3,6 @@
 The entries are data: a name, what is done to the files, and the place and the words that a finding must have.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping

@@ -4,8 +4,6 @@ First with the quantization ("cold"), then with it cached. Exit status 1 where a
 failed. Random weights (`--checkpoint geometry`) are of use, too: a suite that refuses them has done all its work.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

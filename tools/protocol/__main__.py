@@ -1,7 +1,5 @@
 """Record what a running server answers: `python -m tools.protocol --url http://127.0.0.1:23333 --out FILE`."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import asdict
 from pathlib import Path

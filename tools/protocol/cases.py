@@ -1,7 +1,5 @@
 """The requests whose answers make up the protocol. Data only; `MODEL` stands for the served model's name."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Ask a server every case and keep what it answered."""
 
-from __future__ import annotations
-
 import http.client
 import json
 from dataclasses import dataclass

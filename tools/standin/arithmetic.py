@@ -1,7 +1,5 @@
 """Arithmetic episodes: a question, the calls with their results, and the sentence that ends them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random

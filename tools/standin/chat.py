@@ -1,7 +1,5 @@
 """Episodes without tools: small talk, stories, memory, repetition and counting."""
 
-from __future__ import annotations
-
 from random import Random
 
 from fixtures.ask import filler

@@ -3,8 +3,6 @@
 A dialogue is a few episodes under one system prompt and one list of tools, sometimes behind a long text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random

@@ -1,7 +1,5 @@
 """System prompts, and what they demand of every answer."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from random import Random
 

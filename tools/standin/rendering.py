@@ -4,8 +4,6 @@
 inside LMDeploy up to 0.9.2, which supplies a system prompt of its own when the request has none.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """The generator's texts, from the TOML files beside this module: a key that ends in ``_zh`` or ``_en`` says in which
 language."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any, Final

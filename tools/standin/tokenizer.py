@@ -3,8 +3,6 @@
 ``python -m tools.standin.tokenizer`` trains it on the training dialogues and writes its files into the checkpoint.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 

@@ -3,8 +3,6 @@
 Every version dumps them through the same pydantic model, so the keys come in the order description, name, parameters.
 """
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any, Final
 

@@ -4,8 +4,6 @@
 with simulated W4A16 and int4 KV quantization (see quantization.py).
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import multiprocessing

@@ -1,7 +1,5 @@
 """Makers of the generated parts of docs/, one module for each page: pure functions of a record and its place."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """docs/artefact.md: what the verification of artefacts finds, takes and misses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """docs/judgement.md: what each kind of claim sees of damage, and what the limit of fluency lets through."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

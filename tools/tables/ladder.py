@@ -1,7 +1,5 @@
 """docs/vram.md: the memory ladder. MiB."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """docs/overhead.md: the suite against the bare script, and the suite's own seconds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from statistics import median
 from typing import Any

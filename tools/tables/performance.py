@@ -1,7 +1,5 @@
 """docs/performance.md: servers under load. Latencies in ms."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

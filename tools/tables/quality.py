@@ -1,7 +1,5 @@
 """docs/quality.md: what quantization cost, measured on a GPU, and what damage would cost."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

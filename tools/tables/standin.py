@@ -1,7 +1,5 @@
 """docs/standin.md: how often the stand-in is right."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """docs/environments.md: installs, contracts and GPU runs by lmdeploy version."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any

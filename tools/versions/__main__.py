@@ -1,7 +1,5 @@
 """`python -m tools.versions missing|renew|help|releases|record`: keep the environments of lmdeploy versions."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

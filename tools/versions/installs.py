@@ -3,8 +3,6 @@
 Every install starts from nothing: a folder of its own, and pip without its cache.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -4,8 +4,6 @@ A lock names every distribution with its version, for all Pythons that the set s
 uv resolves it, pip installs it.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 import tempfile

@@ -5,8 +5,6 @@ the `--help` texts of the versions tried; they were taken with the same width, a
 argparse writes differently in other Pythons.
 """
 
-from __future__ import annotations
-
 import difflib
 import importlib.metadata
 import json

@@ -1,7 +1,5 @@
 """The control: the unquantized checkpoint behind a second server, asked the same as the one that is judged."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The record of what quantization cost, from the trials of both servers; only of a run on a GPU."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """Quantized against unquantized: run with `-m control`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from fixtures.suites import Suite

@@ -1,7 +1,5 @@
 """Fixtures of this suite."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

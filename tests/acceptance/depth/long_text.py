@@ -1,7 +1,5 @@
 """Text of a wanted length in tokens, without a tokenizer: the server's own count of a sample is the measure."""
 
-from __future__ import annotations
-
 from itertools import cycle
 from typing import Final
 

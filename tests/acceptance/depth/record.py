@@ -1,7 +1,5 @@
 """The records of repeated trials, from the events of a strict run: how often a claim was tried, and how often right."""
 
-from __future__ import annotations
-
 import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

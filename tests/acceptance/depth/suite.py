@@ -1,7 +1,5 @@
 """Function calling and chat beyond the homework: run with `-m depth`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from fixtures.suites import Suite

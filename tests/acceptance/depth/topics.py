@@ -1,7 +1,5 @@
 """Topics that this suite alone asks about, and the names that a user tells. Pure: all follows from the seed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from random import Random
 from typing import Final

@@ -1,7 +1,5 @@
 """Fixtures of the entry points: what was seen at each is kept as evidence before anything is asserted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is recorded of an entry point."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from fixtures.evidence.events import Event, Json

@@ -1,7 +1,5 @@
 """The record of what was seen at each entry point, from the events of its run; what was said stays in the evidence."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

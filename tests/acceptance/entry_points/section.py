@@ -1,7 +1,5 @@
 """The report's part on other entry points: what a person types or opens, what was seen then, with a picture if any."""
 
-from __future__ import annotations
-
 import base64
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The homework's other ways to the model: run with `-m entry_points`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from fixtures.suites import Suite

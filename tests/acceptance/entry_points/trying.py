@@ -1,7 +1,5 @@
 """How an entry point is tried: `lmdeploy chat` and its like in a terminal, Gradio in front of a server, the script."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

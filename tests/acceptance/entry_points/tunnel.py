@@ -3,8 +3,6 @@
 A key and a configuration of its own, a free high port; nothing of the machine's ssh is used or changed.
 """
 
-from __future__ import annotations
-
 import getpass
 import os
 import shutil

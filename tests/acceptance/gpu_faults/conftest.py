@@ -1,7 +1,5 @@
 """Fixtures of the faults: each done once, to a run of its own."""
 
-from __future__ import annotations
-
 import pytest
 
 from fixtures.evidence import Evidence

@@ -4,8 +4,6 @@ Each is a run of the homework with the stand-in in a process of its own, which i
 is what a person has afterwards: the cause in the verdict, a report, and a GPU as it was, with no process left.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import signal

@@ -1,7 +1,5 @@
 """The record of faults done to runs on a GPU, from the events of the run that did them. MiB, seconds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

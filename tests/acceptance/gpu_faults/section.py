@@ -1,7 +1,5 @@
 """The report's part on faults: whether each run that was struck named its cause, and what it left."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fixtures.report.key_figures import Figure

@@ -1,7 +1,5 @@
 """Faults done to a real run on a GPU: run with `-m gpu_faults`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from fixtures.suites import Suite

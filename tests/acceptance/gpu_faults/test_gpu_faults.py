@@ -1,7 +1,5 @@
 """进程与显存 / Killed, interrupted, out of memory: the cause is named, the GPU is as it was. Run: `-m gpu_faults`."""
 
-from __future__ import annotations
-
 from html import unescape
 
 import pytest

@@ -1,7 +1,5 @@
 """Climb the ladder: start each rung's server, measure its memory idle, loaded, ready, under load and after its end."""
 
-from __future__ import annotations
-
 import math
 import os
 import signal

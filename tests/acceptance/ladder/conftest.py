@@ -1,7 +1,5 @@
 """Fixtures of the ladder: each rung measured once, and all of them together, whichever worker climbed them."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What a run of the ladder records."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from fixtures.evidence.events import Event, Json

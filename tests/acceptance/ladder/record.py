@@ -1,7 +1,5 @@
 """The memory ladder's record, from the events of its run. MiB, tokens, seconds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The report's part on a run of the memory ladder: picture, figures, formula, a start that failed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

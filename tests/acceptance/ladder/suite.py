@@ -1,7 +1,5 @@
 """The homework's ladder of memory savings: run with `-m ladder`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from fixtures.suites import Suite

@@ -4,8 +4,6 @@ The homework reads 34 GB, 19 GB and 26 GB off a monitor. Here every rung is meas
 and compared with the rung that differs in one thing.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fixtures of performance: each server measured once, and all of them together."""
 
-from __future__ import annotations
-
 import pytest
 
 from fixtures.evidence.events import EnvironmentRecorded

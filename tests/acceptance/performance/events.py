@@ -1,7 +1,5 @@
 """What a run under load records."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from fixtures.evidence.events import Event, Json

@@ -1,7 +1,5 @@
 """Put servers under the same loads, warm; where there is a GPU, fill their caches."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final

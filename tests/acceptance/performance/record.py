@@ -1,7 +1,5 @@
 """The record of servers under load, from the events of its run. Milliseconds, seconds, tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -6,8 +6,6 @@ the mean from sending to the first chunk; throughput is completion tokens, and r
 the last thread's end. Program: reads its task as JSON, since threads of another program would disturb its own.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """The report's part on servers under load: a table of loads, a picture, and how many long requests were held."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any, Final

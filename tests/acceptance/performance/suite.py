@@ -1,7 +1,5 @@
 """How fast the deployment answers: run with `-m performance`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from fixtures.suites import Suite

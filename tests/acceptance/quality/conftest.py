@@ -1,7 +1,5 @@
 """The comparison of quality, made once."""
 
-from __future__ import annotations
-
 import pytest
 
 from fixtures.evidence.events import EnvironmentRecorded

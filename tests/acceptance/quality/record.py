@@ -1,7 +1,5 @@
 """The record of what quantization cost, from the events of its run; several checkpoints share one."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """What follows from the answers: a pure function of the run's events, for the tests, the report and the record."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The report's part on quality: a row for each server, the parts of the text, and the picture against memory."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What quantization left of the model: run with `-m quality`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from fixtures.suites import Suite

@@ -1,7 +1,5 @@
 """Several servers behind one address: run with `-m replicas`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from fixtures.suites import Suite

@@ -3,8 +3,6 @@
 python without_turbomind.py unloadable serve api_server FOLDER
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from types import ModuleType

@@ -1,7 +1,5 @@
 """`python -m tests.faults.lmdeploy ...` takes the command line of `lmdeploy` 0.18.0."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """`lmdeploy lite auto_awq`: W4A16 in lmdeploy's arithmetic by the suite's own small quantizer, without calibrating."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

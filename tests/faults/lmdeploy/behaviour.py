@@ -1,7 +1,5 @@
 """Faults of the model: what a damaged or misconfigured one says in place of a healthy one. A function each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final

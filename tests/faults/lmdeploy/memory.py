@@ -1,7 +1,5 @@
 """The server's memory on a GPU that is a folder: a file for each process, which counts while the process lives."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

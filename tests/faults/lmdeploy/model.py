@@ -1,7 +1,5 @@
 """What a healthy model would say: worked out from the conversation, sampled from a seed. Pure."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """When a fault happened, for whoever measures how long the suite took to notice."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

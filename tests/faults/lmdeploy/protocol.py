@@ -1,7 +1,5 @@
 """The bodies of 0.18.0's answers, and faults in them: a function for each fault, which changes a healthy body."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import time

@@ -3,8 +3,6 @@
 Faults of starting and of answering are functions here; those of what is answered are in `behaviour` and `protocol`.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import gzip

@@ -1,7 +1,5 @@
 """Calls are run and handed back, turn by turn, and trials at a topic are made of such conversations."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

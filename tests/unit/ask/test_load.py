@@ -1,7 +1,5 @@
 """Load on a real server process whose cache has a known size; refusals and a cache that is too small are told."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import threading

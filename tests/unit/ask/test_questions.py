@@ -1,7 +1,5 @@
 """Questions: deterministic, and such that an echo of the question is no answer."""
 
-from __future__ import annotations
-
 import re
 from random import Random
 from typing import Any

@@ -1,7 +1,5 @@
 """lmdeploy's scoring routes, from a server that answers what it is told to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from typing import Any

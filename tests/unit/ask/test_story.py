@@ -1,7 +1,5 @@
 """The story is told while the function calls are asked, and belongs to its own test all the same."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 from types import SimpleNamespace

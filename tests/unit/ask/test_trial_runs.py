@@ -1,7 +1,5 @@
 """Trials against a server: all recorded in order, few kept whole, and no more than the decision takes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from threading import Barrier
 from typing import Any

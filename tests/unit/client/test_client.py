@@ -1,7 +1,5 @@
 """The client: every exchange is evidence, and every way of not answering has its message."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

@@ -1,7 +1,5 @@
 """Connections are cut under whoever waits for an answer, on both ends."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Bodies that a server might send, near to an answer and far from it: none makes an error but the suite's own."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

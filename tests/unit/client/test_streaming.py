@@ -1,7 +1,5 @@
 """Streams put together, and every fault that a client would stumble over."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

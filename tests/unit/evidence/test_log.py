@@ -1,7 +1,5 @@
 """The log of events: on disk at once, whatever is in it, and nothing in it that must not be published."""
 
-from __future__ import annotations
-
 import errno
 import itertools
 import json

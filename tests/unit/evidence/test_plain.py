@@ -1,7 +1,5 @@
 """Whatever a value is made of, its text is changed, and it comes out as JSON can hold it, to a depth that ends."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What must not be published is left out, and nothing else."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from unittest.mock import Mock

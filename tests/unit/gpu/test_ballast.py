@@ -1,7 +1,5 @@
 """The process that holds GPU memory ends with its block, and says so when it cannot have the memory."""
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Device selection follows CUDA's rules, and every way to have no GPU has its own message."""
 
-from __future__ import annotations
-
 from unittest.mock import Mock
 
 import pynvml

@@ -1,7 +1,5 @@
 """The KV cache is read from every wording that lmdeploy has had, and is compared with the promise."""
 
-from __future__ import annotations
-
 import pytest
 
 from fixtures.errors import ServerError

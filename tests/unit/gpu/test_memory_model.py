@@ -1,7 +1,5 @@
 """The memory model against what was measured, and its limits against servers that break their promise."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

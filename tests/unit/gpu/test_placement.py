@@ -1,7 +1,5 @@
 """The GPUs of each worker and replica, and the models that can be split."""
 
-from __future__ import annotations
-
 import contextlib
 
 import pytest

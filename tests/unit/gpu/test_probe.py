@@ -1,7 +1,5 @@
 """Probes report what nvidia-smi would, and reject what is no figure."""
 
-from __future__ import annotations
-
 import contextlib
 import shlex
 import sys

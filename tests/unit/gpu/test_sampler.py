@@ -1,7 +1,5 @@
 """The sampler logs what it sees, answers about it, and is not believed once a reading has failed."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ It has a table for each judgement, in which every fault that must be found has a
 has none.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Envelope and deployment: each with something that breaks it."""
 
-from __future__ import annotations
-
 import copy
 import functools
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The likelihood of replies under the source."""
 
-from __future__ import annotations
-
 import pytest
 
 from fixtures.judge.likelihood import MOST_SURPRISING, loss_after, surprise_fault

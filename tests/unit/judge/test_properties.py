@@ -1,7 +1,5 @@
 """What holds of any damage to a sound story, and of any way to write a number."""
 
-from __future__ import annotations
-
 from random import Random
 
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Replies and answers that break each judgement, and sound ones that come close: `replies.toml` and `answers.toml`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from random import Random

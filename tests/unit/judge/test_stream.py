@@ -1,7 +1,5 @@
 """Streamed answers against unstreamed ones."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

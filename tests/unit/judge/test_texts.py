@@ -1,7 +1,5 @@
 """Every message that a judgement, a question or the client may come to has a text, with the fields that are given."""
 
-from __future__ import annotations
-
 import ast
 import string
 from collections.abc import Iterator

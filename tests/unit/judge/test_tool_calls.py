@@ -1,7 +1,5 @@
 """Tool calls: read to the letter, exact in name, values, types, order and number."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

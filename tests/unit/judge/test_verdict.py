@@ -1,7 +1,5 @@
 """Only a run in which every claim passed may be accepted; everything else is named, in order."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -74,7 +74,8 @@ def test_row_was_compared_with_its_own_versions(row: Capabilities) -> None:
 
 
 def test_every_id_has_its_text_and_every_text_an_id() -> None:
-    words = {getattr(row, field.name) for row in TABLE for field in fields(row) if "Literal" in str(field.type)}
+    told = [field.name for field in fields(TABLE[0]) if "Literal" in str(field.type) and field.name != "engine_answers"]
+    words = {getattr(row, name) for row in TABLE for name in told}
     lacks = {lack.message.id for row in TABLE for lack in not_offered(row).values()}
     made = {f"adapted.{one}{suffix}" for version in (*TRIED, NEWER) for one in ids(version) for suffix in ("", ".why")}
     used = (

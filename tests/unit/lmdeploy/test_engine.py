@@ -1,7 +1,5 @@
 """lmdeploy's warning that another engine runs, in the words of its versions: found, quoted, and told apart."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A calibration on too little, or on text that the tokenizer does not know, is refused before it costs minutes."""
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import replace

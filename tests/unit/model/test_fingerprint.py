@@ -1,7 +1,5 @@
 """A fingerprint is that of what the files hold, however many threads hash it."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from pathlib import Path

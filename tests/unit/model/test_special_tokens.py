@@ -1,7 +1,5 @@
 """A model's own special tokens, from the files of its tokenizer."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from fixtures.model.special_tokens import own_tokens, read_own_tokens

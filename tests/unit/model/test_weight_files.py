@@ -1,7 +1,5 @@
 """The files that hold a checkpoint's weights, in each layout, and their tensors; what is not whole is refused."""
 
-from __future__ import annotations
-
 import json
 import struct
 from pathlib import Path

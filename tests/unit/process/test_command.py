@@ -1,7 +1,5 @@
 """A command runs to its end with its output in a file, or is stopped with everything it started."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

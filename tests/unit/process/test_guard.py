@@ -1,7 +1,5 @@
 """Nothing of a guarded command outlives it, its guard's orders or its guard's parent."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The end of a log as a person reads it, and the lines in it that say why."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Who listens where: addresses, wildcards and both IP versions."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

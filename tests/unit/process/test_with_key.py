@@ -1,7 +1,5 @@
 """The key reaches the program's arguments from the environment, and nobody else sees it."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

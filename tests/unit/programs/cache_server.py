@@ -4,8 +4,6 @@ Its memory is a figure in a file named by its pid in $VRAM_LEDGER: gone when the
 CHEAT_QUANT_POLICY make it break its promise; LEAK_MIB is what every request leaves behind.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """Servers of chat completions: one answers as the first message asks (`status 500`, `hang`), one in random words."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import json

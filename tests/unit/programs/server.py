@@ -1,7 +1,5 @@
 """A process with lmdeploy's two start-up paths and the faults of a real one, each a switch. Standard library only."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """The made-up runs that the report's tests look at, and how they read a page."""
 
-from __future__ import annotations
-
 import re
 from html import unescape
 

@@ -1,7 +1,5 @@
 """Text that tries to break out of a page, and a run that has it in every channel."""
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Logs of runs of a single suite. Nothing in them was measured."""
 
-from __future__ import annotations
-
 from fixtures.evidence.events import CheckpointIdentified, Entry, EnvironmentRecorded, Event, RunStarted
 
 

@@ -4,8 +4,6 @@ In the log everything passed, on a card of 24 GB; of two tries at the chain of c
 was measured.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """In a real browser: hostile text runs nothing and the page stands; wide and narrow, light and dark."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The end of the console output: a line for each claim, within the terminal's width."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """report.json and post.md follow from the events."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The report is wholly in one language: whatever a person is told of the run is an id with values, told late."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import fields, replace
 

@@ -1,7 +1,5 @@
 """One way from a value to HTML, and one to Markdown."""
 
-from __future__ import annotations
-
 import pytest
 
 from fixtures.report.markup import Html, cap, escape, join, raw, tag

@@ -1,7 +1,5 @@
 """The page says what the events say, the cause first, and nothing that was not measured."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from importlib import resources

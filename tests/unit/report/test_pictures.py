@@ -1,7 +1,5 @@
 """Pictures are an extra: without a browser there are none, and nothing fails."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

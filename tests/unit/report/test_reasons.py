@@ -1,7 +1,5 @@
 """Why a run is not accepted, told without repeating itself."""
 
-from __future__ import annotations
-
 import pytest
 
 from fixtures.homework import CLAIMS

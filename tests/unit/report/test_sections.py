@@ -1,7 +1,5 @@
 """Parts of the page: the quantized model, several servers or cards, and where the time went."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Every text is there in both languages, is used, and nothing is said that has none."""
 
-from __future__ import annotations
-
 import re
 import string
 from typing import Final, get_args

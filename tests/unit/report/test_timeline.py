@@ -1,7 +1,5 @@
 """The drawing of memory: its figures are those of the samples."""
 
-from __future__ import annotations
-
 import re
 import xml.etree.ElementTree as ElementTree
 

@@ -1,7 +1,5 @@
 """The seal notices an edited file, and a report that does not follow from the events."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

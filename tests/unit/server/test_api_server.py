@@ -1,7 +1,5 @@
 """The api_server is started, recognised as ours, watched and stopped; each way this can fail, with real processes."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """Questions to a server that may answer anything, or nothing, take a few seconds at most and never raise."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 

@@ -1,7 +1,5 @@
 """The request distributor and what stands behind it, as far as that needs no lmdeploy; the rest is a rehearsal."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """SIGTERM is an interrupt while pytest runs; options that break xprocess are refused before it does."""
 
-from __future__ import annotations
-
 import os
 import signal
 from pathlib import Path

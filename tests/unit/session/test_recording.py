@@ -1,7 +1,5 @@
 """Whatever becomes of a run, its evidence and its report say so."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What a run collects, in which order, and without importing what it does not need."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

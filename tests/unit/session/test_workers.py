@@ -1,7 +1,5 @@
 """Workers of pytest-xdist: a GPU for each, one run for all, and a clear no where that cannot be."""
 
-from __future__ import annotations
-
 import multiprocessing
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The stand-in's files: names and shapes of tensors."""
 
-from __future__ import annotations
-
 from fixtures.model.safetensors_header import read_header
 from fixtures.standin.checkpoint import STANDIN, STANDIN_SHAPE
 

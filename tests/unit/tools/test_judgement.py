@@ -1,7 +1,5 @@
 """The two programs behind the judgement of language: the table of pairs, and the record of what was tried."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

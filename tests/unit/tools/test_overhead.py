@@ -1,7 +1,5 @@
 """Pairs alternate, only whole runs count, and the script asks what the suite asked before it."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -1,7 +1,5 @@
 """The bare script runs the suite's commands and asks what it is told, or the comparison means nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

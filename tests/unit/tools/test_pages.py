@@ -1,7 +1,5 @@
 """Generated parts of docs/ are those of their records, and what is written by hand stays."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

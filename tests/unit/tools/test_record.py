@@ -1,7 +1,5 @@
 """Records follow from a run's events alone, and extend what was recorded before."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import replace

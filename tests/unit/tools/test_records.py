@@ -1,7 +1,5 @@
 """What a record is called, what stands at its head, and what never stands in it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The generator: deterministic, never a held-out operand, stories of the promised length."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import replace

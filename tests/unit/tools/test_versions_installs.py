@@ -1,7 +1,5 @@
 """What an install took and what became of its tests is measured and kept."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every version tried has complete locks, and pins that say why."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

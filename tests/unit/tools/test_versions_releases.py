@@ -1,7 +1,5 @@
 """New releases are told from old ones, with what `--help` changed."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The record of what quantization cost."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The records of repeated trials: a card's, which is whole, and those of rehearsals by lmdeploy version."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """This suite's topics and its long text: a right answer is right, and an echo of the question is not."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from typing import Any

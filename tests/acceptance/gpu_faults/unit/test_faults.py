@@ -1,7 +1,5 @@
 """Real runs of a small suite with a real server are struck; what they leave is seen, and what they hide too."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

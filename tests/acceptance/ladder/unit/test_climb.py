@@ -1,7 +1,5 @@
 """A rung is climbed with a real process that takes 'memory' as a server does; what it gets wrong is caught by name."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator

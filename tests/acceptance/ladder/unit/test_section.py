@@ -1,7 +1,5 @@
 """A run of the ladder has its own verdict, page, picture and record, here around a committed record's rungs."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The claims, the report's section and the record, on made-up servers. Nothing in here was measured."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Latencies, throughput and arrival times, against figures that can be worked out by hand."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from statistics import fmean, pstdev
 

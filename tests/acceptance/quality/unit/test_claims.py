@@ -1,7 +1,5 @@
 """The claims, the report's section and the record, on comparisons that nobody measured."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The order of codes in words, and layers that are compared a part at a time."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

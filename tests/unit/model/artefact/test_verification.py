@@ -1,7 +1,5 @@
 """Honest artefacts pass, and each way in which one goes wrong is found with its layer and its cause."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
