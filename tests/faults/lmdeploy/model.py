@@ -4,10 +4,9 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any, Final
-
-from tools.standin.texts import STORIES
 
 Message = dict[str, Any]
 Arguments = dict[str, Any]
@@ -19,6 +18,10 @@ NAMES: Final = {"+": "add", "*": "mul"}
 
 GREETING: Final = "你好！很高兴见到你，有什么可以帮你的吗？"
 COUNT: Final = "，".join(str(number) for number in range(1, 21)) + "。"
+STORY: Final = json.loads(Path(__file__).with_name("story.json").read_text(encoding="utf-8"))
+"""Alternatives for each sentence: every way through them is a whole story of 120 to 300 characters. {x} is the animal,
+{y} the fruit."""
+
 ENDINGS: Final = ("The result is {}.", "The answer is {}.", "结果是{}。", "答案是 {}。")
 
 
@@ -77,7 +80,7 @@ def say(asked: Asked) -> Say:
 
 def story(rng: Random) -> str:
     """A story about a fox and a watermelon, one of hundreds."""
-    return "".join(rng.choice(part).format(x="狐狸", y="西瓜") for part in STORIES["story_zh"])
+    return "".join(rng.choice(part).format(x="狐狸", y="西瓜") for part in STORY)
 
 
 def talk(question: str) -> str:
