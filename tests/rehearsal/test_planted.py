@@ -50,7 +50,7 @@ def contract_of(root: Path, folder: Path, *arguments: str) -> Matrix:
 def cells(matrix: Matrix) -> dict[str, Any]:
     """The installed version's cells by claim."""
     (column,) = (one for one in matrix.columns if one.version == installed_version())
-    return {claim: column.cell(claim) for claim in matrix.contract}
+    return {claim: column.cell(claim) for claim in matrix.parts["contract"]}
 
 
 def states(found: dict[str, Any], state: str) -> set[str]:

@@ -48,6 +48,7 @@ OF_TEXTS: dict[str, Callable[[str], Message | None]] = {
     "result 1234567": lambda text: result_fault(text, 1234567, {5}),
     "result -48": lambda text: result_fault(text, -48, {12, -4}),
     "result 18": lambda text: result_fault(text, 18, {30, -12}),
+    "result 136374": lambda text: result_fault(text, 136374, {780, 353, 1133, 238, 573}),
     "result 0": lambda text: result_fault(text, 0, {0, 7}),
     "names 50 and a tool": lambda text: naming_fault(text, ["50"], about=["tool", "工具"]),
     **{f"names {name}": partial(naming_fault, names=[name]) for name in ("16", "-16", "5000", "tool", "工具")},
