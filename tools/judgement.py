@@ -6,6 +6,7 @@
   `scenarios.py` with `EXPECT`: accept, reject or decide for each. Each is judged by a run with `--base-url`.
 - FILE.jsonl has one reply a line: `server`, `kind`, `prompt`, and `text` or `message` of a real model, sound or
   damaged.
+- `--endpoint` alone judges the scenarios anew, with a head of their own, and keeps the rest of the record.
 - A DIR holds passages of Chinese, one a line, a file for each genre. Those held out come from other collections than
   `fixtures/judge/pairs.txt`. Of all of these the record keeps counts and names alone.
 
@@ -44,7 +45,7 @@ from fixtures.judge.verdict import judge
 from fixtures.process.port import free_port
 from fixtures.server.readiness import ask
 from fixtures.texts import Message
-from tools.records import RECORDS, ROOT, head_now, write
+from tools.records import RECORDS, ROOT, head_now, read, write
 
 HOST: Final = "127.0.0.1"
 WORKERS: Final = 2
@@ -291,9 +292,6 @@ def record(given: argparse.Namespace) -> dict[str, Any]:
         "replies_as_salad": {"shuffled": len(prose), "refused": sum(map(below, shuffled(prose)))},
         "roc": roc(texts, shuffled(texts)),
     }
-    if given.endpoint:
-        rows = scenarios(given.endpoint)
-        made |= {"scenario_counts": counts(rows), "scenarios": rows}
     return made
 
 
@@ -301,7 +299,7 @@ def main(arguments: Sequence[str]) -> None:
     """The program."""
     parser = argparse.ArgumentParser(prog="python -m tools.judgement", description="try the judgement on given texts")
     parser.add_argument("--endpoint", type=Path, help="folder with server.py and scenarios.py")
-    parser.add_argument("--replies", type=Path, required=True)
+    parser.add_argument("--replies", type=Path)
     parser.add_argument("--passages", type=Path, nargs="+", default=[])
     parser.add_argument("--held-out", type=Path, nargs="+", default=[])
     parser.add_argument("--out", type=Path, default=RECORDS / "judgement.json")
@@ -309,7 +307,12 @@ def main(arguments: Sequence[str]) -> None:
     for name in ("endpoint", "replies", "out"):
         setattr(given, name, getattr(given, name) and getattr(given, name).resolve())
     names = [Path(word).name if "/" in word else word for word in arguments]
-    write(given.out, {**head_now(shlex.join(["python", "-m", "tools.judgement", *names])), **record(given)})
+    head = head_now(shlex.join(["python", "-m", "tools.judgement", *names]))
+    made = {**head, **record(given)} if given.replies else read(given.out)
+    if given.endpoint:
+        rows = scenarios(given.endpoint)
+        made |= {"scenarios_head": head, "scenario_counts": counts(rows), "scenarios": rows}
+    write(given.out, made)
 
 
 if __name__ == "__main__":
