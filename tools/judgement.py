@@ -6,9 +6,10 @@
   `scenarios.py` with `EXPECT`: accept, reject or decide for each. Each is judged by a run with `--base-url`.
 - FILE.jsonl has one reply a line: `server`, `kind`, `prompt`, and `text` or `message` of a real model, sound or
   damaged.
-- `--endpoint` alone judges the scenarios anew, with a head of their own, and keeps the rest of the record.
 - A DIR holds passages of Chinese, one a line, a file for each genre. Those held out come from other collections than
   `fixtures/judge/pairs.txt`. Of all of these the record keeps counts and names alone.
+
+What is not given is kept as the record has it; the head of each part says when and by which command it was made.
 
 Shuffled text is the salad that fluency must find: the characters of a passage or a reply in another order.
 """
@@ -272,27 +273,32 @@ def shuffled(texts: Sequence[str]) -> list[str]:
     return ["".join(rng.sample(text, len(text))) for text in texts]
 
 
-def record(given: argparse.Namespace) -> dict[str, Any]:
-    """Make the record, without its head."""
-    servers = replies(given.replies)
+def of_replies(file: Path) -> dict[str, Any]:
+    """Judge the replies of each server, and the prose of undamaged ones as salad."""
+    servers = replies(file)
     undamaged = [row for name in sorted(UNDAMAGED) for row in servers.get(name, [])]
     sound = _fluencies(undamaged)
     prose = [row["text"] for row in undamaged if row["kind"] in PROSE and row["text"]]
-    known, held_out = passages(given.passages), passages(given.held_out)
-    texts = [text for genres in (known, held_out) for found in genres.values() for text in found]
-    made: dict[str, Any] = {
+    return {
         "levels": {name: level(rows, sound) for name, rows in sorted(servers.items())},
         "undamaged_not_accepted": refused(undamaged),
+        "replies_as_salad": {"shuffled": len(prose), "refused": sum(map(below, shuffled(prose)))},
+    }
+
+
+def of_passages(folders: Sequence[Path], held_out: Sequence[Path]) -> dict[str, Any]:
+    """Count false alarms in real Chinese, and what fluency refuses at each limit."""
+    known, others = passages(folders), passages(held_out)
+    texts = [text for genres in (known, others) for found in genres.values() for text in found]
+    return {
         "passages": len(texts),
         "genres": {
             "of the packages that the table is made from": {name: len(found) for name, found in known.items()},
-            "held out": {name: len(found) for name, found in held_out.items()},
+            "held out": {name: len(found) for name, found in others.items()},
         },
         "false_alarms": false_alarms(texts),
-        "replies_as_salad": {"shuffled": len(prose), "refused": sum(map(below, shuffled(prose)))},
         "roc": roc(texts, shuffled(texts)),
     }
-    return made
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -308,10 +314,14 @@ def main(arguments: Sequence[str]) -> None:
         setattr(given, name, getattr(given, name) and getattr(given, name).resolve())
     names = [Path(word).name if "/" in word else word for word in arguments]
     head = head_now(shlex.join(["python", "-m", "tools.judgement", *names]))
-    made = {**head, **record(given)} if given.replies else read(given.out)
+    made = {**read(given.out), **head}
     if given.endpoint:
         rows = scenarios(given.endpoint)
         made |= {"scenarios_head": head, "scenario_counts": counts(rows), "scenarios": rows}
+    if given.replies:
+        made |= {"replies_head": head, **of_replies(given.replies)}
+    if given.passages or given.held_out:
+        made |= {"passages_head": head, **of_passages(given.passages, given.held_out)}
     write(given.out, made)
 
 

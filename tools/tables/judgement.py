@@ -13,6 +13,7 @@ LEVELS: Final = (
     "调用正确 / calls right",
     "AUC",
 )
+LIKELIHOOD: Final = ("服务 / server", "nat / token", "AUC 1", "AUC 10")
 CURVE: Final = ("文字 / text", "阈值 / limit", "误拒 / sound text refused", "乱序被拒 / shuffled text refused")
 EVERY: Final = 4
 """Points of the curve of which one is shown, besides the limits themselves."""
@@ -74,3 +75,16 @@ def tried(record: Mapping[str, Any], _: Place) -> str:
             ("待人判断的场景 / scenarios left to a person", str(scenarios["undecided"])),
         ]
     return markdown(("", ""), rows)
+
+
+def likelihood(record: Mapping[str, Any], place: Place) -> str:
+    """How well the source's likelihood of the replies tells each server from the source, of one reply and of ten."""
+    levels = sorted(record["levels"].items(), key=lambda item: item[1]["turn"]["mean_loss"])
+    table = markdown(
+        LIKELIHOOD,
+        (
+            [name, *(f"{one['turn'][figure]:.2f}" for figure in ("mean_loss", "auc_of_one", "auc_of_ten"))]
+            for name, one in levels
+        ),
+    )
+    return f"{place.origin(record)} {place.raw()}\n\n{table}"
