@@ -23,18 +23,17 @@ from typing import Any, Final
 from fixtures.ask.load import Endpoint
 from fixtures.ask.scoring import ScoringEndpoint
 from fixtures.homework import SYSTEM_PROMPT
+from fixtures.judge.likelihood import REPLIES, behind
 from tools.judgement import PROSE, auc, replies
 from tools.records import RECORDS, gpu_slug, head_now, write
 
 OWN: Final = "bf16-kv16"
 """The server of the source itself, to compare with."""
 
-GROUP: Final = 10
-"""Replies of which the mean is taken."""
 DRAWS: Final = 2000
 
 CONTEXTS: Final[Mapping[str, Callable[[str], str]]] = {
-    "prompt": lambda prompt: f"{prompt}\n\n",
+    "prompt": behind,
     "turn": lambda prompt: (
         f"<|im_start|>system\n{SYSTEM_PROMPT}<|im_end|>\n<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
     ),
@@ -45,7 +44,7 @@ CONTEXTS: Final[Mapping[str, Callable[[str], str]]] = {
 def of_ten(own: Sequence[float], damaged: Sequence[float]) -> float:
     """Return the chance that the mean of ten of the damaged is higher than that of ten of the source's own, 0 to 1."""
     rng = Random(1)
-    higher = sum(fmean(rng.sample(damaged, GROUP)) > fmean(rng.sample(own, GROUP)) for _ in range(DRAWS))
+    higher = sum(fmean(rng.sample(damaged, REPLIES)) > fmean(rng.sample(own, REPLIES)) for _ in range(DRAWS))
     return higher / DRAWS
 
 
@@ -61,10 +60,10 @@ def level(own: Sequence[float], losses: Sequence[float]) -> dict[str, Any]:
 
 
 def _score_all(
-    endpoint: ScoringEndpoint, before: Callable[[str], str], rows: Sequence[Mapping[str, Any]]
+    endpoint: ScoringEndpoint, context: Callable[[str], str], rows: Sequence[Mapping[str, Any]]
 ) -> list[float]:
     with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(lambda row: endpoint.reply_loss(before(row["prompt"]), row["text"]), rows))
+        return list(pool.map(lambda row: endpoint.reply_loss(context(row["prompt"]), row["text"]), rows))
 
 
 def record(endpoint: ScoringEndpoint, file: Path) -> dict[str, Any]:
@@ -73,10 +72,10 @@ def record(endpoint: ScoringEndpoint, file: Path) -> dict[str, Any]:
     prose = {
         server: [row for row in rows if row["kind"] in PROSE and row["text"]] for server, rows in replies(file).items()
     }
-    for context, before in CONTEXTS.items():
-        found = {server: _score_all(endpoint, before, rows) for server, rows in prose.items() if len(rows) >= GROUP}
+    for name, context in CONTEXTS.items():
+        found = {server: _score_all(endpoint, context, rows) for server, rows in prose.items() if len(rows) >= REPLIES}
         for server, losses in sorted(found.items()):
-            levels[server][context] = level(found[OWN], losses)
+            levels[server][name] = level(found[OWN], losses)
     return {"own": OWN, "levels": levels}
 
 

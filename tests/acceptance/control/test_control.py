@@ -13,7 +13,7 @@ from fixtures.client.client import Client
 from fixtures.errors import LmdeployError
 from fixtures.evidence import Evidence
 from fixtures.homework import SAMPLING, STORY_PROMPT
-from fixtures.judge.likelihood import MOST_SURPRISING, REPLIES, surprise, surprise_fault
+from fixtures.judge.likelihood import MOST_SURPRISING, REPLIES, behind, surprise, surprise_fault
 from fixtures.judge.paired import cost_fault, pair
 from fixtures.judge.profile import HIGHEST_COST, SEED, STRICT_TRIALS
 from fixtures.judge.story import sample_fault
@@ -103,4 +103,4 @@ def _losses(servers: Servers, client: Client, evidence: Evidence, name: str) -> 
         return Judged(sample_fault(answer, STORY_TOKENS), reply=answer.text)
 
     run_all(client, evidence, name, attempt, all_of(REPLIES))
-    return [servers.scoring.reply_loss(f"{STORY_PROMPT}\n\n", text) for text in told if text.strip()]
+    return [servers.scoring.reply_loss(behind(STORY_PROMPT), text) for text in told if text.strip()]

@@ -5,14 +5,10 @@ has none.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tests.unit.tables import table
 
 
 def cases(name: str) -> list[tuple[str, str, Any]]:
@@ -21,9 +17,9 @@ def cases(name: str) -> list[tuple[str, str, Any]]:
     :raises ValueError: a fault has no case.
     """
     file = Path(__file__).with_name(name)
-    read = json.loads if file.suffix == ".json" else tomllib.loads
+    judgements = json.loads(file.read_text("utf-8")) if file.suffix == ".json" else table(__file__, file.stem)
     found = []
-    for judgement, faults in read(file.read_text(encoding="utf-8")).items():
+    for judgement, faults in judgements.items():
         for fault, every in faults.items():
             if not every:
                 raise ValueError(f"{name}: no case of {judgement}, {fault}")
