@@ -48,10 +48,10 @@ def test_the_reply_ends_by_itself(story: Answer, measure: Measure) -> None:
 
 
 @claim("chat.leaks_no_special_token", part="chat", zh="回复中没有泄漏特殊 token", en="The reply leaks no special token")
-def test_the_reply_leaks_no_special_token(story: Answer, special_tokens: tuple[str, ...], measure: Measure) -> None:
+def test_the_reply_leaks_no_special_token(story: Answer, measure: Measure) -> None:
     """No `<|im_end|>` and the like in the story that the reader sees, none of the model's own tokens, no raw bytes."""
-    measure("special_tokens", traces(story.text, special_tokens), expected=[])
-    assert_no_fault(leak_fault(story.text, special_tokens))
+    measure("special_tokens", traces(story.text, story.special_tokens), expected=[])
+    assert_no_fault(leak_fault(story.text, story.special_tokens))
 
 
 @claim("chat.does_not_loop", part="chat", zh="回复没有循环重复", en="The reply does not loop")

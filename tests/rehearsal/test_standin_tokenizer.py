@@ -1,11 +1,13 @@
 """The tokenizer's files: any text comes back, special tokens are single, digits stand alone, the template renders."""
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 import transformers
 
+from fixtures.model.token_count import LONGEST, token_count
 from fixtures.standin.checkpoint import BOS_ID, EOS_ID, STANDIN, TURN_END_ID, VOCABULARY
 from fixtures.standin.tokenizer_files import BOS, CHAT_TOKENS, EOS
 
@@ -23,6 +25,20 @@ def test_any_text_comes_back(tokenizer: Any) -> None:
         texts.append("".join(chr(code) for code in codes if not 0xD800 <= code < 0xE000))
     for text in texts:
         assert tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True) == text
+
+
+def test_tokens_are_counted_as_transformers_cuts_them(tokenizer: Any) -> None:
+    count = token_count(STANDIN)
+    for text in ("狐狸和西瓜", "naïve — 🙂", "x" * 50, ""):
+        assert count(text) == len(tokenizer(text, add_special_tokens=False).input_ids)
+    assert count("\ud800") is not None
+    assert count("x" * (LONGEST + 1)) is None
+
+
+def test_tokens_are_not_counted_without_a_tokenizer(tmp_path: Path) -> None:
+    assert token_count(tmp_path)("狐狸") is None
+    (tmp_path / "tokenizer.json").write_text("{}")
+    assert token_count(tmp_path)("狐狸") is None
 
 
 def test_special_tokens_are_single_and_skippable(tokenizer: Any) -> None:

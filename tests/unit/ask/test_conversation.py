@@ -40,6 +40,18 @@ def test_calls_are_run_and_their_results_handed_back() -> None:
     assert client.asked[0]["seed"] == 7
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [answer("16 <tools>")],
+        [answer("<tools>", calls=[tool_call("add", 3, 5)]), answer("8")],
+    ],
+)
+def test_the_models_own_tokens_are_found_beside_calls_and_behind_them(answers: list[Answer]) -> None:
+    found, _ = talk(*(replace(one, special_tokens=("<tools>",)) for one in answers))
+    assert fault_id(found.fault) == "special_tokens"
+
+
 def test_two_calls_in_one_turn_are_handed_back_together() -> None:
     found, client = talk(answer(calls=[tool_call("add", 1, 11, "c1"), tool_call("mul", 4, 5, "c2")]), answer("12, 20"))
     assert found.turns == (1, 1)

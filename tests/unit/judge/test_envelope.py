@@ -132,3 +132,26 @@ def test_machine_and_artefact_are_the_homeworks(found: Message | None, fault: st
 def test_deployment_is_the_homeworks(judgement: str, fault: str, arguments: list[Any]) -> None:
     found = getattr(deployment, judgement)(*arguments)
     assert (found.id if found else "sound") == fault
+
+
+@pytest.mark.parametrize(
+    ("reply_tokens", "prompt_tokens", "fault"),
+    [
+        (8, 20, ""),
+        (8 + 16, 20, ""),  # blanks that were stripped
+        (5, 20, "tokens_of_reply"),
+        (50, 20, "tokens_of_reply"),
+        (8, 7, "tokens_of_prompt"),
+    ],
+)
+def test_usage_is_held_against_the_checkpoints_own_tokenizer(reply_tokens: int, prompt_tokens: int, fault: str) -> None:
+    body = {**answer("The result is 16.").body, "usage": counts(prompt_tokens, reply_tokens)}
+    own = {"The result is 16.": 8, "Compute 8*2": 10}
+    assert fault_id(envelope_fault(replace(ANSWERED, response=body), NOW, own.get)) == fault
+
+
+def test_tokens_of_a_reply_that_a_parser_may_have_cut_are_not_counted() -> None:
+    asked = {**ASKED, "tools": [{"type": "function"}]}
+    body = {**answer("The result is 16.").body, "usage": counts(20, 50)}
+    found = envelope_fault(replace(ANSWERED, request=asked, response=body), NOW, lambda text: len(text) // 2)
+    assert found is None

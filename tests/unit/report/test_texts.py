@@ -1,5 +1,6 @@
 """Every text is there in both languages, is used, and nothing is said that has none."""
 
+import json
 import re
 import string
 from typing import Final, get_args
@@ -78,6 +79,18 @@ def test_nothing_is_said_that_has_no_text() -> None:
 
 def test_every_text_is_used() -> None:
     assert [id_ for id_ in catalogue() if not is_used(id_)] == []
+
+
+def test_what_the_claims_see_is_told_as_it_was_measured() -> None:
+    record = json.loads((ROOT / "docs" / "records" / "judgement.json").read_text(encoding="utf-8"))
+    light, heavier = (record["levels"][f"noise-{level}"] for level in ("0.1", "0.2"))
+    figures = [
+        "0.1", light["accept"], light["stories"], light["calls_right"], light["calls"],
+        "0.2", heavier["accept"], heavier["stories"], heavier["calls_right"],
+    ]  # fmt: skip
+    for language, text in catalogue()["claims_see"].items():
+        told = re.findall(r"(?<![A-Za-z.\d])\d+(?:\.\d+)?(?![\d.]*B)", text)
+        assert sorted(set(told)) == sorted(set(map(str, figures))), language
 
 
 def test_no_sentence_stands_in_the_reports_code() -> None:
