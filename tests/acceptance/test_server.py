@@ -23,11 +23,14 @@ QUESTION = {"model": MODEL_NAME, "messages": [{"role": "user", "content": "1+1"}
     zh="api_server 以作业的模型名提供服务",
     en="The api_server names the homework's model",
 )
-def test_the_server_names_the_model(client: Client, settings: Settings, measure: Measure) -> None:
+def test_the_server_names_the_model(
+    request: pytest.FixtureRequest, client: Client, settings: Settings, measure: Measure
+) -> None:
     """The list of models has the homework's model and no other; a server at --base-url is named by its operator."""
     if settings.base_url is None:
-        measure("model", list(client.models), expected=[MODEL_NAME])
-        assert_no_fault(model_name_fault(client.models))
+        name = request.getfixturevalue("checkpoint").served_as
+        measure("model", list(client.models), expected=[name])
+        assert_no_fault(model_name_fault(client.models, name))
     else:
         measure("model", list(client.models))
         assert_no_fault(external_name_fault(client.models, settings.served_model_name, settings.given_checkpoint))

@@ -282,7 +282,7 @@ ACTS: Final[dict[str, Act]] = {
     ),
     "config-not-json": checkpoint(_copied, edited("config.json", _beginning)),
     "config-missing": checkpoint(_copied, removed("config.json")),
-    "another-architecture": checkpoint(_copied, edited("config.json", _replaced(ARCHITECTURE, "LlamaForCausalLM"))),
+    "another-architecture": checkpoint(_copied, edited("config.json", _replaced(ARCHITECTURE, "GPT2LMHeadModel"))),
     "tokenizer-missing": checkpoint(_copied, removed("tokenizer.json")),
     "weights-missing": checkpoint(_copied, removed(WEIGHTS)),
     # The launch

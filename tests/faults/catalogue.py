@@ -1,15 +1,11 @@
 """The faults of `catalogue.toml`: what is broken, which claim must fail, and the words that its message must have."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from fixtures.texts import read_toml
 
 ACCEPTED: Final = "accepted"
 """In place of a claim: this must not matter, and the deployment is accepted."""
@@ -69,7 +65,7 @@ class Fault:
 
 
 def _read() -> tuple[Fault, ...]:
-    layers = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    layers = read_toml(Path(__file__).with_suffix(".toml"))
     return tuple(Fault(id_, layer, **row) for layer, rows in layers.items() for id_, row in rows.items())
 
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from fixtures.model.artefact.architecture import W1, W3, WO, WQKV
 from fixtures.model.artefact.findings import Finding
 from fixtures.model.artefact.inventory import PARTS
 from fixtures.model.artefact.packing import IN_ORDER, unpack_columns
@@ -20,6 +19,7 @@ from fixtures.model.artefact.tensors import Array, as_float, rounded
 from tools.artefact.quantizer import pack_columns
 from tools.artefact.stored import WEIGHTS, Stored, read_all, write_all
 
+WQKV, WO, W1, W3 = "attention.wqkv", "attention.wo", "feed_forward.w1", "feed_forward.w3"
 LAYER: Final = f"model.layers.1.{WQKV}"
 OTHER: Final = f"model.layers.0.{WQKV}"
 NORM: Final = "model.layers.1.attention_norm"

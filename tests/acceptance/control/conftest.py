@@ -51,7 +51,7 @@ def servers(
     The deployment starts first: its share of the memory is the homework's. Start and stop of the other are not in the
     run's evidence, whose server is the one that is judged.
     """
-    folder = plain_copy(checkpoint.folder, checkpoint.name, settings.work_dir / "control", capabilities)
+    folder = plain_copy(checkpoint, settings.work_dir / "control", capabilities)
     port = free_port(settings.server_name)
     plain = replace(settings, quant_policy=0)
     program = lmdeploy_program(settings.rehearse)

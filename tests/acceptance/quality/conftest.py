@@ -21,5 +21,5 @@ def quality(
 ) -> Quality:
     """What the servers answered. Raises AcceptanceError where one does not start, dies, or does not answer."""
     store = in_turn.settings.work_dir / "quality"
-    plain = plain_copy(checkpoint.folder, checkpoint.name, store, in_turn.capabilities)
+    plain = plain_copy(checkpoint, store, in_turn.capabilities)
     return compare(in_turn, Geometry.of(checkpoint.config), plain, quantized.folder)

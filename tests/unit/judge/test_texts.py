@@ -45,5 +45,5 @@ def test_message_has_a_text_with_its_fields(file: Path) -> None:
 
 def test_reason_that_is_put_together_has_a_text() -> None:
     states = set(get_args(State)) - {"passed", "needs_gpu"}
-    codes = {f"claim_{state}" for state in states} | {"model_random", "model_other", "model_unknown"}
+    codes = {f"claim_{state}" for state in states} | {"model_random", "model_unknown"}
     assert {f"reason.{code}" for code in codes} <= set(catalogue())

@@ -106,9 +106,8 @@ def named(name: str, happened: list[Event], *reasons: tuple[str, ...]) -> Any:
     [
         named("whole", run()),
         named("random model", run(replace(REAL, origin="geometry")), ("model_random",)),
-        named("other model", run(replace(REAL, geometry="other")), ("model_other",)),
         named("no model", changed(without(CheckpointIdentified)), ("model_unknown",)),
-        named("second model", before_end(STANDIN), ("model_other",)),
+        named("second model", before_end(STANDIN), ("model_unknown",)),
         named("one failing test of two", before_end(*FAILED), ("claim_failed", "tools.add")),
         named(
             "no teardown", changed(without(TestFinished, "vram.peak", "teardown")), ("claim_unfinished", "vram.peak")
@@ -191,13 +190,20 @@ def test_deployment_is_the_homeworks_by_its_arguments(arguments: list[str], miss
     assert list(verdict.reasons) == ([Reason("other_deployment", detail=missing)] if missing else [])
 
 
+def test_another_model_is_deployed_as_its_operator_chose() -> None:
+    argv = ["m", "--model-format", "awq", "--quant-policy", "0"]
+    other = every(CheckpointIdentified, geometry="other"), every(ServerLaunched, argv=argv)
+    verdict = judged(changed(*other))
+    assert (verdict.outcome, verdict.accepted, verdict.name) == ("accepted_deployment", False, REAL.name)
+
+
 @pytest.mark.parametrize(
     ("model", "rehearsed", "outcome", "passed"),
     [
         (REAL, False, "accepted", 15),
         (STANDIN, False, "accepted_with_standin", 15),
         (replace(STANDIN, origin="path"), False, "accepted_with_standin", 15),
-        (replace(REAL, geometry="other"), False, "not_accepted", 15),
+        (replace(REAL, geometry="other"), False, "accepted_deployment", 15),
         (REAL, True, "rehearsal", 12),
     ],
 )

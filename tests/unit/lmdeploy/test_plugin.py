@@ -17,7 +17,7 @@ CONFTEST = """
 import pytest
 pytest_plugins = [
     "fixtures.run.options", "fixtures.run.settings", "fixtures.session.recording", "fixtures.run.measurement",
-    "fixtures.lmdeploy.plugin",
+    "fixtures.lmdeploy.plugin", "fixtures.model.checkpoint",
 ]
 
 @pytest.fixture

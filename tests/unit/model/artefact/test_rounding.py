@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fixtures.model.artefact.rounding import ROUNDINGS, Quantized, compare
+from fixtures.model.artefact.architecture import PLAIN
+from fixtures.model.artefact.rounding import Quantized, compare
 from tools.artefact.quantizer import pack_columns
 
 
@@ -19,7 +20,7 @@ def test_layer_larger_than_a_tile_is_compared_in_parts(monkeypatch: pytest.Monke
     scales = np.full((1, 72), 0.5, np.float32)
     stored = Quantized(pack_columns(codes), pack_columns(np.full((1, 72), 6, np.uint8)), scales, "F32")
     values = np.ascontiguousarray((codes.T - 6.0) * 0.5, np.float32)
-    layer = ("F32", stored, np.ones(16, np.float32), np.ones(72, np.float32), 16, ROUNDINGS["attention.wo"])
+    layer = ("F32", stored, np.ones(16, np.float32), np.ones(72, np.float32), 16, PLAIN)
     result = compare(values, *layer)
     assert (result.right, result.error, result.furthest) == (True, 0.0, 0.0)
     assert result.lowest.tolist() == [[-3.0]] * 72

@@ -3,14 +3,16 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fixtures.errors import CheckpointError
-from fixtures.model.artefact.architecture import LINEAR
+from fixtures.lmdeploy.families import Architecture, families
+from fixtures.model.artefact.tensors import as_float, rounded
 from fixtures.model.artefact.verification import Stopped, verify
-from fixtures.standin.checkpoint import STANDIN
+from fixtures.standin.checkpoint import ARCHITECTURE, STANDIN
 from fixtures.standin.tokenizer_files import TEMPLATE
 from tools.artefact.corruptions import CATALOGUE, Corruption, apply
 from tools.artefact.quantizer import quantize_folder
@@ -49,7 +51,7 @@ def test_honest_artefact_is_never_flagged(dtype: str, group: int, seed: int, sou
     assert [str(finding) for finding in result.findings] == []
     assert result.found_bytes == result.predicted_bytes < result.source_bytes
     assert (result.dtype, result.group_size) == (dtype, group)
-    assert len(result.layers) == 2 * len(LINEAR)
+    assert len(result.layers) == 2 * len(families()[ARCHITECTURE].layers)
     assert all(0.02 < layer.error < 0.3 for layer in result.layers)
 
 
@@ -116,3 +118,63 @@ def test_threads_find_what_one_finds(source: Path, honest: Path, tmp_path: Path)
 def test_verification_stops_when_asked(source: Path, honest: Path) -> None:
     with pytest.raises(Stopped):
         verify(source, honest, stopped=lambda: True)
+
+
+FAMILIES: list[dict[str, Any]] = [
+    {"architectures": ["Qwen2ForCausalLM"], "num_key_value_heads": 1},
+    {"architectures": ["Qwen2ForCausalLM"], "num_key_value_heads": 2},
+    {"architectures": ["Qwen3ForCausalLM"], "num_key_value_heads": 1, "tie_word_embeddings": True},
+    {"architectures": ["LlamaForCausalLM"], "num_key_value_heads": 2, "attention_bias": True},
+    {"architectures": ["InternLM3ForCausalLM"], "num_key_value_heads": 1, "qkv_bias": True, "bias": True},
+]
+
+
+def made_up(folder: Path, config: dict[str, Any]) -> Path:
+    """A source of random weights, in two files with an index."""
+    shape = {"vocab_size": 16, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
+             "num_attention_heads": 2, "torch_dtype": "bfloat16"}  # fmt: skip
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({**shape, **config}), encoding="utf-8")
+    (folder / "tokenizer.json").write_text('{"model": {"vocab": {}}}', encoding="utf-8")
+    random = np.random.default_rng(5)
+    tensors = {
+        name: ("BF16", rounded(random.normal(1 if len(lengths) == 1 else 0, 0.1, lengths).astype(np.float32), "BF16"))
+        for name, lengths in Architecture.of({**shape, **config}).weights().items()
+    }
+    half = len(tensors) // 2
+    placed = {}
+    for number, names in enumerate((list(tensors)[:half], list(tensors)[half:]), 1):
+        file = f"model-{number:05}-of-00002.safetensors"
+        write_all(folder / file, {name: tensors[name] for name in names})
+        placed |= dict.fromkeys(names, file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "config", FAMILIES, ids=lambda config: f"{config['architectures'][0]}-{config['num_key_value_heads']}"
+)
+def test_other_families_are_verified_weight_by_weight(config: dict[str, Any], tmp_path: Path) -> None:
+    source = made_up(tmp_path / "source", config)
+    quantized = quantize_folder(source, tmp_path / "w4a16")
+    result = verify(source, quantized)
+    assert [str(finding) for finding in result.findings] == []
+    assert result.found_bytes == result.predicted_bytes
+    assert len(result.layers) == 2 * 7
+    stored = read_all(quantized)
+    biases = [name for name in stored if name.endswith(".bias")]
+    for name in [*biases, "model.layers.0.self_attn.q_proj.scales", "model.norm.weight"]:
+        dtype, values = stored[name]
+        damaged = as_float(values, dtype)
+        damaged.reshape(-1)[3] *= 1.5
+        write_all(quantized / WEIGHTS, {**stored, name: (dtype, rounded(damaged, dtype))})
+        assert [finding.place for finding in verify(source, quantized).findings] == [name.rpartition(".")[0]]
+
+
+def test_missing_bias_is_named(tmp_path: Path) -> None:
+    source = made_up(tmp_path / "source", FAMILIES[0])
+    quantized = quantize_folder(source, tmp_path / "w4a16")
+    stored = read_all(quantized)
+    del stored["model.layers.1.self_attn.v_proj.bias"]
+    write_all(quantized / WEIGHTS, stored)
+    assert "model.layers.1.self_attn.v_proj" in str(verify(source, quantized).findings[0])
