@@ -2,9 +2,8 @@
 
 import pytest
 
+from fixtures.ask.questions import ADD, CHAIN, MULTIPLY
 from fixtures.ask.tool_calls import AskForCalls
-from fixtures.homework import ADD_PROMPT, CHAIN_PROMPT, CHAIN_RESULT, MULTIPLY_PROMPT
-from fixtures.judge.tool_calls import Expected
 from fixtures.run.claims import claim
 from fixtures.run.measurement import assert_no_fault
 
@@ -17,13 +16,13 @@ pytestmark = [
 @claim("tools.add", part="tools", zh="模型调用了加法函数 add", en="The model called add")
 def test_the_model_calls_add(ask_for_calls: AskForCalls) -> None:
     """Asked for 3+5, the model calls add(a=3, b=5) and says 8."""
-    assert_no_fault(ask_for_calls(ADD_PROMPT, Expected(calls=(("add", 3, 5),), final=8)).fault)
+    assert_no_fault(ask_for_calls(ADD).fault)
 
 
 @claim("tools.multiply", part="tools", zh="模型调用了乘法函数 mul", en="The model called mul")
 def test_the_model_calls_multiply(ask_for_calls: AskForCalls) -> None:
     """Asked for 8*2, the model calls mul(a=8, b=2) and says 16."""
-    assert_no_fault(ask_for_calls(MULTIPLY_PROMPT, Expected(calls=(("mul", 8, 2),), final=16)).fault)
+    assert_no_fault(ask_for_calls(MULTIPLY).fault)
 
 
 @claim(
@@ -31,5 +30,4 @@ def test_the_model_calls_multiply(ask_for_calls: AskForCalls) -> None:
 )
 def test_the_model_chains_add_and_multiply(ask_for_calls: AskForCalls) -> None:
     """Asked for (3+5)*2, the model calls add(3, 5), takes the 8, calls mul(8, 2) and says 16."""
-    expected = Expected(calls=(("add", 3, 5), ("mul", 8, 2)), final=CHAIN_RESULT)
-    assert_no_fault(ask_for_calls(CHAIN_PROMPT, expected).fault)
+    assert_no_fault(ask_for_calls(CHAIN).fault)

@@ -43,16 +43,17 @@ class Run:
         return summarize(read(self.folder))
 
 
-def run_suite(folder: Path, *options: str, work: Path | None = None, **environment: str) -> Run:
+def run_suite(folder: Path, *options: str, work: Path | None = None, root: Path = ROOT, **environment: str) -> Run:
     """Run the suite in a process of its own, with its evidence and caches below `folder`.
 
     :param work: the work directory, where several runs share one.
+    :param root: of the suite, where it is a copy.
     """
     command = [sys.executable, "-m", "pytest", "tests", "--report-pictures=off", "--report-lang=en"]
     command += [f"--evidence-dir={folder / 'evidence'}", f"--work-dir={work or folder / 'work'}"]
     done = subprocess.run(
         [*command, "-o", f"cache_dir={folder / 'cache'}", *options],
-        cwd=ROOT,
+        cwd=root,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

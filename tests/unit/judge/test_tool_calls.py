@@ -58,4 +58,6 @@ def test_tool_that_was_not_offered_this_time_is_refused() -> None:
 def test_lost_call_is_told_from_none() -> None:
     fault = message("fault.no_call", reply="I wonder.")
     assert fault_id(explained(fault, '<|action_start|><|plugin|>\n{"name": "sub"}')) == "call_dropped"
+    assert fault_id(explained(fault, '<tool_call>{"a":":": "8"')) == "call_garbled"
+    assert fault_id(explained(fault, "<tool_call> 8")) == "call_garbled"
     assert fault_id(explained(fault, "I cannot do that.")) == "call_not_written"
