@@ -8,7 +8,7 @@ from gguf import TokenType
 WORDS: Final = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""Where a text is cut before its bytes are merged. A GGUF says `qwen2` for it. Source: Qwen2Converter of transformers."""
+"""Where a text is cut before its bytes are merged; `qwen2` to a GGUF. Source: Qwen2Converter of transformers."""
 
 BYTE_LEVEL: Final = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 ADDED: Final = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
