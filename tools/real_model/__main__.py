@@ -72,6 +72,12 @@ def refuse_short_disk(model: Model, aside: Path) -> None:
         )
 
 
+def failed(error: RealModelError) -> int:
+    """Tell it; the program's exit status."""
+    print(f"ERROR: {error}", file=sys.stderr)
+    return 1
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the program; its exit status is 1 where the model could not be made."""
     sizes = models()
@@ -88,12 +94,17 @@ def main(arguments: Sequence[str]) -> int:
             if given.record:
                 command = f"python -m tools.real_model DIR --size {given.size}"
                 write(given.record, {**read(given.record), given.size: {**head_now(command), **took}})
-    except (RealModelError, OSError) as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        return 1
+    except RealModelError as error:
+        return failed(error)
+    except OSError as error:
+        again = "free space there or name another folder, and run the command again; it goes on where it stopped"
+        return failed(RealModelError(error.strerror or str(error), error.filename or given.folder, again))
     except ModuleNotFoundError as error:
-        print(f"ERROR: {error}; python -m pip install -r requirements/real-model.txt", file=sys.stderr)
-        return 1
+        install = "python -m pip install -r requirements/real-model.txt"
+        return failed(RealModelError(str(error), sys.executable, install))
+    except KeyboardInterrupt:
+        print("stopped; the next run goes on from here", file=sys.stderr)
+        return 130
     print(given.folder / model.name)
     return 0
 
