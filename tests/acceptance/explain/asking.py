@@ -42,11 +42,6 @@ def kinds(claims: list[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def claims_of(kind: str, failed: list[str]) -> list[str]:
-    """List the failed claims that a kind of question is about."""
-    return [claim for claim in failed if kinds([claim]) == [kind]]
-
-
 def is_about_content(claim: str) -> bool:
     """Tell a claim of the homework about what the model says."""
     return claim in CLAIMS and bool(kinds([claim]))
