@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from fixtures.gpu.__main__ import OK, SHAPES, USAGE, WRONG, main, w4a16_bytes
 from fixtures.gpu.memory_model import OVERHEAD, Card, Geometry
-from fixtures.gpu.plan import ALLOWED, POLICIES, RESERVED_MIB, SHARES, Demand, Row, plan
+from fixtures.plan.__main__ import OK, SHAPES, USAGE, WRONG, main, w4a16_bytes
+from fixtures.plan.plan import ALLOWED, POLICIES, RESERVED_MIB, SHARES, Demand, Row, plan
 from fixtures.standin.checkpoint import ARCHITECTURE, INTERNLM2_5_1_8B, STANDIN
 
 ROOT: Final = Path(__file__).parents[3]
@@ -129,7 +129,7 @@ def keep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Keep:
     def written(date: str = "2026-01-01T00:00:00+00:00", card: str = "79.65", **change: Any) -> Path:
         file = tmp_path / "plan.json"
         wanted = ["--share", "0.4", "--quant-policy", "4", "--out", str(file)]
-        assert main(["plan", "internlm2_5-1_8b", "--card", card, *wanted]) == OK
+        assert main(["internlm2_5-1_8b", "--card", card, *wanted]) == OK
         capsys.readouterr()
         made: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         rows: list[Mapping[str, Any]] = [{**row, **change} for row in made["rows"]]
@@ -140,7 +140,7 @@ def keep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Keep:
 
 
 def test_plan_made_before_a_run_is_found_right(keep: Keep, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", str(keep()), str(RUN)]) == OK
+    assert main(["--compare", str(keep()), str(RUN)]) == OK
     assert "right: w4a16, share 0.4" in capsys.readouterr().out
 
 
@@ -157,24 +157,24 @@ def test_plan_made_before_a_run_is_found_right(keep: Keep, capsys: pytest.Captur
 def test_plan_that_a_run_does_not_bear_out_is_not_right(
     keep: Keep, capsys: pytest.CaptureFixture[str], given: dict[str, Any], said: str
 ) -> None:
-    assert main(["compare", str(keep(**given)), str(RUN)]) == WRONG
+    assert main(["--compare", str(keep(**given)), str(RUN)]) == WRONG
     assert said in capsys.readouterr().out
 
 
 def test_folder_is_planned_from_its_headers_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", str(STANDIN), "--card", "24", "--lang", "zh"]) == OK
+    assert main([str(STANDIN), "--card", "24", "--lang", "zh"]) == OK
     told = capsys.readouterr().out
     assert told.count("GiB  ") >= 2 * len(SHARES) * len(POLICIES)
     assert "启动后" in told
 
 
 def test_one_line_tells_that_nothing_of_a_format_fits(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "internlm2_5-7b", "--card", "12"]) == OK
+    assert main(["internlm2_5-7b", "--card", "12"]) == OK
     bf16, *others = [line for line in capsys.readouterr().out.splitlines() if "bf16" in line or "W4A16" in line]
     assert bf16.split()[:3] == ["bf16", "*", "*"]
     assert "does not fit: weights of 14759 MiB" in bf16
     assert len(others) == len(SHARES) * len(POLICIES)
-    assert main(["plan", "internlm2_5-7b", "--card", "4"]) == WRONG
+    assert main(["internlm2_5-7b", "--card", "4"]) == WRONG
 
 
 def test_plan_is_not_written_over_and_what_is_no_model_is_named(
@@ -182,7 +182,7 @@ def test_plan_is_not_written_over_and_what_is_no_model_is_named(
 ) -> None:
     file = keep()
     before = file.read_bytes()
-    assert main(["plan", next(iter(SHAPES)), "--card", "24", "--out", str(file)]) == USAGE
+    assert main([next(iter(SHAPES)), "--card", "24", "--out", str(file)]) == USAGE
     assert file.read_bytes() == before
-    assert main(["plan", str(tmp_path), "--card", "24"]) == USAGE
+    assert main([str(tmp_path), "--card", "24"]) == USAGE
     assert "config.json" in capsys.readouterr().err
