@@ -114,12 +114,16 @@ def look(begun: SearchBegun, tried: Sequence[ServerTried], kind: str) -> Cause |
             with_int8 = message("explain.int8_too" if lost(int8) else "explain.int8_holds")
     fields = {"bits": guilty.quant_policy, "with_int8": with_int8, "engine": ENGINES[own.backend]}
     other = replace(guilty, backend=begun.other_engine)
-    if begun.other_engine and other not in served:
+    if not begun.other_engine:
+        return cause("kv", quantized, guilty, **fields, in_other="")
+    if other not in served:
         return other
-    if begun.other_engine and answered(other) is not None and not lost(other):
-        named = {"other": ENGINES[other.backend], "backend": other.backend, "kept": _counts(answered(other))}
+    kept = _counts(answered(other))
+    if not lost(other) and _is_fewer(answered(other) or NONE, answered(guilty) or NONE):
+        named = {"other": ENGINES[other.backend], "backend": other.backend, "kept": kept}
         return cause("engine", quantized, guilty, **fields, **named)
-    return cause("kv", quantized, guilty, **fields)
+    in_other = message("explain.in_other_engine", other=ENGINES[other.backend], kept=kept)
+    return cause("kv", quantized, guilty, **fields, in_other=in_other)
 
 
 def _before_any_blame(server: ServerTried, answers: dict[str, Any], kind: str) -> str:

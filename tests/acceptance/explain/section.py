@@ -24,7 +24,11 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
         tag("h2", texts.say("explain"), stamps(run, texts)),
         tag("p", texts.say("explain.how"), class_="note"),
         _causes(found, texts) if found else tag("p", texts.say("explain.unknown"), class_="absent"),
-        *(tag("p", texts.say("explain.known", what=one)) for one in begun.known if any(cause.id in ("kv", "engine") for cause in found)),
+        *(
+            tag("p", texts.say("explain.known", what=one))
+            for one in begun.known
+            if any(cause.id in ("kv", "engine") for cause in found)
+        ),
         _table(tried, texts),
         _examples(tried, texts),
         _differences(tried, texts),

@@ -71,6 +71,13 @@ def test_cause_is_told_by_the_servers_that_are_needed(
     assert [found.id for found in causes(search, tried, [ADD])] == [cause]
 
 
+def test_engine_is_blamed_only_where_the_other_is_shown_to_be_better() -> None:
+    little_better = [server("w4a16", 8, 13), PLAIN, WEIGHTS, server("w4a16", 8, 15, "pytorch")]
+    (found,) = causes(begun(8), little_better, [ADD])
+    assert found.id == "kv"
+    assert "no better with lmdeploy's PyTorch engine: 15 of 20 right" in str(Texts("en").tell(found.told))
+
+
 def told(found: list[Cause]) -> str:
     return str(Texts("en").tell(found[0].told))
 

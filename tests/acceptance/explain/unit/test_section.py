@@ -39,7 +39,7 @@ def test_cause_is_told_once_with_the_servers_answers() -> None:
         replace(one, answers={**one.answers, STORY: one.answers[ADD]}) for one in (OWN, PLAIN, WEIGHTS, INT8, OTHER)
     ]
     page = shown(search, *both)
-    assert page.count("destroys the answers") == 1
+    assert page.count("loses the answers") == 1
     assert "story; add" in page
     assert "W4A16 + int8 KV (TurboMind)" in page
     assert "20 / 20" in page
