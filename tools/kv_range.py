@@ -11,6 +11,7 @@ Runs on the CPU in the environment of the rehearsal, with 4 bytes of memory for 
 import argparse
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -29,7 +29,7 @@ from fixtures.lmdeploy.families import Architecture, decoder
 from fixtures.model.artefact.tensors import TensorFiles
 from fixtures.model.calibration import prose
 from fixtures.model.checkpoint import read_config
-from fixtures.model.kv_range import LIMIT, key_noise
+from fixtures.model.kv_range import LIMIT, Ratios, key_ranges, rounding_noise
 from fixtures.rehearsal.checkpoint import Loaded, load
 from fixtures.rehearsal.kv_int4 import SlotCache
 from tools.records import RECORDS, head_now, write
@@ -128,20 +128,16 @@ def key_outputs(model: torch.nn.Module, architecture: Architecture) -> Iterator[
             hook.remove()
 
 
-def measured_noise(loaded: Loaded, architecture: Architecture, sample: Sample, bits: int) -> NDArray[Any]:
-    """What `key_noise` foretells, of the keys of a text but its first token, which is unlike all others."""
+def measured_ranges(loaded: Loaded, architecture: Architecture, sample: Sample) -> Ratios:
+    """What `key_ranges` foretells, of the keys of a text but its first token, which is unlike all others."""
     cache = Watched(architecture.decoders, 0, torch.float32)
     with key_outputs(loaded.model, architecture) as outputs:
         loss(loaded, sample, cache)
-    return np.array(
-        [
-            (ranges[:, 1:].mean(1) / (2**bits - 1) / 12**0.5 / keys[:, 1:].var(1).mean(1).sqrt()).numpy()
-            for ranges, keys in zip(cache.ranges, outputs, strict=True)
-        ]
-    )
+    pairs = zip(cache.ranges, outputs, strict=True)
+    return np.array([(ranges[:, 1:].mean(1) / keys[:, 1:].var(1).mean(1).sqrt()).numpy() for ranges, keys in pairs])
 
 
-def statistics(noise: NDArray[Any]) -> dict[str, float]:
+def statistics(noise: Ratios) -> dict[str, float]:
     """What could be made of the heads' noise."""
     ways: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median, "worst": np.max}
     return {name: float(f"{way(noise):.3g}") for name, way in ways.items()}
@@ -152,10 +148,12 @@ def model_record(folder: Path) -> dict[str, Any]:
     from transformers import AutoTokenizer
 
     architecture = Architecture.of(read_config(folder))
-    foretold = key_noise(TensorFiles(folder), architecture, 1)
+    began = time.perf_counter()
+    foretold = key_ranges(TensorFiles(folder), architecture)
+    seconds = time.perf_counter() - began
     loaded = load(folder, model_format=None, kv_bits=0, trust_remote_code=True)
     texts = samples(AutoTokenizer.from_pretrained(folder, trust_remote_code=True))  # type: ignore[no-untyped-call]
-    seen = measured_noise(loaded, architecture, texts["zh"], 1)
+    seen = measured_ranges(loaded, architecture, texts["zh"])
 
     def losses(bits: int, dtype: torch.dtype) -> dict[str, float]:
         return {
@@ -167,13 +165,13 @@ def model_record(folder: Path) -> dict[str, Any]:
     caches = [*((bits, torch.float32) for bits in EXACT), *((bits, loaded.gpu_dtype) for bits in ROUNDED)]
     for bits, dtype in caches:
         cost = {name: round(found - plain[name], 4) for name, found in losses(bits, dtype).items()}
-        levels = 2**bits - 1
+        noise = rounding_noise(foretold, bits)
         row = {
             "bits": bits,
             "arithmetic": str(dtype).removeprefix("torch."),
-            "foretold": statistics(foretold / levels),
-            "measured": statistics(seen / levels),
-            "holds": bool(foretold.mean() / levels < LIMIT),
+            "foretold": statistics(noise),
+            "measured": statistics(rounding_noise(seen, bits)),
+            "holds": bool(noise.mean() < LIMIT),
             "cost": cost,
         }
         print(folder.name, row, flush=True)
@@ -183,9 +181,10 @@ def model_record(folder: Path) -> dict[str, Any]:
         "family": architecture.family.name,
         "parameters": architecture.parameters(),
         "heads": foretold.size,
+        "seconds_to_foretell": round(seconds, 2),
         "layers_at_4_bits": {
-            name: [float(f"{layer:.3g}") for layer in noise.mean(1) / 15]
-            for name, noise in {"foretold": foretold, "measured": seen}.items()
+            name: [float(f"{layer:.3g}") for layer in rounding_noise(ranges, 4).mean(1)]
+            for name, ranges in {"foretold": foretold, "measured": seen}.items()
         },
         "tokens": {name: sample.tokens.shape[1] - sample.first for name, sample in texts.items()},
         "loss": plain,
