@@ -14,7 +14,7 @@ from fixtures.standin.checkpoint import ARCHITECTURE, INTERNLM2_5_1_8B
 from tools.artefact.stored import WEIGHTS, write_all
 
 TINY: Final = {
-    "vocab_size": 8, "hidden_size": 64, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "vocab_size": 64, "hidden_size": 64, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 32,
 }  # fmt: skip
 
@@ -60,10 +60,11 @@ def random_weights(architecture: str) -> dict[str, Floats]:
     }
 
 
-def write_weights(folder: Path, architecture: str, weights: dict[str, Floats]) -> Path:
+def write_weights(folder: Path, architecture: str, weights: dict[str, Floats], **config: Any) -> Path:
     """A whole checkpoint of these tensors, not sharded."""
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"architectures": [architecture], **TINY}))
+    named = {"architectures": [architecture], "model_type": architecture.removesuffix("ForCausalLM").lower()}
+    (folder / "config.json").write_text(json.dumps({**named, **TINY, **config}))
     (folder / "tokenizer.json").write_text("{}")
     write_all(folder / WEIGHTS, {name: ("F32", values) for name, values in weights.items()})
     return folder
