@@ -57,7 +57,9 @@ def next_server(begun: SearchBegun, tried: Sequence[ServerTried], kinds: Iterabl
 
 
 def causes(begun: SearchBegun, tried: Sequence[ServerTried], kinds: Iterable[str]) -> list[Cause]:
-    """Find the causes that the servers that were tried tell."""
+    """Find the causes that the servers that were tried tell, of the kinds that were asked."""
+    asked = {kind for one in tried for kind in one.answers}
+    kinds = [kind for kind in kinds if kind in asked or not asked]
     return [found for kind in kinds if isinstance(found := look(begun, tried, kind), Cause)]
 
 
