@@ -12,13 +12,13 @@ from fixtures.suites import HOMEWORK
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return the verdict, and the claims that did not pass with their causes; nothing of a rehearsal, of another suite,
-    or of a run that was killed."""
+    """Return the verdict, and the claims that did not pass with their causes; nothing of a rehearsal, of another
+    suite or model, or of a run that was killed."""
     run = summarize(entries)
     started, environment, verdict = run.started, run.environment, run.verdict
     if started is None or environment is None or not environment.gpu or run.finished is None:
         return {}
-    if started.rehearsal or run.suite is not HOMEWORK:
+    if started.rehearsal or run.suite is not HOMEWORK or verdict.model == "other":
         return {}
     others = [one for one in verdict.claims if not one.passed]
     row = {

@@ -1,5 +1,6 @@
 """Every command line that the suite would run, and those of the homework that it does not, before lmdeploy's parser."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -77,8 +78,21 @@ def parse(lines: Sequence[Sequence[str]]) -> list[Parsed]:
 
     :raises RuntimeError: the parser cannot be asked: another layout, a broken installation.
     """
+    answers = _asked(("-c", SCRIPT), lines)
+    # argparse prints its usage first and what is wrong last.
+    return [
+        Parsed(tuple(line), answer.get("values", {}), answer.get("refusal", "").strip().rpartition("\n")[2])
+        for line, answer in zip(lines, answers, strict=True)
+    ]
+
+
+def _asked(program: Sequence[str], lines: Sequence[Sequence[str]]) -> Any:
+    """Run Python with the lines at its standard input, and return what it answers.
+
+    :raises RuntimeError: nothing.
+    """
     finished = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, *program],
         input=json.dumps([list(line) for line in lines]),
         capture_output=True,
         text=True,
@@ -88,12 +102,10 @@ def parse(lines: Sequence[Sequence[str]]) -> list[Parsed]:
     _, found, answers = finished.stdout.rpartition("ANSWERS ")
     if not found:
         raise RuntimeError(f"lmdeploy's command line cannot be asked what it accepts:\n{finished.stderr[-2000:]}")
-    # argparse prints its usage first and what is wrong last.
-    return [
-        Parsed(tuple(line), answer.get("values", {}), answer.get("refusal", "").strip().rpartition("\n")[2])
-        for line, answer in zip(lines, json.loads(answers), strict=True)
-    ]
+    return json.loads(answers)
 
+
+ENGINE_SETTINGS: Final = Path(__file__).parent / "programs" / "engine_settings.py"
 
 MODEL = Path("internlm2_5-1_8b-chat")
 QUANTIZED = Path("internlm2_5-1_8b-chat-w4a16-4bit")
@@ -238,6 +250,43 @@ def test_command_that_is_not_offered_is_refused(says: dict[Line, Parsed], capabi
     """A version that has the command after all would be skipped for nothing."""
     there = {" ".join(line[:2]): says[line].accepted for line in (API_CLIENT, GRADIO)}
     assert there == {name: name in capabilities.subcommands for name in there}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A configuration that somebody may ask for, and its command line as the suite would write it."""
+
+    backend: str
+    model_format: str
+    quant_policy: int
+    line: Line
+
+    def with_format(self) -> Line:
+        """The same with the flag, where the suite leaves it out."""
+        return self.line if "--model-format" in self.line else (*self.line, "--model-format", self.model_format)
+
+
+def test_engines_take_what_the_table_says(settings: Settings, capabilities: Capabilities) -> None:
+    """Both engines, weights of both formats, every KV cache: what the suite passes arrives, and what the table says an
+    engine refuses or drops, it does. On this machine there is no GPU, so it ends where weights would be loaded."""
+    table = capabilities.pytorch
+    asked = []
+    for backend, model_format, bits in itertools.product(("turbomind", "pytorch"), ("awq", "hf"), (0, 8, 4)):
+        chosen = replace(settings, backend=backend, quant_policy=bits, rehearse=False, session_len=None, tp=1)
+        line = serve_command(NOTHING, QUANTIZED, MODEL_NAME, model_format, 23333, chosen, capabilities).argv
+        asked.append(Asked(backend, model_format, bits, line))
+    lines = [line for one in asked for line in (one.line, one.with_format())]
+    said = _asked((str(ENGINE_SETTINGS),), lines)
+    assert table.awq is not said["imports_autoawq"]
+    for one, passed, flagged in zip(asked, said["answers"][::2], said["answers"][1::2], strict=True):
+        assert passed.get("engine") == one.backend, (one, passed)
+        heeded = one.quant_policy if one.backend == "turbomind" or one.quant_policy in table.kv_bits else 0
+        assert passed["kv_bits"] == heeded, (one, passed)
+        if one.backend == "turbomind":
+            assert passed["model_format"] == one.model_format
+        else:
+            assert ("refusal" in flagged) is (one.model_format not in table.model_formats), (one, flagged)
+            assert passed["reserved"] == table.reserve(vocab_size=1)
 
 
 def test_distributor_hands_keys_on_or_not(capabilities: Capabilities) -> None:

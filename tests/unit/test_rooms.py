@@ -12,7 +12,7 @@ FIXTURES: Final = ROOT / "fixtures"
 
 ORDER: Final = (
     "evidence", "run", "process", "gpu", "lmdeploy", "standin", "model", "server", "client", "judge", "ask", "session",
-    "report", "doctor", "rehearsal",
+    "report", "doctor", "plan", "rehearsal",
 )  # fmt: skip
 """From the ground up; the modules flat in `fixtures/` are below all of them."""
 

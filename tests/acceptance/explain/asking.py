@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from fixtures.ask.conversation import MAX_TOKENS
 from fixtures.ask.load import Endpoint
 from fixtures.ask.questions import ADD, CHAIN, GREEDY, MULTIPLY, Question
 from fixtures.ask.scoring import ScoringEndpoint
@@ -20,10 +21,14 @@ from fixtures.homework import CLAIMS, SAMPLING
 from fixtures.judge.envelope import prompt_growth_fault
 from fixtures.judge.profile import SEED
 from fixtures.judge.story import sample_fault
+from fixtures.judge.tool_calls import right_call_fault
 from fixtures.judge.trials import all_of
 from fixtures.lmdeploy.capabilities import Capabilities
+from tests.acceptance.explain.cause import STORY
 
-STORY: Final = "story"
+TOOLS_OF: Final = "tools."
+FIRST: Final = "call."
+"""Begin the kinds that are whole conversations, and those that are one answer with a call."""
 QUESTIONS: Final[Mapping[str, Question]] = {"tools.add": ADD, "tools.multiply": MULTIPLY, "tools.chain": CHAIN}
 
 STORY_TOKENS: Final = 1024
@@ -37,14 +42,17 @@ SHOWN: Final = 300
 
 
 def kinds(claims: list[str]) -> list[str]:
-    """List the kinds of questions behind claims: all that is claimed of the homework's chat is claimed of its story."""
+    """List the kinds of questions behind claims: all that is claimed of the homework's chat is claimed of its story.
+
+    Beside a whole conversation the first call alone is asked for: a model that never ends one may call right.
+    """
     found = [claim if claim in QUESTIONS else STORY for claim in claims if claim.startswith(("chat.", "tools."))]
-    return list(dict.fromkeys(found))
-
-
-def claims_of(kind: str, failed: list[str]) -> list[str]:
-    """List the failed claims that a kind of question is about."""
-    return [claim for claim in failed if kinds([claim]) == [kind]]
+    first = [
+        f"{FIRST}{claim.removeprefix(TOOLS_OF)}"
+        for claim in found
+        if claim in (f"{TOOLS_OF}add", f"{TOOLS_OF}multiply")
+    ]
+    return list(dict.fromkeys([*found, *first]))
 
 
 def is_about_content(claim: str) -> bool:
@@ -69,7 +77,12 @@ def _attempt(kind: str, table: Capabilities) -> Attempt:
                 fields = {"max_tokens": STORY_TOKENS, "seed": SEED + number, **asdict(SAMPLING)}
                 answer = client.ask(list(MESSAGES), **fields)
                 return Judged(sample_fault(answer, STORY_TOKENS), reply=answer.text)
-            return try_question(client, QUESTIONS[kind], SAMPLING, number, table, table.result_role)
+            if kind.startswith(FIRST):
+                asked = [{"role": "user", "content": question(kind).text}]
+                fields = {"max_tokens": MAX_TOKENS, "seed": SEED + number, **asdict(SAMPLING)}
+                answer = client.ask(asked, tools=list(TOOLS), **fields)
+                return Judged(right_call_fault(answer, question(kind).expected.calls[0]), reply=written(answer))
+            return try_question(client, question(kind), SAMPLING, number, table, table.result_role)
         except NoAnswer:
             raise
         except RequestError as error:
@@ -109,8 +122,8 @@ def greedy(client: Client, endpoint: Endpoint, asked: list[str], timeout: float)
     """Ask each kind of question once at temperature 0: the reply in the model's words, and its tokens."""
     scoring = ScoringEndpoint(endpoint, timeout)
     found = {}
-    for kind in asked:
-        text = _tried(lambda kind=kind: _written(client.ask(**_request(kind)))) or ""
+    for kind in (one for one in asked if not one.startswith(FIRST)):  # the same request as the conversation's
+        text = _tried(lambda kind=kind: written(client.ask(**_request(kind)))) or ""
         (tokens,) = _tried(lambda text=text: scoring.encode([text], bos=False)) or ([],)
         found[kind] = {"text": text[:SHOWN], "tokens": tokens}
     return found
@@ -120,10 +133,16 @@ def _request(kind: str) -> dict[str, Any]:
     fields: dict[str, Any] = {"max_tokens": GREEDY_TOKENS, "seed": SEED, **asdict(GREEDY)}
     if kind == STORY:
         return {"messages": list(MESSAGES), **fields}
-    return {"messages": [{"role": "user", "content": QUESTIONS[kind].text}], "tools": list(TOOLS), **fields}
+    return {"messages": [{"role": "user", "content": question(kind).text}], "tools": list(TOOLS), **fields}
 
 
-def _written(answer: Answer) -> str:
+def question(kind: str) -> Question:
+    """Return the homework's question that a kind is about."""
+    return QUESTIONS[f"{TOOLS_OF}{kind.partition('.')[2]}"]
+
+
+def written(answer: Answer) -> str:
+    """Return an answer in the words of the model: its text, and its calls as they came."""
     calls = (f"{call['function']['name']}({call['function']['arguments']})" for call in answer.tool_calls)
     return " ".join(filter(None, (answer.text, *calls)))
 

@@ -7,18 +7,29 @@ the words of the model itself are looked at.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import comb
 from typing import Any, Final
 
 from fixtures.server.in_turn import BF16, ENGINES, W4A16, Configuration
 from fixtures.texts import Message, is_message, message
 from tests.acceptance.explain.events import SearchBegun, ServerTried
 
+STORY: Final = "story"
+"""The kind of question that is not about tools."""
+
+SURE: Final = 0.9
+"""Rate of right answers from which no other server need be asked: what failed was chance."""
+
 ABLE: Final = 0.5
-"""Rate of right answers from which a server can do what it is asked. The deployment failed the claim, which takes one
-right answer of five: it is right in less than a third."""
+"""Rate from which the unquantized checkpoint can do what it is asked."""
+
+CHANCE: Final = 0.01
+"""Probability, by Fisher's exact test, below which a server that is right less often has lost something."""
 
 MOST: Final = 0.5
 """Share of the wrong answers from which their common fault is the cause."""
+
+NONE: Final = {"right": 0, "made": 0}
 
 DROPPED: Final = "fault.call_dropped"
 REFUSED: Final = ("error.", "exchange.")
@@ -46,7 +57,9 @@ def next_server(begun: SearchBegun, tried: Sequence[ServerTried], kinds: Iterabl
 
 
 def causes(begun: SearchBegun, tried: Sequence[ServerTried], kinds: Iterable[str]) -> list[Cause]:
-    """Find the causes that the servers that were tried tell."""
+    """Find the causes that the servers that were tried tell, of the kinds that were asked."""
+    asked = {kind for one in tried for kind in one.answers}
+    kinds = [kind for kind in kinds if kind in asked or not asked]
     return [found for kind in kinds if isinstance(found := look(begun, tried, kind), Cause)]
 
 
@@ -61,9 +74,9 @@ def look(begun: SearchBegun, tried: Sequence[ServerTried], kind: str) -> Cause |
         """What a server answered; None where it did not start."""
         return served[configuration].answers.get(kind)
 
-    def able(configuration: Configuration) -> bool:
-        found = answered(configuration)
-        return found is not None and _rate(found) >= ABLE
+    def lost(configuration: Configuration) -> bool:
+        """Whether a server is right less often than the unquantized one."""
+        return _is_fewer(answered(plain) or NONE, answered(configuration) or NONE)
 
     def cause(id_: str, before: Configuration, after: Configuration = own, **fields: Any) -> Cause:
         figures = {"before": _counts(answered(before)), "after": _counts(answered(after)), **fields}
@@ -73,23 +86,25 @@ def look(begun: SearchBegun, tried: Sequence[ServerTried], kind: str) -> Cause |
         return own
     if (found := answered(own)) is None:
         return cause("not_started", own, server=served[own].name)
-    if able(own):
+    if _rate(found) >= SURE:
         return cause("chance", own)
     if first := _before_any_blame(served[own], found, kind):
         return cause(first, own, why=found["why"], faults=_with(found, DROPPED))
     if plain not in served:
         return plain
-    if answered(plain) is None:
+    if (source := answered(plain)) is None:
         return cause("not_started", plain, server=served[plain].name)
-    if not able(plain):
+    if _rate(source) < ABLE:
         return cause("model", plain)
+    if not lost(own):
+        return cause("no_loss", plain)
     if begun.findings:
         return cause("artefact", plain, finding=begun.findings[0], more=len(begun.findings) - 1)
     if quantized not in served:
         return quantized
     if answered(quantized) is None:
         return cause("not_started", quantized, server=served[quantized].name)
-    if not able(quantized):
+    if lost(quantized):
         return cause("weights", plain, quantized)
     guilty: Configuration = own
     with_int8: Any = ""
@@ -97,16 +112,20 @@ def look(begun: SearchBegun, tried: Sequence[ServerTried], kind: str) -> Cause |
         if int8 not in served:
             return int8
         if answered(int8) is not None:
-            guilty = own if able(int8) else int8
-            with_int8 = message("explain.int8_holds" if able(int8) else "explain.int8_too")
+            guilty = int8 if lost(int8) else own
+            with_int8 = message("explain.int8_too" if lost(int8) else "explain.int8_holds")
     fields = {"bits": guilty.quant_policy, "with_int8": with_int8, "engine": ENGINES[own.backend]}
     other = replace(guilty, backend=begun.other_engine)
-    if begun.other_engine and other not in served:
+    if not begun.other_engine:
+        return cause("kv", quantized, guilty, **fields, in_other="")
+    if other not in served:
         return other
-    if begun.other_engine and able(other):
-        named = {"other": ENGINES[other.backend], "backend": other.backend, "kept": _counts(answered(other))}
+    kept = _counts(answered(other))
+    if not lost(other) and _is_fewer(answered(other) or NONE, answered(guilty) or NONE):
+        named = {"other": ENGINES[other.backend], "backend": other.backend, "kept": kept}
         return cause("engine", quantized, guilty, **fields, **named)
-    return cause("kv", quantized, guilty, **fields)
+    in_other = message("explain.in_other_engine", other=ENGINES[other.backend], kept=kept)
+    return cause("kv", quantized, guilty, **fields, in_other=in_other)
 
 
 def _before_any_blame(server: ServerTried, answers: dict[str, Any], kind: str) -> str:
@@ -115,7 +134,7 @@ def _before_any_blame(server: ServerTried, answers: dict[str, Any], kind: str) -
     refused = sum(count for id_, count in answers["faults"].items() if id_.startswith(REFUSED))
     if refused >= MOST * wrong:
         return "refused"
-    if kind.startswith("tools."):
+    if kind != STORY:
         if server.prompt_grows is False:
             return "template"
         if _with(answers, DROPPED) >= MOST * wrong:
@@ -125,6 +144,13 @@ def _before_any_blame(server: ServerTried, answers: dict[str, Any], kind: str) -
 
 def _with(answers: dict[str, Any], fault: str) -> int:
     return int(answers["faults"].get(fault, 0))
+
+
+def _is_fewer(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Tell whether so few right answers after so many are no chance: Fisher's exact test, one-sided."""
+    n, m, right = before["made"], after["made"], before["right"] + after["right"]
+    ways = sum(comb(m, k) * comb(n, right - k) for k in range(after["right"] + 1))
+    return ways < CHANCE * comb(n + m, right)
 
 
 def _rate(answers: dict[str, Any]) -> float:

@@ -1,5 +1,6 @@
 """What was found of a run that looked for a cause: `real-model-<gpu>` has a row for each server and question."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
     ready = memory.at_phase("ready") if memory else None
     expected = memory.expected.terms.get("ready") if memory and memory.expected else None
     found = {
+        "run_id": run.run_id,
+        "date": run.started_at,
+        "command": shlex.join(run.started.argv) if run.started else "",
         "outcome": run.verdict.outcome,
         "claims": {one.claim.id: one.state for one in run.verdict.claims},
         "rows": [

@@ -1,13 +1,12 @@
 """The report's part on what broke it: the cause in one sentence, and how each server answered beside it."""
 
 from fixtures.errors import said
-from fixtures.report.markup import Html, brief, grid, join, tag
+from fixtures.report.markup import Html, brief, grid, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
-from fixtures.run.claims import title
 from fixtures.suites import HOMEWORK
 from fixtures.texts import Texts
-from tests.acceptance.explain.asking import claims_of, is_about_content, kinds
+from tests.acceptance.explain.asking import is_about_content, kinds
 from tests.acceptance.explain.cause import Cause, causes, first_difference
 from tests.acceptance.explain.events import SearchBegun, ServerTried
 
@@ -24,8 +23,12 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
         "section",
         tag("h2", texts.say("explain"), stamps(run, texts)),
         tag("p", texts.say("explain.how"), class_="note"),
-        tag("ul", *(tag("li", _sentence(cause, begun, texts)) for cause in found)) if found else _unknown(texts),
-        *(tag("p", texts.tell(one)) for one in begun.known if any(cause.id in ("kv", "engine") for cause in found)),
+        _causes(found, texts) if found else tag("p", texts.say("explain.unknown"), class_="absent"),
+        *(
+            tag("p", texts.say("explain.known", what=one))
+            for one in begun.known
+            if any(cause.id in ("kv", "engine") for cause in found)
+        ),
         _table(tried, texts),
         _examples(tried, texts),
         _differences(tried, texts),
@@ -34,19 +37,19 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
 
 
 def _hint(texts: Texts) -> Html:
-    command = tag("code", "pytest -m gpu --explain")
-    return tag(
-        "section", tag("h2", texts.say("explain")), tag("p", texts.say("explain.hint"), " ", command), id="explain"
+    return tag("section", tag("h2", texts.say("explain")), tag("p", texts.say("explain.hint")), id="explain")
+
+
+def _causes(found: list[Cause], texts: Texts) -> Html:
+    """Tell each cause once, with the kinds of questions that fail for it."""
+    sentences: dict[str, list[str]] = {}
+    for cause in found:
+        sentences.setdefault(brief(texts.tell(cause.told)), []).append(texts.say(f"explain.kind.{cause.kind}"))
+    items = (
+        tag("li", tag("b", texts.say("list").join(kinds)), texts.say("colon"), " ", told)
+        for told, kinds in sentences.items()
     )
-
-
-def _unknown(texts: Texts) -> Html:
-    return tag("p", texts.say("explain.unknown"), class_="absent")
-
-
-def _sentence(cause: Cause, begun: SearchBegun, texts: Texts) -> Html:
-    about = texts.say("list").join(brief(title(claim, texts)) for claim in claims_of(cause.kind, begun.claims))
-    return join(tag("b", about), texts.say("colon"), " ", brief(texts.tell(cause.told)))
+    return tag("ul", *items)
 
 
 def _kinds(tried: list[ServerTried]) -> list[str]:

@@ -13,11 +13,12 @@ from fixtures.doctor.finding import Finding, bad, good, note
 from fixtures.doctor.known_breaks import BREAKS, DISTRIBUTIONS, found
 from fixtures.doctor.telling import tell
 from fixtures.lmdeploy.capabilities import NEWEST_TRIED, capabilities
+from fixtures.model.checkpoint import whole
 from fixtures.run.columns import columns
 from fixtures.run.settings import Settings, resolve
 from fixtures.texts import catalogue
 from tests.unit.pytest_processes import run
-from tests.unit.tiny_checkpoint import write_checkpoint
+from tests.unit.tiny_checkpoint import random_weights, write_checkpoint, write_weights
 from tests.unit.waiting import ROOT
 
 HEALTHY = {
@@ -135,6 +136,38 @@ def test_broken_checkpoint_is_told(tmp_path: Path) -> None:
     content, findings = checks.checkpoint(settings)
     assert content is None
     assert ids(findings) == [("checkpoint_wrong", "bad")]
+
+
+@pytest.mark.parametrize(
+    ("outlier", "policy", "wanted", "advice"),
+    [
+        (0.0, "4", [("kv_cache", "good")], ""),
+        (5.0, "4", [("kv_cache_lossy", "note")], "kv_cache.int8"),
+        (500.0, "4", [("kv_cache_lossy", "note")], "kv_cache.whole"),
+        (5.0, "8", [("kv_cache", "good")], ""),
+        (500.0, "8", [("kv_cache_lossy", "note")], "kv_cache.whole"),
+        (500.0, "0", [], ""),
+    ],
+)
+def test_keys_that_a_quantized_cache_cannot_hold_are_told(
+    tmp_path: Path, outlier: float, policy: str, wanted: list[tuple[str, str]], advice: str
+) -> None:
+    weights = random_weights("Qwen2ForCausalLM")
+    weights["model.layers.1.self_attn.k_proj.bias"][3] = outlier
+    folder = write_weights(tmp_path / "model", "Qwen2ForCausalLM", weights)
+    found = list(checks.kv_cache(settings := settings_of(checkpoint=str(folder), quant_policy=policy), whole(folder)))
+    assert ids(found) == wanted
+    assert [one.fields["advice"].id for one in found if one.grade == "note"] == ([advice] if advice else [])
+    assert tell(found, "en", Mock(fullwidth=80)) == 0, "it is no certainty"
+    assert list(checks.kv_cache(replace(settings, base_url="http://127.0.0.1:1/v1"), whole(folder))) == []
+
+
+def test_quantized_cache_is_not_foretold_from_tensors_that_are_not_known(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "model")
+    assert list(checks.kv_cache(settings_of(checkpoint=str(folder)), whole(folder))) == []
+    assert list(checks.kv_cache(settings_of(checkpoint=str(folder)), None)) == []
+    standin = checks.checkpoint(settings_of(checkpoint="standin"))[0]
+    assert ids(checks.kv_cache(settings_of(checkpoint="standin"), standin)) == [("kv_cache", "good")]
 
 
 def test_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

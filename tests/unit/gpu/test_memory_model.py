@@ -22,7 +22,9 @@ from fixtures.gpu.memory_model import (
     ready_fault,
     share_taken,
 )
+from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.run.units import MIB
+from fixtures.standin.checkpoint import INTERNLM2_5_1_8B
 from fixtures.texts import LANGUAGES, Message, Texts
 
 ROOT: Final = Path(__file__).parents[3]
@@ -108,6 +110,24 @@ def test_homeworks_figures_are_explained(weights: int, share: float, homework_gi
     three: the 34 are the 1.8B model's, the 26 the 7B's, and what changed is the share."""
     expectation = promised(HALF_A100, weights, knobs=Knobs(share, 0), overhead=OVERHEAD["bf16"])
     assert expectation.ready_mib / 1024 == pytest.approx(homework_gib, abs=0.5)
+
+
+PYTORCH_READY_MIB: Final = 34077
+"""Of an H100, 1.8B, W4A16, int4 KV, share 0.4, lmdeploy 0.18.0 with `--backend pytorch`: one server, one figure."""
+
+
+def test_pytorch_engine_takes_its_share_of_less() -> None:
+    """What it keeps back is not in use, and not in the share: without it the model would say 1.8 % too much."""
+    kept_back_mib = capabilities("0.18.0").pytorch.reserve(INTERNLM2_5_1_8B.vocab_size) / MIB
+    overhead = replace(OVERHEAD["w4a16"], kept_back_mib=kept_back_mib)
+    assert promised(overhead=overhead).ready_mib == pytest.approx(PYTORCH_READY_MIB, rel=0.002)
+    assert promised().ready_mib > 1.018 * PYTORCH_READY_MIB
+    # At a share of 0.8 a floor that forgets it would refuse a server that does as promised.
+    knobs = replace(PROMISED, share=0.8)
+    greedy = promised(overhead=overhead, knobs=knobs)
+    assert greedy.terms["floor"] < greedy.ready_mib < promised(knobs=knobs).terms["floor"]
+    assert "kept back by the engine 1808" in formula(Texts("en"), greedy.terms)[0]
+    assert "kept back" not in formula(Texts("en"), promised().terms)[0]
 
 
 def test_two_gpus_share_weights_and_heads() -> None:

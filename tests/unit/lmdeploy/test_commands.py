@@ -15,9 +15,10 @@ from fixtures.lmdeploy.commands import (
     lmdeploy_program,
     proxy_command,
     replica,
+    require_servable,
     serve_command,
 )
-from fixtures.run.settings import resolve
+from fixtures.run.settings import Settings, resolve
 
 LMDEPLOY = Program(("lmdeploy",))
 MODEL = Path("/models/internlm2_5-1_8b-chat")
@@ -28,9 +29,15 @@ def awq(version: str) -> str:
     return " ".join(awq_command(LMDEPLOY, MODEL, QUANTIZED, AWQ, capabilities(version), {}).shown)
 
 
-def command(version: str, proxy_url: str = "", program: Program = LMDEPLOY, **given: str) -> ServeCommand:
-    chosen, row = resolve(given.get, lambda _: None, {}, Path("/")), capabilities(version)
-    return serve_command(program, QUANTIZED, "internlm2_5-1_8b-chat", "awq", 23333, chosen, row, proxy_url=proxy_url)
+def settings(**given: str) -> Settings:
+    return resolve(given.get, lambda _: None, {}, Path("/"))
+
+
+def command(
+    version: str, proxy_url: str = "", program: Program = LMDEPLOY, model_format: str = "awq", **given: str
+) -> ServeCommand:
+    row, name = capabilities(version), "internlm2_5-1_8b-chat"
+    return serve_command(program, QUANTIZED, name, model_format, 23333, settings(**given), row, proxy_url=proxy_url)
 
 
 def serve(version: str, **given: str) -> str:
@@ -63,6 +70,37 @@ def test_settings_reach_the_command_line() -> None:
     made = serve(NEWEST_TRIED, session_len="4096", backend="pytorch")
     assert "--session-len 4096" in made
     assert "--backend pytorch" in made
+
+
+@pytest.mark.parametrize(
+    ("version", "backend", "model_format", "said"),
+    [
+        ("0.8.0", "pytorch", "hf", True),
+        ("0.9.2.post1", "pytorch", "hf", False),
+        (NEWEST_TRIED, "pytorch", "hf", False),
+        (NEWEST_TRIED, "pytorch", "awq", True),
+        (NEWEST_TRIED, "turbomind", "hf", True),
+    ],
+)
+def test_format_is_left_out_where_the_engine_dies_of_it(
+    version: str, backend: str, model_format: str, said: bool
+) -> None:
+    assert (f"--model-format {model_format}" in serve(version, model_format=model_format, backend=backend)) is said
+
+
+def test_engine_that_cannot_serve_the_deployment_is_refused() -> None:
+    pytorch = settings(backend="pytorch")
+    with pytest.raises(LmdeployError) as caught:
+        require_servable(pytorch, capabilities("0.5.3"), "awq")
+    assert [one.id for one in caught.value.fields["lacks"]] == ["pytorch_engine.awq", "pytorch_engine.kv"]
+    assert "AutoAWQ" in str(caught.value)
+    assert "0.7.2 or newer" in str(caught.value)
+    with pytest.raises(LmdeployError, match="AutoAWQ"):
+        require_servable(pytorch, capabilities("0.6.5"), "awq")
+    require_servable(pytorch, capabilities("0.6.5"), "hf")
+    require_servable(pytorch, capabilities(NEWEST_TRIED), "awq")
+    require_servable(settings(), capabilities("0.5.3"), "awq")
+    require_servable(settings(backend="pytorch", rehearse="yes"), capabilities("0.5.3"), "awq")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ def test_layers_feed_and_follow_what_is_there() -> None:
         for place, layer in enumerate(family.layers):
             assert layer.norm in (*family.norms, "")
             assert not layer.feeds or layer.feeds in names[place + 1 :]
+        assert family.keys in names
         assert all(f"family.breaks.{one}" in catalogue() for one in family.known_to_break)
         assert family.quantized_since in TRIED
         assert family.folder_name("x").startswith(family.folder_begins)

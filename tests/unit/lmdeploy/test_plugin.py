@@ -76,6 +76,14 @@ def test_only_a_claim_that_is_offered_is_judged(
     assert ("a server was started" if state == "failed" else "not_offered.stream_broken") in str(verdict.cause)
 
 
+def test_engine_that_cannot_serve_the_homework_is_refused_before_anything(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdict = judge_claim(run(pytester, monkeypatch, "0.6.5", "--backend", "pytorch"), Claim("tools.add", part=""))
+    assert verdict.state == "failed"
+    assert "error.pytorch_engine_lacks" in str(verdict.cause)
+
+
 def test_adaptations_are_recorded_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     (only,) = run(pytester, monkeypatch, "99.0").of(Adapted)
     assert only.lmdeploy == "99.0"

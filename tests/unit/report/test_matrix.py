@@ -73,6 +73,13 @@ def test_best_run_stands_for_a_version(tmp_path: Path, better: dict[str, Any], w
     assert (found.folders[0], found.older) == ("better", 1)
 
 
+def test_deployment_of_another_model_tells_nothing_of_a_version(tmp_path: Path) -> None:
+    other = report("0.14.0", "not_accepted", tools__add="failed")
+    other["verdict"]["model"] = "other"
+    put(tmp_path, "real", other)
+    assert column(put(tmp_path, "standin", report("0.14.0", started="2026-11-21")), "0.14.0").folders[0] == "standin"
+
+
 def test_reason_for_no_run_on_a_gpu_is_told_where_there_was_none(tmp_path: Path) -> None:
     record = tmp_path / "versions.json"
     why = {"run": False, "why": "no code for Hopper <cards>"}
