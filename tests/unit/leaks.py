@@ -1,8 +1,9 @@
 """What a folder that is made to be published must not hold: secrets, and the folders of whoever ran the suite."""
 
+import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fixtures.evidence.redaction import NOTHING_PRIVATE, redact
@@ -24,5 +25,23 @@ def _in_file(file: Path, secrets: Sequence[str]) -> list[str]:
     if file.suffix not in PICTURES:
         text = NO_TEXT.sub("", content.decode("utf-8"))
         # What the suite would have left out of the text, had it seen it.
-        found += [line[:200] for line in text.split("\n") if redact(line, NOTHING_PRIVATE) != line]
+        lines = (
+            (part for line in text.split("\n") for part in _said(line)) if file.suffix == ".jsonl" else text.split("\n")
+        )
+        found += [line[:200] for line in lines if redact(line, NOTHING_PRIVATE) != line]
     return found
+
+
+def _said(line: str) -> Iterator[str]:
+    """The texts in a line of JSON, in which `\\n:\\n` would look like a drive; a line that is none, itself."""
+    try:
+        values = [json.loads(line)]
+    except ValueError:
+        yield line
+        return
+    while values:
+        value = values.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (dict, list)):
+            values += [*value, *value.values()] if isinstance(value, dict) else value

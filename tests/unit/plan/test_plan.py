@@ -144,6 +144,13 @@ def test_plan_made_before_a_run_is_found_right(keep: Keep, capsys: pytest.Captur
     assert "right: w4a16, share 0.4" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("run", ["real-kv8", "real-kv0"])
+def test_plan_of_the_real_model_was_written_before_its_runs_and_is_right(run: str) -> None:
+    """Its share of the weights decides, not the bits of the KV cache: one plan is of both runs."""
+    plan_file = ROOT / "docs" / "records" / "plan-qwen2.5-coder-1.5b.json"
+    assert main(["--compare", str(plan_file), str(ROOT / "docs" / "reports" / run)]) == OK
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
