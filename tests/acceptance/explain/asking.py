@@ -10,7 +10,7 @@ from fixtures.ask.load import Endpoint
 from fixtures.ask.questions import ADD, CHAIN, GREEDY, MULTIPLY, Question
 from fixtures.ask.scoring import ScoringEndpoint
 from fixtures.ask.story import MESSAGES
-from fixtures.ask.tool_calls import try_question
+from fixtures.ask.tool_calls import behind_the_parser, try_question
 from fixtures.ask.trial_runs import Attempt, Judged, run_all
 from fixtures.client.answer import Answer
 from fixtures.client.client import Client
@@ -79,9 +79,11 @@ def _attempt(kind: str, table: Capabilities) -> Attempt:
                 return Judged(sample_fault(answer, STORY_TOKENS), reply=answer.text)
             if kind.startswith(FIRST):
                 asked = [{"role": "user", "content": question(kind).text}]
-                fields = {"max_tokens": MAX_TOKENS, "seed": SEED + number, **asdict(SAMPLING)}
-                answer = client.ask(asked, tools=list(TOOLS), **fields)
-                return Judged(right_call_fault(answer, question(kind).expected.calls[0]), reply=written(answer))
+                fields = {"tools": list(TOOLS), "max_tokens": MAX_TOKENS, "seed": SEED + number, **asdict(SAMPLING)}
+                answer = client.ask(asked, **fields)
+                fault = right_call_fault(answer, question(kind).expected.calls[0])
+                fault = behind_the_parser(client, fault, {"messages": asked, **fields}, table)
+                return Judged(fault, reply=written(answer))
             return try_question(client, question(kind), SAMPLING, number, table, table.result_role)
         except NoAnswer:
             raise
