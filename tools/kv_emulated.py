@@ -34,6 +34,9 @@ CALL: Final = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
 TRIALS: Final = 2
 """Sampled replies to each question."""
 
+OPENINGS: Final = ("", "<tool_call>\n{\n", "```xml\n")
+"""How the replies begin that all schemes are compared on: as the model likes, and in two ways that it takes often."""
+
 Rounding = Callable[[int, Tensor], Tensor]
 """From a layer's number and its keys or values, (..., head_dim), to what the cache gives back."""
 
@@ -87,15 +90,16 @@ SCHEMES: Final[Mapping[str, tuple[Rounding, Rounding]]] = {
     "pytorch": everywhere(pytorch),
     "turbomind, float16": everywhere(turbomind, dtype=torch.float16),
     **{f"turbomind, {step} in float32": everywhere(turbomind, exact=(step,)) for step in STEPS},
+    "turbomind, code in float32": everywhere(turbomind, exact=STEPS[1:]),
     "turbomind, all in float32": everywhere(turbomind, exact=STEPS),
     "turbomind, keys alone": (INT8, _same),
     "turbomind, values alone": (_same, INT8),
     "turbomind, keys of layer 0 alone": (lambda layer, keys: keys if layer else INT8(layer, keys), _same),
     "turbomind, all but the keys of layer 0": (lambda layer, keys: INT8(layer, keys) if layer else keys, INT8),
     "turbomind, int4": everywhere(turbomind, bits=4),
-    "turbomind, int4, difference in float32": everywhere(turbomind, bits=4, exact=("difference",)),
+    "turbomind, int4, code in float32": everywhere(turbomind, bits=4, exact=STEPS[1:]),
 }
-SAMPLED: Final = ("none", "turbomind", "turbomind, difference in float32", "turbomind, float16", "pytorch")
+SAMPLED: Final = ("none", "turbomind", "turbomind, code in float32", "turbomind, float16", "pytorch")
 
 
 class RoundedCache(DynamicCache):
@@ -122,10 +126,9 @@ class Asked:
     """Questions put to a model all at once: what they have in common is computed once, the rest stands to the right of
     it, padded to one length."""
 
-    def __init__(self, folder: Path, questions: Sequence[Question]) -> None:
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)  # type: ignore[no-untyped-call]
-        self.model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
-        prompts = [self.tokenizer(self._prompt(question)).input_ids for question in questions]
+    def __init__(self, model: Any, tokenizer: Any, questions: Sequence[Question], opening: str = "") -> None:
+        self.tokenizer, self.model = tokenizer, model
+        prompts = [self.tokenizer(self._prompt(question) + opening).input_ids for question in questions]
         self.shared = next(at for at, column in enumerate(zip(*prompts, strict=False)) if len(set(column)) > 1)
         self.prefix = torch.tensor(prompts[:1])[:, : self.shared]
         longest = max(map(len, prompts))
@@ -133,13 +136,13 @@ class Asked:
         self.mask = torch.tensor([[token is not None for token in row] for row in own]).long()
         self.rest = torch.tensor([[token or 0 for token in row] for row in own])
 
-    def _prompt(self, question: Question) -> Any:
+    def _prompt(self, question: Question) -> str:
         # lmdeploy hands the function without its wrapper to the template, with its fields in this order.
         offered = [
             {field: tool["function"][field] for field in ("description", "name", "parameters")} for tool in TOOLS
         ]
         turns = [{"role": "user", "content": question.text}]
-        return self.tokenizer.apply_chat_template(turns, tools=offered, add_generation_prompt=True, tokenize=False)
+        return str(self.tokenizer.apply_chat_template(turns, tools=offered, add_generation_prompt=True, tokenize=False))
 
     @cached_property
     def ends(self) -> Tensor:
@@ -229,17 +232,18 @@ def keys(cache: RoundedCache) -> list[dict[str, float]]:
     ]
 
 
-def distance(own: Tensor, other: Tensor, lengths: Sequence[int]) -> dict[str, float]:
-    """How far a scheme's chances are from those without a quantized cache, over the tokens of all replies, in nats."""
+def apart(own: Tensor, other: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Compare a scheme's chances with those without a quantized cache: for each token of all replies the divergence in
+    nats, and whether another token is the likeliest."""
     inside = torch.arange(own.shape[1]).unsqueeze(0) < torch.tensor(lengths).unsqueeze(1)
-    apart = (other.exp() * (other - own)).sum(-1)[inside]
-    moved = own.argmax(-1)[inside] != other.argmax(-1)[inside]
-    return {
-        "kl_mean": round(float(apart.mean()), 5),
-        "kl_max": round(float(apart.max()), 4),
-        "other_tokens": int(moved.sum()),
-        "tokens": len(moved),
-    }
+    return (other.exp() * (other - own)).sum(-1)[inside], (own.argmax(-1) != other.argmax(-1))[inside]
+
+
+def trials(asked: Asked, scheme: str) -> list[dict[str, Any]]:
+    """Sample replies to every question and judge them."""
+    picks = [partial(sampled, torch.Generator().manual_seed(trial)) for trial in range(TRIALS)]
+    texts = [text for pick in picks for text in asked.texts(asked.replies(scheme, pick))]
+    return [called(question, text) for question, text in zip(TRIALS * QUESTIONS, texts, strict=True)]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -247,23 +251,31 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.kv_emulated", description="int8 KV caches on the CPU")
     parser.add_argument("model", type=Path, metavar="MODEL_DIR")
     given = parser.parse_args(arguments)
-    questions = Asked(given.model, QUESTIONS)
+    tokenizer = AutoTokenizer.from_pretrained(given.model)  # type: ignore[no-untyped-call]
+    model = AutoModelForCausalLM.from_pretrained(given.model, dtype=torch.bfloat16)
+    openings = [Asked(model, tokenizer, QUESTIONS, opening) for opening in OPENINGS]
     record: dict[str, Any] = head_now(f"python -m tools.kv_emulated {given.model.name}")
     with torch.inference_mode():
-        record["keys"] = keys(questions.begun("none"))
-        reference = questions.replies("none", partial(torch.argmax, dim=-1))
-        lengths, other = questions.lengths(reference), questions.chances("none", reference)
-        record["schemes"] = {name: {} for name in SCHEMES}
-        for name, told in record["schemes"].items():
-            told.update(distance(questions.chances(name, reference), other, lengths))
+        record["keys"] = keys(openings[0].begun("none"))
+        record["schemes"] = {}
+        references = []
+        for asked in openings:
+            replies = asked.replies("none", partial(torch.argmax, dim=-1))
+            references.append((asked, replies, asked.chances("none", replies), asked.lengths(replies)))
+        for name in SCHEMES:
+            found = [apart(asked.chances(name, replies), other, ends) for asked, replies, other, ends in references]
+            divergence, moved = (torch.cat(parts) for parts in zip(*found, strict=True))
+            told: dict[str, Any] = {
+                "kl_mean": round(float(divergence.mean()), 5),
+                "kl_max": round(float(divergence.max()), 4),
+                "other_tokens": int(moved.sum()),
+                "tokens": len(moved),
+            }
             if name in SAMPLED:
-                judged = []
-                for trial in range(TRIALS):
-                    pick = partial(sampled, torch.Generator().manual_seed(trial))
-                    texts = questions.texts(questions.replies(name, pick))
-                    judged += [called(question, text) for question, text in zip(QUESTIONS, texts, strict=True)]
+                judged = trials(openings[0], name)
                 told["right"] = share(judged)
                 told["wrong"] = [[one["prompt"], one["text"]] for one in judged if not one["right"]]
+            record["schemes"][name] = told
             print(name, json.dumps(told, ensure_ascii=False), flush=True)
             write(RECORDS / "kv-int8-emulated.json", record)
 

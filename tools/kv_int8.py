@@ -124,8 +124,8 @@ def measured(endpoint: Endpoint) -> dict[str, Any]:
     return {"right": counts, "alone": alone, "lengths": lengths, "wrong": [one for one in sampled if not one["right"]]}
 
 
-def _parts(reply: Mapping[str, Any]) -> Sequence[Any]:
-    return reply["tokens"] or reply["message"]  # an API without logprobs tells no tokens
+def _parts(reply: Mapping[str, Any]) -> list[Any]:
+    return list(reply["tokens"] or reply["message"])  # an API without logprobs tells no tokens
 
 
 def compared(found: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, Any]:

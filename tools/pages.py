@@ -29,6 +29,8 @@ PART: Final = re.compile(
     re.DOTALL,
 )
 
+PAGES: Final = ("*.md", "findings/*.md", "../README*.md")
+
 OPTIONS: Final = re.compile(r"(<!-- written by python -m tools\.pages: options -->)\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -65,7 +67,9 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     changed = {
         file: text
-        for page in sorted([*given.docs.glob("*.md"), *given.docs.parent.glob("README*.md")])
+        for page in sorted(
+            [*given.docs.glob("*.md"), *given.docs.glob("findings/*.md"), *given.docs.parent.glob("README*.md")]
+        )
         for file, text in made(page).items()
         if not file.exists() or file.read_text(encoding="utf-8") != text
     }
