@@ -46,6 +46,7 @@ SEED: Final = 1
 START_S: Final = 240.0
 STOP_S: Final = 8.0
 GREEDY: Final[Mapping[str, Any]] = {"temperature": 0.0, "top_k": 1, "seed": SEED}
+UNFILTERED: Final[Mapping[str, Any]] = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 1, "seed": SEED}
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _choice(endpoint: Endpoint, path: str, body: Mapping[str, Any]) -> dict[str,
 
 
 def asked(endpoint: Endpoint, question: Question, how: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask with both tools offered. `first` are the likeliest first tokens, in nats; empty where the API tells none."""
+    """Ask with both tools offered. `first` are chances of the first token, in nats, as far as the API tells them."""
     messages = [{"role": "user", "content": question.text}]
     told = {"messages": messages, "tools": TOOLS, "max_tokens": LONGEST, "logprobs": True, "top_logprobs": 5, **how}
     choice = _choice(endpoint, CHAT, told)
@@ -99,22 +100,25 @@ def asked(endpoint: Endpoint, question: Question, how: Mapping[str, Any]) -> dic
         "right": right(question, calls),
         "message": [message.get("content") or "", *(call["function"] for call in calls)],
         "tokens": [one["token"] for one in tokens],
-        "first": {one["token"]: round(one["logprob"], 4) for one in (tokens[0]["top_logprobs"] if tokens else ())},
+        "first": {one["token"]: round(one["logprob"], 4) for top in tokens[:1] for one in (top, *top["top_logprobs"])},
     }
 
 
+def asked_alone(endpoint: Endpoint, question: Question) -> dict[str, Any]:
+    """Ask greedily, and once more for the chances of the first token, which are those left after top_k and top_p."""
+    return {**asked(endpoint, question, GREEDY), "first": asked(endpoint, question, UNFILTERED)["first"]}
+
+
 def continued(endpoint: Endpoint, text: str) -> dict[str, Any]:
-    """Continue a text greedily."""
-    choice = _choice(endpoint, "/v1/completions", {"prompt": text, "max_tokens": CONTINUED, "logprobs": 5, **GREEDY})
-    found = choice.get("logprobs") or {}
-    first = (found.get("top_logprobs") or [{}])[0]
-    return {"prompt": text, "tokens": found.get("tokens") or [choice["text"]], "first": first}
+    """Continue a text greedily; what is compared are its characters."""
+    choice = _choice(endpoint, "/v1/completions", {"prompt": text, "max_tokens": CONTINUED, **GREEDY})
+    return {"prompt": text, "tokens": list(choice["text"])}
 
 
 def measured(endpoint: Endpoint) -> dict[str, Any]:
     """Ask one server everything."""
     texts = ["".join(sentences) * 40 for sentences in (filler.EN, filler.ZH)]
-    alone = [asked(endpoint, question, GREEDY) for question in QUESTIONS]
+    alone = [asked_alone(endpoint, question) for question in QUESTIONS]
     lengths = [continued(endpoint, text[:length]) for length in LENGTHS for text in texts]
     sampling = [{**asdict(SAMPLING), "seed": SEED + number} for number in range(4 * len(QUESTIONS))]
     with ThreadPoolExecutor(LOAD) as pool:

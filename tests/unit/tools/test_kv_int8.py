@@ -30,13 +30,12 @@ class Model(Answering):
     def do_POST(self) -> None:
         body = self._asked()
         if self.path == "/v1/completions":
-            told = {"text": " then", "logprobs": {"tokens": [" then"], "top_logprobs": [{" then": -0.5}]}}
-            return self._send(200, {"choices": [told]})
+            return self._send(200, {"choices": [{"text": " then"}]})
         (turn,) = body["messages"]
         question = next(one for one in QUESTIONS if one.text == turn["content"])
         arguments = json.dumps({"a": question.a, "b": question.b})
         message = {"content": None, "tool_calls": [call("add", arguments)] if body["temperature"] == 0 else None}
-        chances = [{"token": "<", "logprob": -0.25, "bytes": [60]}, {"token": "`", "logprob": -1.75, "bytes": [96]}]
+        chances = [{"token": "`", "logprob": -1.75}]
         tokens = [{"token": "<", "logprob": -0.25, "top_logprobs": chances}]
         return self._send(200, {"choices": [{"message": message, "logprobs": {"content": tokens}}]})
 
