@@ -55,8 +55,9 @@ def turbomind(states: Tensor, bits: int, dtype: torch.dtype, exact: Sequence[str
 
 
 def pytorch(states: Tensor, bits: int, dtype: torch.dtype) -> Tensor:
-    """`states` after the PyTorch engine's cache: codes from float32, but scale and zero point are kept in `dtype`
-    (lmdeploy, `pytorch/kernels/cuda/fill_kv_cache.py` and `flatten_kv_cache.py`)."""
+    """`states` after the PyTorch engine's cache: codes from float32, but scale and zero point are kept in `dtype`, and
+    restored with a multiply-add, which Triton fuses (lmdeploy, `pytorch/kernels/cuda/fill_kv_cache.py` and
+    `flatten_kv_cache.py`)."""
 
     def kept(value: Tensor) -> Tensor:
         return value.to(dtype).float()

@@ -10,6 +10,8 @@ from fixtures.ask.load import Endpoint
 from tests.unit.serving import Answering, port_of, serving
 from tools.kv_int8 import asked, compared, first_difference, measured
 from tools.kv_questions import QUESTIONS, right
+from tools.tables import Place
+from tools.tables.kv_cache import served
 
 ADD, MUL = QUESTIONS[0], next(question for question in QUESTIONS if question.kind == "mul")
 
@@ -80,6 +82,10 @@ def test_server_is_asked_everything_and_compared_with_its_reference() -> None:
     assert left["shortest_that_differs"] == min((one.text for one in QUESTIONS), key=len)
     assert {one["differs_at"] for one in left["alone"]} == {0}
     assert {one["differs_at"] for one in left["lengths"]} == {None}
+    told = {"backend": "turbomind", "quant_policy": 8, "dtype": "bfloat16", **left}
+    record = {"gpu": "H100", "versions": {}, "date": "2026-11-27", "command": "x", "servers": [told]}
+    row = "| turbomind | 8 | bfloat16 | 5/5 0/5 2/2 | 10/10 0/10 4/4 | 0/20 0/20 0/8 | 12 / 24 |"
+    assert row in served(record, Place("en")).splitlines()
 
 
 def test_calls_are_compared_where_the_api_tells_no_tokens() -> None:
