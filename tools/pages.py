@@ -63,14 +63,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing, and name what would change")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of the pages (default: docs)")
     given = parser.parse_args(arguments)
+    docs: Path = given.docs
+    pages = [*docs.glob("*.md"), *docs.glob("findings/*.md"), *docs.parent.glob("README*.md")]
     changed = {
         file: text
-        for page in sorted([*given.docs.glob("*.md"), *given.docs.parent.glob("README*.md")])
+        for page in sorted(pages)
         for file, text in made(page).items()
         if not file.exists() or file.read_text(encoding="utf-8") != text
     }
     for file, text in changed.items():
-        print(file.relative_to(given.docs.parent))
+        print(file.relative_to(docs.parent))
         if not given.check:
             file.write_text(text, encoding="utf-8")
     return int(given.check and bool(changed))

@@ -13,7 +13,9 @@ import pytest
 from fixtures.suites import suites
 
 ROOT: Final = Path(__file__).parents[2]
-ENGLISH: Final = [ROOT / "README.md", *(page for page in ROOT.glob("docs/*.md") if ".zh-CN" not in page.name)]
+FOLDERS: Final = ("docs/*.md", "docs/findings/*.md")
+DOCS: Final = [page for folder in FOLDERS for page in ROOT.glob(folder)]
+ENGLISH: Final = [ROOT / "README.md", *(page for page in DOCS if ".zh-CN" not in page.name)]
 CHINESE: Final = [page.with_name(f"{page.stem}.zh-CN.md") for page in ENGLISH]
 PAGES: Final = [
     *ENGLISH, *CHINESE, ROOT / "CONTRIBUTING.md", ROOT / "fixtures/standin/README.md", ROOT / "docs/reports/README.md"
@@ -60,7 +62,7 @@ def environments() -> set[str]:
 
 
 def test_chinese_page_is_of_an_english_one() -> None:
-    assert set(ROOT.glob("docs/*.zh-CN.md")) <= set(CHINESE)
+    assert {page for page in DOCS if ".zh-CN" in page.name} <= set(CHINESE)
 
 
 @pytest.mark.parametrize(("page", "twin"), [*zip(ENGLISH, CHINESE, strict=True)], ids=lambda page: page.stem)
