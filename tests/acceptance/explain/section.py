@@ -13,17 +13,17 @@ from tests.acceptance.explain.events import SearchBegun, ServerTried
 
 def section(run: RunSummary, texts: Texts) -> Html | None:
     """Make the section. Where claims about content failed and no cause was looked for, it says how to; else None."""
-    begun = next(iter(run.all(SearchBegun)), None)
+    begun, tried = _search(run), run.all(ServerTried)
     if begun is None:
-        broken = [one for one in run.verdict.claims if is_about_content(one.claim.id) and one.state == "failed"]
-        return _hint(texts) if run.suite is HOMEWORK and broken and run.quantized else None
-    tried = run.all(ServerTried)
+        hint = tag("p", texts.say("explain.hint"))
+        return tag("section", tag("h2", texts.say("explain")), hint, id="explain") if _is_unexplained(run) else None
     found = causes(begun, tried, kinds(begun.claims))
+    told = (tag("li", tag("b", about), texts.say("colon"), why) for about, why in _told(found, texts))
     return tag(
         "section",
         tag("h2", texts.say("explain"), stamps(run, texts)),
         tag("p", texts.say("explain.how"), class_="note"),
-        _causes(found, texts) if found else tag("p", texts.say("explain.unknown"), class_="absent"),
+        tag("ul", *told) if found else tag("p", texts.say("explain.unknown"), class_="absent"),
         *(
             tag("p", texts.say("explain.known", what=one))
             for one in begun.known
@@ -36,20 +36,31 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
     )
 
 
-def _hint(texts: Texts) -> Html:
-    return tag("section", tag("h2", texts.say("explain")), tag("p", texts.say("explain.hint")), id="explain")
+def advice(run: RunSummary, texts: Texts) -> list[str]:
+    """Tell on the console what broke it, or how to find out."""
+    if begun := _search(run):
+        found = causes(begun, run.all(ServerTried), kinds(begun.claims))
+        told = [f"{about}{texts.say('colon')}{why}" for about, why in _told(found, texts)]
+        return [f"{texts.say('explain')}{texts.say('colon')}", *(f"  {line}" for line in told)]
+    return [texts.say("explain.how_to")] if _is_unexplained(run) else []
 
 
-def _causes(found: list[Cause], texts: Texts) -> Html:
-    """Tell each cause once, with the kinds of questions that fail for it."""
+def _search(run: RunSummary) -> SearchBegun | None:
+    return next(iter(run.all(SearchBegun)), None)
+
+
+def _is_unexplained(run: RunSummary) -> bool:
+    """Whether a claim about content failed, of a deployment of which other ways to serve it could be tried."""
+    broken = any(is_about_content(one.claim.id) and one.state == "failed" for one in run.verdict.claims)
+    return run.suite is HOMEWORK and broken and run.quantized is not None and run.ready is not None
+
+
+def _told(found: list[Cause], texts: Texts) -> list[tuple[str, str]]:
+    """Tell each cause once, behind the kinds of questions that fail for it."""
     sentences: dict[str, list[str]] = {}
     for cause in found:
         sentences.setdefault(brief(texts.tell(cause.told)), []).append(texts.say(f"explain.kind.{cause.kind}"))
-    items = (
-        tag("li", tag("b", texts.say("list").join(kinds)), texts.say("colon"), " ", told)
-        for told, kinds in sentences.items()
-    )
-    return tag("ul", *items)
+    return [(texts.say("list").join(about), why) for why, about in sentences.items()]
 
 
 def _kinds(tried: list[ServerTried]) -> list[str]:
