@@ -11,8 +11,9 @@ import torch
 import transformers
 from lmdeploy import messages
 
-from fixtures.rehearsal.kv_int4 import FIRST_TOKENS, SlotCache
+from fixtures.rehearsal.kv_int4 import FIRST_TOKENS, SlotCache, takes_cache_objects
 from fixtures.rehearsal.scheduler import Generation, Scheduler
+from tests.rehearsal.older_model import OlderModel
 
 FINISH, CANCEL, SUCCESS, ERROR = (
     messages.ResponseType.FINISH,
@@ -102,6 +103,31 @@ def test_batch_answers_as_one_at_a_time(model, scheduler):
     for number, request in enumerate(requests):
         assert request.result() == (greedy(model, prompt(number), 4 + number % 9), FINISH), number
     assert scheduler.metrics().active_seqs == 0
+
+
+def test_model_that_keeps_tuples_is_batched_as_one_at_a_time():
+    torch.manual_seed(1)
+    older = OlderModel(VOCABULARY).eval()
+    assert not takes_cache_objects(older)
+    scheduler = Scheduler(older, SlotCache(2, 0, torch.float32), session_len=1024)
+    requests = [Request(prompt(number), 4 + number % 9) for number in range(40)]
+    for request in requests:
+        scheduler.submit(request.generation)
+    scheduler.start()
+    for number, request in enumerate(requests):
+        assert request.result() == (greedy(older, prompt(number), 4 + number % 9), FINISH), number
+    scheduler.stop()
+
+
+def test_tuples_are_quantized_on_entry_as_a_cache_object_is():
+    torch.manual_seed(1)
+    older = OlderModel(VOCABULARY).eval()
+    exact, coarse = (Scheduler(older, SlotCache(2, bits, torch.float32), session_len=1024) for bits in (0, 4))
+    answers = []
+    for scheduler in (exact, coarse):
+        answers.append(Request(prompt(4), 60).submitted(scheduler).result()[0])
+        scheduler.stop()
+    assert answers[0] != answers[1]
 
 
 def test_stop_token_ends_the_answer_and_is_part_of_it(model, scheduler):

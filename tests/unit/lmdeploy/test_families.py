@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.errors import CheckpointError
+from fixtures.errors import CheckpointError, LmdeployError
 from fixtures.lmdeploy.capabilities import TRIED, adaptations, capabilities
 from fixtures.lmdeploy.families import Architecture, families, family_of, homework_family
 from fixtures.texts import catalogue
@@ -61,7 +61,16 @@ def test_parser_is_the_familys_and_the_versions() -> None:
     assert [qwen.tool_call_parser(version) for version in ("0.6.5", "0.7.3", "0.18.0")] == [None, "qwen", "qwen2d5"]
     assert capabilities("0.18.0", qwen).tool_call_parser == "qwen2d5"
     assert capabilities("0.18.0", homework_family()) == capabilities("0.18.0")
+    assert capabilities("0.18.0").trust_remote_code
+    assert not capabilities("0.18.0", qwen).trust_remote_code
     assert "template" not in [one.id for one in adaptations("0.18.0", qwen)]
+
+
+def test_version_that_cannot_quantize_a_family_is_refused() -> None:
+    qwen3 = families()["Qwen3ForCausalLM"]
+    qwen3.refuse_older("0.8.0")
+    with pytest.raises(LmdeployError, match=r"from 0\.8\.0 on"):
+        qwen3.refuse_older("0.7.3")
 
 
 def test_nothing_else_names_a_family() -> None:

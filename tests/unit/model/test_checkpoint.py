@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import CheckpointError
-from fixtures.model.checkpoint import Checkpoint, identify, locate
+from fixtures.model.checkpoint import Checkpoint, identify, locate, whole
 from fixtures.run.settings import resolve
 from fixtures.standin.checkpoint import STANDIN
 from tests.unit.tiny_checkpoint import write_checkpoint
@@ -67,6 +67,17 @@ def test_broken_checkpoint_is_refused_by_its_fault(
     with pytest.raises(CheckpointError) as refused:
         look(folder)
     assert refused.value.id == id_
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_tokenizer_model_needs_its_packages(folder: Path, missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fixtures.model.checkpoint._is_missing", lambda _: missing)
+    (folder / "tokenizer.json").rename(folder / "tokenizer.model")
+    if not missing:
+        assert whole(folder).tensors
+        return
+    with pytest.raises(CheckpointError, match=r"sentencepiece.*google\.protobuf"):
+        whole(folder)
 
 
 @pytest.mark.parametrize(
