@@ -17,19 +17,18 @@ KINDS: Final = ("story", "tools.add", "tools.multiply", "tools.chain", "call.add
 
 def answers(record: Mapping[str, Any], place: Place) -> str:
     """Tell how often each server of each run was right, then the causes that were found."""
-    runs = {name.rpartition("quant-policy ")[2].partition(",")[0]: run for name, run in record["runs"].items()}
-    rows = []
-    for policy, run in runs.items():
-        found: dict[str, dict[str, str]] = {}
-        for row in run["rows"]:
-            found.setdefault(row["served"], {})[row["claim"]] = place.of(row["k"], row["n"])
-        rows += [
-            [f"`{policy}`", served, *(counts.get(kind, "–") for kind in KINDS)] for served, counts in found.items()
-        ]
+    policies = {name: name.rpartition("quant-policy ")[2].partition(",")[0] for name in record["runs"]}
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in record["rows"]:
+        found.setdefault((policies[row["run"]], row["served"]), {})[row["claim"]] = place.of(row["k"], row["n"])
+    rows = [
+        [f"`{policy}`", served, *(counts.get(kind, "–") for kind in KINDS)]
+        for (policy, served), counts in found.items()
+    ]
     causes = [
-        f"- `--quant-policy {policy}`, {', '.join(kinds)}: {told}"
-        for policy, run in runs.items()
-        for told, kinds in _by_cause(run["explained"], place).items()
+        f"- `--quant-policy {policies[name]}`, {', '.join(kinds)}: {told}"
+        for name, explained in record["explained"].items()
+        for told, kinds in _by_cause(explained, place).items()
     ]
     return "\n\n".join(
         (place.origin(record), markdown(place.head("real_model.answers"), rows), "\n".join(causes), place.raw())
