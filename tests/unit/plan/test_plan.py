@@ -168,6 +168,14 @@ def test_plan_that_a_run_does_not_bear_out_is_not_right(
     assert said in capsys.readouterr().out
 
 
+def test_plan_of_the_stand_in_is_right_as_well(tmp_path: Path) -> None:
+    file, run = tmp_path / "plan.json", ROOT / "docs" / "reports" / "standin-cold"
+    assert main([str(STANDIN), "--card", "79.65", "--share", "0.4", "--out", str(file)]) == OK
+    made = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**made, "date": "2026-01-01T00:00:00+00:00"}), encoding="utf-8")
+    assert main(["--compare", str(file), str(run)]) == OK
+
+
 def test_folder_is_planned_from_its_headers_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(STANDIN), "--card", "24", "--lang", "zh"]) == OK
     told = capsys.readouterr().out
