@@ -1,17 +1,13 @@
 """Makers of the generated parts of docs/, one module for each page: pure functions of a record and its place."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from fixtures.texts import read_toml
 
-WORDS: Final = tomllib.loads(Path(__file__).with_name("texts.toml").read_text(encoding="utf-8"))
+WORDS: Final = read_toml(Path(__file__).with_name("texts.toml"))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from fixtures.ask.trial_runs import Attempt, Judged, run_all
 from fixtures.client.answer import Answer
 from fixtures.client.client import Client
 from fixtures.client.tools import TOOLS
-from fixtures.errors import AcceptanceError, LmdeployError, NoAnswer, RequestError
+from fixtures.errors import AcceptanceError, NoAnswer, RequestError
 from fixtures.evidence import Evidence
 from fixtures.homework import CLAIMS, SAMPLING
 from fixtures.judge.envelope import prompt_growth_fault
@@ -155,7 +155,7 @@ def _tried(ask: Callable[[], Any]) -> Any:
         return ask()
     except NoAnswer:
         raise
-    except (RequestError, LmdeployError, AcceptanceError):
+    except AcceptanceError:
         return None
 
 

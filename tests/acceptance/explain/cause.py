@@ -11,7 +11,7 @@ from math import comb
 from typing import Any, Final
 
 from fixtures.server.in_turn import BF16, ENGINES, W4A16, Configuration
-from fixtures.texts import Message, is_message, message
+from fixtures.texts import Message, message
 from tests.acceptance.explain.events import SearchBegun, ServerTried
 
 STORY: Final = "story"
@@ -183,8 +183,3 @@ def first_difference(tried: Sequence[ServerTried], kind: str) -> list[tuple[Serv
 def _common(one: Sequence[Any], other: Sequence[Any]) -> int:
     """Length of the common beginning."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def reason(answers: dict[str, Any]) -> Any:
-    """Return why the example was wrong, as it is told."""
-    return answers["why"] if is_message(answers["why"]) else ""

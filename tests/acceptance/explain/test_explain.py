@@ -37,9 +37,8 @@ from tests.acceptance.explain.events import SearchBegun, ServerTried
 pytestmark = [pytest.mark.gpu, pytest.mark.explain]
 
 
-def failed_claims(folder: Path) -> list[str]:
+def failed_claims(run: Happened) -> list[str]:
     """List the homework's claims about content that have failed in this run so far."""
-    run = Happened(tuple(read(folder)))
     about = (declared(id_) for id_ in CLAIMS if is_about_content(id_))
     return [claim.id for claim in about if judge_claim(run, claim).state in ("failed", "undecided")]
 
@@ -48,16 +47,15 @@ def test_what_broke_it_is_found(
     checkpoint: Checkpoint, quantized: QuantizedCheckpoint, in_turn: InTurn, evidence: Evidence
 ) -> None:
     """Each server is asked the same questions with the same seeds; they differ in one ingredient."""
-    failed = failed_claims(evidence.folder)
-    served = any(isinstance(entry.event, ServerReady) for entry in read(evidence.folder))
+    run = Happened(tuple(read(evidence.folder)))
+    failed, served = failed_claims(run), bool(run.of(ServerReady))
     if not failed or not served:
         not_measured("nothing_to_explain" if served else "nothing_served")
     settings = in_turn.settings
     own = Configuration("w4a16", settings.quant_policy, settings.cache_max_entry_count, settings.backend)
-    verified = [entry.event for entry in read(evidence.folder) if isinstance(entry.event, ArtefactVerified)]
     begun = SearchBegun(
         claims=failed,
-        findings=[finding for event in verified for finding in event.findings],
+        findings=[finding for event in run.of(ArtefactVerified) for finding in event.findings],
         served=asdict(own),
         other_engine="" if settings.rehearse else next(name for name in ENGINES if name != settings.backend),
         known=[message(f"family.breaks.{one}").as_json() for one in checkpoint.family.known_to_break],
@@ -65,12 +63,12 @@ def test_what_broke_it_is_found(
     evidence.append(begun)
     mark(in_turn.sampler, CONTROL_PHASE)
     plain = plain_copy(checkpoint, settings.work_dir / "explain", in_turn.capabilities)
-    tried: list[ServerTried] = []
-    while configuration := next_server(begun, tried, kinds(failed)):
+    asked, tried = kinds(failed), list[ServerTried]()
+    while configuration := next_server(begun, tried, asked):
         folder = plain if configuration.weights == BF16.weights else quantized.folder
-        tried.append(_try(in_turn, configuration, folder, kinds(failed)))
+        tried.append(_try(in_turn, configuration, folder, asked))
         evidence.append(tried[-1])
-    untold = [cause.told for cause in causes(begun, tried, kinds(failed)) if cause.id == "not_started"]
+    untold = [cause.told for cause in causes(begun, tried, asked) if cause.id == "not_started"]
     assert_no_fault(untold[0] if untold else None)
 
 
