@@ -1,5 +1,6 @@
 """Why a program failed, by what it wrote: the exception that was raised first, where, and what it means."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,12 @@ def test_log_without_an_error_is_told_by_its_last_lines() -> None:
     lines = [f"line {number}" for number in range(30)]
     assert cause_of("\n".join(lines), 1).or_last("\n".join(lines)).told == "\n".join(lines[10:])
     assert cause_of("ERROR: x").or_last("ERROR: x\nlast").told == "ERROR: x"
+
+
+def test_log_of_long_lines_is_read_in_no_time() -> None:
+    began = time.monotonic()
+    assert cause_of("Traceback (most recent call last):\n" + f"{'Ab1' * 80_000}\nno space\n" * 3, 1).id == ""
+    assert time.monotonic() - began < 5
 
 
 def test_unknown_exception_is_told_with_its_frame() -> None:
