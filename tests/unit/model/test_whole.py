@@ -123,7 +123,7 @@ HEALTHY: dict[str, tuple[str, dict[str, Any], list[Step]]] = {
     "qwen2, tied, with vocab.json": (
         "Qwen2ForCausalLM",
         {"tie_word_embeddings": True},
-        [written("vocab.json", '{"<|im_start|>": 5}'), written("merges.txt", "#version: 0.2\n"), removed("tokenizer.json")],
+        [written("vocab.json", '{"<|im_start|>": 5}'), written("merges.txt", "a b"), removed("tokenizer.json")],
     ),
     "qwen3": ("Qwen3ForCausalLM", {"attention_bias": False}, []),
     "llama 3": (
