@@ -339,9 +339,9 @@ def test_right_folder_is_proposed_as_it_can_be_typed(
 
 
 def test_revision_main_of_several_is_proposed_first(tmp_path: Path) -> None:
-    for revision in ("aa", "bb", "cc"):
+    for number, revision in enumerate(("aa", "bb", "cc")):
         folder = write_checkpoint(tmp_path / "models--internlm--a" / "snapshots" / revision)
-        os.utime(folder / "config.json", (1, len(revision)))
+        os.utime(folder / "config.json", (1, number))
     removed("tokenizer.json")(folder)
     written("refs/main", "aa")(tmp_path / "models--internlm--a")
     with pytest.raises(CheckpointError) as refused:
@@ -356,16 +356,16 @@ def test_link_above_that_leads_to_nothing_is_named(tmp_path: Path) -> None:
         whole(tmp_path / "models" / "chat")
 
 
-@pytest.mark.parametrize("name", ["config.json", MISSING_SHARD, ""])
+@pytest.mark.parametrize("names", [["config.json"], ["tokenizer.json", MISSING_SHARD], [""]])
 def test_what_may_not_be_read_is_told_with_owner_mode_and_user(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_checkpoint(tmp_path / "model")
-    (folder / name).chmod(0o640 if name else 0o750)
+    paths = [folder / name for name in names]
 
     def refusing(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: Path, *arguments: Any, **named: Any) -> Any:
-            if path == folder / name:
+            if path in paths:
                 raise PermissionError(13, "Permission denied", str(path))
             return original(path, *arguments, **named)
 
@@ -377,7 +377,7 @@ def test_what_may_not_be_read_is_told_with_owner_mode_and_user(
         whole(folder)
     told = str(refused.value)
     owner = "root" if os.getuid() == 0 else f"uid {os.getuid()}"
-    for word in (str(folder / name), "Permission denied", f"of {owner}", "rw", f"this run is {owner}", "chmod -R a+rX"):
+    for word in (*map(str, paths), "Permission denied", f"of {owner}", "rw", f"this run is {owner}", "chmod -R a+rX"):
         assert word in told
     assert "work-dir" not in told
 
