@@ -3,8 +3,8 @@
     python -m tools.kernels WHEEL...
 
 Reads the headers of the fat binaries in TurboMind's library and in libtorch_cuda.so, which say for which architecture
-each piece of code is; nothing is decompressed or run. `pip download --no-deps lmdeploy==VERSION` fetches a wheel. Rows of
-an earlier record stay where no wheel of that version is given.
+each piece of code is; nothing is decompressed or run. `pip download --no-deps lmdeploy==VERSION` fetches a wheel. Rows
+of an earlier record stay where no wheel of that version is given.
 """
 
 import argparse
