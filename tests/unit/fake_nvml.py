@@ -26,6 +26,7 @@ class FakeDevice:
     running: list[tuple[int, int | None]] = field(default_factory=list)
     on_query: Callable[[], None] = lambda: None
     """Called at each memory query; may raise."""
+    capability: tuple[int, int] = (9, 0)
 
 
 def error(code: int) -> pynvml.NVMLError:
@@ -42,6 +43,7 @@ class FakeNvml:
     nvmlMemory_v2 = pynvml.nvmlMemory_v2
     nvmlDeviceGetName = staticmethod(attrgetter("name"))
     nvmlDeviceGetUUID = staticmethod(attrgetter("uuid"))
+    nvmlDeviceGetCudaComputeCapability = staticmethod(attrgetter("capability"))
     nvmlSystemGetDriverVersion = staticmethod(lambda: "580.159.04")
     nvmlSystemGetCudaDriverVersion = staticmethod(lambda: 13000)
 

@@ -101,6 +101,25 @@ def test_command_without_a_figure_is_an_error(
     assert raised.value.id == f"vram_command_{id_}"
 
 
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        (pynvml.NVML_ERROR_NOT_SUPPORTED, "vram_not_supported"),
+        (pynvml.NVML_ERROR_NO_PERMISSION, "vram_not_permitted"),
+        (pynvml.NVML_ERROR_GPU_IS_LOST, "vram_unreadable"),
+    ],
+)
+def test_card_is_called_lost_only_where_it_may_be(code: int, wanted: str) -> None:
+    def fail() -> None:
+        raise error(code)
+
+    fake = FakeNvml(FakeDevice("GPU-1", on_query=fail))
+    with pytest.raises(GpuError) as raised:
+        NvmlProbe(fake, select(fake, {}))
+    assert raised.value.id == wanted
+    assert ("Xid" in str(raised.value)) is (wanted == "vram_unreadable")
+
+
 def test_every_card_that_is_used_has_a_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeNvml(*(FakeDevice(f"GPU-{number}", used=number) for number in range(3)))
     monkeypatch.setattr(module, "nvml_session", lambda: contextlib.nullcontext(fake))
