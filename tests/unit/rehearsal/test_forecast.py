@@ -24,7 +24,7 @@ MACHINE = Machine(operations=1e11, bandwidth=1e10, memory=2**34)
         ({"num_hidden_layers": 48}, {}, {"quantize", "start", "token", "total", "memory"}),
         ({"vocab_size": 200_000}, {}, {"quantize", "start", "token", "total", "memory"}),
         ({}, {"operations": 5e10}, {"quantize", "total"}),
-        ({}, {"bandwidth": 5e9}, {"token", "total"}),
+        ({}, {"bandwidth": 5e9}, {"quantize", "start", "token", "total"}),
         ({}, {"memory": 2**33}, set()),
     ],
 )
