@@ -34,6 +34,7 @@ PLUGINS = (
     "fixtures.ask.story",
     "fixtures.ask.tool_calls",
     "fixtures.doctor.plugin",
+    "fixtures.rehearsal.forecast",
 )
 
 

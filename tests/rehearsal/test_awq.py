@@ -11,6 +11,7 @@ import torch
 
 from fixtures.errors import AcceptanceError, CheckpointError, QuantizationError
 from fixtures.rehearsal import awq
+from fixtures.rehearsal.__main__ import widened
 from fixtures.standin.checkpoint import STANDIN, Shape, write_config
 from tools.artefact.quantizer import quantize_folder
 from tools.artefact.stored import WEIGHTS, read_all, write_all
@@ -123,3 +124,15 @@ def test_folder_without_weights_or_config_is_refused(tmp_path):
     shutil.copyfile(STANDIN / "config.json", tmp_path / "config.json")
     with pytest.raises(AcceptanceError, match="no weights"):
         awq.dense_weights(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("biased", [True, False])
+def test_widened_product_is_rounded_once(dtype, biased):
+    """As kernels of that dtype round it, which add up in float32."""
+    torch.manual_seed(0)
+    states, weight, bias = (torch.randn(size).to(dtype) for size in ((7, 64), (32, 64), (32,)))
+    exact = states.double() @ weight.double().T + (bias.double() if biased else 0)
+    found = widened(torch.nn.functional.linear)(states, weight, bias if biased else None)
+    assert found.dtype == dtype
+    assert (found == exact.to(dtype)).double().mean() > 0.99

@@ -11,9 +11,11 @@ import torch
 import transformers
 from lmdeploy import messages
 
-from fixtures.rehearsal.kv_int4 import FIRST_TOKENS, SlotCache, takes_cache_objects
+from fixtures.errors import CheckpointError
+from fixtures.rehearsal.kv_int4 import FIRST_TOKENS, SlotCache, wants_tuples
+from fixtures.rehearsal.sampling import NOISE_TOKENS
 from fixtures.rehearsal.scheduler import Generation, Scheduler
-from tests.rehearsal.older_model import OlderModel
+from tests.rehearsal.own_model import OwnModel
 
 FINISH, CANCEL, SUCCESS, ERROR = (
     messages.ResponseType.FINISH,
@@ -105,24 +107,65 @@ def test_batch_answers_as_one_at_a_time(model, scheduler):
     assert scheduler.metrics().active_seqs == 0
 
 
-def test_model_that_keeps_tuples_is_batched_as_one_at_a_time():
+PROTOCOLS = pytest.mark.parametrize("protocol", ["tuples", "objects"])
+ATTENTIONS = pytest.mark.parametrize("attention", ["eager", "sdpa"])
+
+
+def own(protocol: str, attention: str = "eager") -> OwnModel:
     torch.manual_seed(1)
-    older = OlderModel(VOCABULARY).eval()
-    assert not takes_cache_objects(older)
-    scheduler = Scheduler(older, SlotCache(2, 0, torch.float32), session_len=1024)
+    return OwnModel(VOCABULARY, protocol, attention).eval()
+
+
+@PROTOCOLS
+@ATTENTIONS
+@pytest.mark.parametrize("together", [True, False])
+def test_code_of_either_protocol_answers_in_a_batch_as_one_at_a_time(protocol, attention, together):
+    code = own(protocol, attention)
+    as_tuples = wants_tuples(code, layers=2)
+    assert as_tuples == (protocol == "tuples")
+    scheduler = Scheduler(code, SlotCache(2, 0, torch.float32), session_len=1024, as_tuples=as_tuples)
     requests = [Request(prompt(number), 4 + number % 9) for number in range(40)]
-    for request in requests:
-        scheduler.submit(request.generation)
-    scheduler.start()
     for number, request in enumerate(requests):
-        assert request.result() == (greedy(older, prompt(number), 4 + number % 9), FINISH), number
+        request.submitted(scheduler)
+        if not together:
+            assert request.result() == (greedy(code, prompt(number), 4 + number % 9), FINISH), number
+    for number, request in enumerate(requests if together else ()):
+        assert request.result() == (greedy(code, prompt(number), 4 + number % 9), FINISH), number
+    scheduler.stop()
+
+
+def test_code_that_stores_in_neither_form_is_refused_with_what_it_said():
+    code = own("neither")
+    with pytest.raises(CheckpointError, match="no cache of yours") as refused:
+        wants_tuples(code, layers=2)
+    assert refused.value.id == "rehearsal_cache"
+
+
+@pytest.mark.parametrize(
+    ("spread", "fields", "tokens"),
+    [
+        (0.01, {}, NOISE_TOKENS),
+        (0.5, {}, 60),
+        (0.01, {"ignore_eos": True}, 60),
+        (0.01, {"make_grammar": lambda: SimpleNamespace(mask=lambda _: None, accept=lambda _: None)}, 60),
+        (0.01, {"count": NOISE_TOKENS - 1}, NOISE_TOKENS - 1),
+    ],
+    ids=["noise", "words", "any number forced", "grammar", "short"],
+)
+def test_reply_of_a_model_that_knows_nothing_is_cut_off(spread, fields, tokens):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = transformers.LlamaConfig(vocab_size=VOCABULARY, initializer_range=spread, **sizes)
+    code = transformers.LlamaForCausalLM(config).eval()
+    scheduler = Scheduler(code, SlotCache(2, 0, torch.float32), session_len=512)
+    request = Request(prompt(1), **({"count": 60, "ignore_eos": False, "temperature": 0.8, "top_k": 0} | fields))
+    assert len(request.submitted(scheduler).result()[0]) == tokens
     scheduler.stop()
 
 
 def test_tuples_are_quantized_on_entry_as_a_cache_object_is():
-    torch.manual_seed(1)
-    older = OlderModel(VOCABULARY).eval()
-    exact, coarse = (Scheduler(older, SlotCache(2, bits, torch.float32), session_len=1024) for bits in (0, 4))
+    older = own("tuples")
+    exact, coarse = (Scheduler(older, SlotCache(2, bits, torch.float32), 1024, as_tuples=True) for bits in (0, 4))
     answers = []
     for scheduler in (exact, coarse):
         answers.append(Request(prompt(4), 60).submitted(scheduler).result()[0])

@@ -10,8 +10,9 @@ from fixtures.rehearsal import __main__ as launcher
 
 
 def test_quantizing_happens_on_the_cpu_unless_told_otherwise(monkeypatch):
+    nn = SimpleNamespace(functional=SimpleNamespace(linear=None))
     cuda = SimpleNamespace(is_bf16_supported=lambda: False)
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))  # the real one takes seconds to import
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda, nn=nn))  # the real one takes seconds to import
     plain = ["lite", "auto_awq", "model"]
     assert launcher.quantize_on_cpu(plain) == [*plain, "--device", "cpu"]
     assert launcher.quantize_on_cpu([*plain, "--device=cpu"]) == [*plain, "--device=cpu"]
