@@ -20,6 +20,7 @@ from fixtures.model.calibration import choose
 from fixtures.model.checkpoint import Checkpoint, identify
 from fixtures.model.quantization import QuantizedCheckpoint, quantize
 from fixtures.run.claims import claim
+from fixtures.run.progress import Stage
 from fixtures.run.settings import Settings
 from fixtures.server.api_server import RunningServer, serve
 from fixtures.server.deployment import api_server_command
@@ -81,7 +82,7 @@ def quantized(standin: Checkpoint, on_the_cpu: Settings, capabilities: Capabilit
         capabilities,
         lmdeploy_program(rehearse=True),
         {"lmdeploy": installed_version()},
-        lambda _: None,
+        Stage(lambda _: None),
         REHEARSAL_AWQ,
     )
 

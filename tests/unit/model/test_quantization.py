@@ -20,6 +20,7 @@ from fixtures.model.calibration import DATASETS, Calibration
 from fixtures.model.calibration_text import CalibrationText
 from fixtures.model.checkpoint import identify
 from fixtures.model.quantization import QuantizedCheckpoint, cache_key, quantize
+from fixtures.run.progress import Stage
 from fixtures.run.settings import resolve
 from fixtures.texts import message
 from tests.unit.tiny_checkpoint import write_checkpoint
@@ -47,7 +48,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Quantize:
             capabilities("0.18.0"),
             PROGRAM,
             {"lmdeploy": "0.18.0"},
-            lambda _: None,
+            Stage(lambda _: None),
             look_at=look_at,
         )
 

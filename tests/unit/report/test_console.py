@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from fixtures.evidence.events import Entry
-from fixtures.homework import CLAIMS
-from fixtures.report.console import lines
+from fixtures.report.console import Line, lines
+from fixtures.report.reasons import told
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.run.columns import columns, fit
+from fixtures.run.printable import clean
 from fixtures.texts import LANGUAGES, Texts
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import entries as hostile_entries
@@ -16,13 +17,16 @@ from tests.unit.report.hostile import entries as hostile_entries
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [40, 79, 200])
-def test_every_claim_has_one_line_within_the_width(language: str, width: int) -> None:
-    for log in (synthetic.entries(), hostile_entries()):
-        found = lines(summarize(log), Texts(language), ["report: x"], width)
-        assert len(found) >= len(CLAIMS) + 3
-        for line in found[:-1]:
-            assert columns(line.text) <= width
-            assert not set("\n\x1b") & set(line.text)
+def test_lines_are_folded_to_the_width_and_nothing_is_cut(language: str, width: int) -> None:
+    for log in (synthetic.entries(), synthetic.entries()[:-1], hostile_entries()):
+        run = summarize(log)
+        found = [line.text for line in lines(run, Texts(language), ["report: x"], width)]
+        assert not [line for line in found if set("\n\x1b") & set(line)]
+        # What has no blank in it, such as an address, is left whole.
+        assert not [line for line in found if columns(line) > width and (" " in line.strip() or "中" < line < "龥")]
+        whole = "".join("".join(found).split())
+        for reason in told(run.verdict, Texts(language)):
+            assert "".join(clean(reason.sentence).split()) in whole
 
 
 @pytest.mark.parametrize(
@@ -37,7 +41,8 @@ def test_every_claim_has_one_line_within_the_width(language: str, width: int) ->
 )
 def test_colour_follows_the_verdict(made: Callable[[], list[Entry]], colour: str) -> None:
     found = lines(summarize(made()), Texts("en"), [], 100)
-    assert {line.colour for line in found[len(CLAIMS) :] if line.text} == {colour}
+    verdict = found.index(Line(""))
+    assert {line.colour for line in found[verdict:] if line.text} == {colour}
 
 
 def test_tries_are_told(run: RunSummary) -> None:

@@ -115,6 +115,27 @@ def test_only_a_clean_pass_is_green(tmp_path: Path, state: str, cell: str) -> No
         assert ENGLISH.say(f"state.{state}") in matrix_page(matrix, ENGLISH)
 
 
+@pytest.mark.parametrize(
+    ("versions", "code", "words"),
+    [
+        (
+            ["--from=0.10.2", "--to=0.18.0"],
+            0,
+            ["0.10.2 → 0.18.0", "--trust-remote-code", "/health can say 503: no → yes"],
+        ),
+        (["--from=0.18.0", "--to=0.18.0"], 0, ["Nothing."]),
+        (["--from=0.10.9"], 2, ["no version 0.10.9", "0.10.2"]),
+    ],
+)
+def test_all_that_changes_between_two_versions_is_added_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], versions: list[str], code: int, words: list[str]
+) -> None:
+    assert main(["matrix", str(tmp_path), *versions]) == code
+    said = "".join(capsys.readouterr())
+    assert [word for word in words if word not in said] == []
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
 @pytest.mark.parametrize("judged", ["not_offered", "passed"])
 def test_what_a_version_lacks_says_why_unless_it_was_seen_to_pass(tmp_path: Path, judged: str) -> None:
     document = json.loads((ROOT / "docs/reports/contract-0.12.3/contract.json").read_text(encoding="utf-8"))

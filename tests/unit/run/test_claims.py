@@ -37,7 +37,7 @@ def test_not_in_the_list(): pass
 def test_claims_that_cannot_be_judged_are_usage_errors_with_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_faulty.py").write_text(FAULTY)
-    done = run(tmp_path, "-p", "no:cacheprovider", "--rootdir", ".")
+    done = run(tmp_path, "-p", "no:cacheprovider", "--rootdir", ".", "--report-lang", "en")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     homework = (ROOT / "fixtures" / "homework.py").read_text(encoding="utf-8").splitlines()
     line = homework.index('    "tools.add",') + 1

@@ -32,7 +32,7 @@ def pytest_addoption(parser):
 
 def run(folder: Path, plugin: str, *options: str) -> int:
     (folder / "conftest.py").write_text(RERUNS)
-    plugins = ("-p", f"fixtures.session.{plugin}", "-p", "xprocess.pytest_xprocess")
+    plugins = ("-p", "fixtures.run.settings", "-p", f"fixtures.session.{plugin}", "-p", "xprocess.pytest_xprocess")
     return int(pytest_processes.run(folder, *plugins, "-c", os.devnull, "--rootdir", ".", *options, "test_it.py").ret)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.errors import SettingsError
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
 from fixtures.report.plugin import put_aside
@@ -42,19 +44,19 @@ SUITES = (
         ("gpu and", False, None),
         ("alone", False, "alone"),
         ("unjudged", False, None),
-        ("gpu or alone", False, pytest.UsageError("run `-m alone` alone$")),
-        ("alone", True, pytest.UsageError("alone, and without --rehearse")),
-        ("beside or alone", False, pytest.UsageError("run `-m alone` alone$")),
+        ("gpu or alone", False, re.compile("run `-m alone` alone$")),
+        ("alone", True, re.compile("alone, and without --rehearse")),
+        ("beside or alone", False, re.compile("run `-m alone` alone$")),
     ],
 )
 def test_mark_expression_says_which_suite_is_judged_or_that_they_cannot_share_a_run(
-    monkeypatch: pytest.MonkeyPatch, expression: str, rehearse: bool, judged: str | pytest.UsageError | None
+    monkeypatch: pytest.MonkeyPatch, expression: str, rehearse: bool, judged: str | re.Pattern[str] | None
 ) -> None:
     monkeypatch.setattr(recording, "suites", lambda: {suite.id: suite for suite in SUITES})
     config: Any = SimpleNamespace(option=SimpleNamespace(markexpr=expression))
     settings: Any = SimpleNamespace(rehearse=rehearse)
-    if isinstance(judged, pytest.UsageError):
-        with pytest.raises(pytest.UsageError, match=str(judged)):
+    if isinstance(judged, re.Pattern):
+        with pytest.raises(SettingsError, match=judged):
             recording.suite_of(config, settings)
         return
     found = recording.suite_of(config, settings)
@@ -119,6 +121,8 @@ def test_run_that_judges_nothing_leaves_no_evidence(small_suite: SmallSuite) -> 
     assert not (small_suite.path / "evidence").exists()
     result = small_suite.run(suite(), "--evidence-dir", "/proc/nowhere")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --evidence-dir 的目录无法写入*"])
+    result = small_suite.run(suite(), "--evidence-dir", "/proc/nowhere", "--report-lang", "en")
     result.stderr.fnmatch_lines(["ERROR: the folder of --evidence-dir cannot be written*"])
 
 
@@ -190,6 +194,15 @@ def test_run_that_is_not_whole_is_not_accepted(
     end = [entry.event for entry in read(small_suite.folder)][-1]
     if isinstance(end, RunFinished):
         assert (end.interrupted["id"] if end.interrupted else None) == interrupted
+
+
+def test_cause_of_a_usage_error_is_all_that_is_told(small_suite: SmallSuite) -> None:
+    result = small_suite.run(suite(), "test_misspelt.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert small_suite.codes == ["refused"]
+    assert "file or directory not found: test_misspelt.py" in small_suite.page
+    assert "tools.add" not in result.stdout.str()
+    result.stderr.fnmatch_lines(["ERROR: file or directory not found: test_misspelt.py"])
 
 
 def test_killed_run_leaves_a_report_that_says_so(small_suite: SmallSuite) -> None:

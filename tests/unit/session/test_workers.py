@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.errors import AcceptanceError
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
 from fixtures.gpu import device as gpu_device
@@ -118,7 +119,7 @@ def test_options_that_workers_cannot_share_are_refused(
     monkeypatch.setattr(placement, "visible_now", lambda _: [device.uuid for device in gpu_device.visible(two, {})])
     marked = f"gpu or {ALONE}" if ALONE in words else "gpu"
     config: Any = SimpleNamespace(stash=pytest.Stash(), option=SimpleNamespace(markexpr=marked))
-    with pytest.raises(pytest.UsageError, match=re.escape(words)):
+    with pytest.raises(AcceptanceError, match=re.escape(words)):
         prepare(config, resolve(options.get, lambda _: None, {}, Path("/")), workers)
 
 
