@@ -49,7 +49,7 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take over a finished test's properties."""
-        said = dict(report.user_properties)
+        said: dict[str, Any] = dict(report.user_properties)
         if report.when != "call" or not said:
             return
         self._leftovers += said["leftovers"]

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.faults.environment import ROOT
 from tests.faults.record import origin
 from tests.mistakes.catalogue import MISTAKES
-from tools import pages
-from tools.records import ROOT
 
 
 class Recorder:
@@ -40,6 +39,8 @@ def main() -> int:
     record = {**origin("python -m tests.mistakes", began), "cases": cases}
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
     (ROOT / "docs" / "records" / "mistakes.json").write_text(text, encoding="utf-8")
+    from tools import pages  # it imports plugins of the run: pytest must be the first to import them
+
     return int(code) or pages.main([])
 
 

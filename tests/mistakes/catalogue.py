@@ -1,7 +1,7 @@
 """The mistakes of `catalogue.toml`: who reported them, how they are made, and the words that must be said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ class Mistake:
     :param arguments: of pytest, behind the usual ones. `{folder}` in them is the stage's folder.
     :param variables: of its environment, likewise.
     :param prefix: words before its command.
-    :raises TypeError: a list or a table is none.
+    :raises TypeError: what must be a list is none.
     """
 
     id: str
@@ -65,9 +65,9 @@ class Mistake:
     prefix: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            if callable(one.default_factory) and not isinstance(getattr(self, one.name), type(one.default_factory())):
-                raise TypeError(f"{self.id}: {one.name} is no {type(one.default_factory()).__name__}")
+        for name in ("words", "beside", "not_ours", "serve", "arguments", "prefix"):
+            if not isinstance(getattr(self, name), list):
+                raise TypeError(f"{self.id}: {name} is no list")
 
 
 def _read() -> tuple[Mistake, ...]:
