@@ -45,11 +45,10 @@ def test_the_mistake_is_named(
     record_property("seconds", seconds)
     record_property("said", told)
     record_property("named", not missing and not never and seconds <= WITHIN[mistake.by])
-    console = outcome.console[-3000:]
-    assert not missing, f"not said: {missing}\n{told}\n{console}"
-    assert not never, console
+    assert not missing, f"not said: {missing}\n{told}\n{outcome.console[-3000:]}"
+    assert not never, outcome.console[-3000:]
     assert seconds <= WITHIN[mistake.by]
-    assert outcome.exit_code == 0 or mistake.words, console
+    assert outcome.exit_code == 0 or mistake.words, outcome.console[-3000:]
     assert not outcome.leftovers
     assert not any(home.iterdir())
     assert mistake.by != DOCTOR or not (any(stage.work.rglob("*.lock")) or stage.evidence.exists())

@@ -25,7 +25,7 @@ def reports(record: Mapping[str, Any], place: Place) -> str:
     )
     lines = (
         {
-            "symptom": f"{each.zh if place.language == 'zh' else each.en} ([{_thread(each.source)}]({each.source}))",
+            "symptom": f"{each.zh if place.language == 'zh' else each.en} ([{_name(each.source)}]({each.source}))",
             "said": cell(excerpt(case["said"], each.words)) or "-",
             "since": each.since if case["named"] else place.say("mistakes.not_yet"),
         }
@@ -34,7 +34,6 @@ def reports(record: Mapping[str, Any], place: Place) -> str:
     return f"{told}\n\n{place.table('mistakes.head', lines)}"
 
 
-def _thread(source: str) -> str:
+def _name(source: str) -> str:
     """`https://github.com/InternLM/lmdeploy/issues/121` -> `lmdeploy 121`."""
-    _, name, _, number = source.rsplit("/", 3)
-    return f"{name} {number}"
+    return " ".join(source.split("/")[4::2])
