@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import SettingsError
-from fixtures.run.options import read
+from fixtures.run.options import read, unread
 from fixtures.run.output import Output
 from fixtures.run.settings import Settings, resolve, shown_command
 
@@ -63,6 +63,10 @@ def test_command_line_wins_over_ini_and_ini_over_environment() -> None:
         ("base_url", "http://someone:secret@host/v1", "no user, query or fragment"),
         ("base_url", "http://host/v1?key=secret", "no user, query or fragment"),
         ("api_key", "sk-secret", "no server that it is for"),
+        ("api_key", "密钥", "visible ASCII characters alone, without blanks and line ends, not given"),
+        ("api_key", "sk-sec\nret", "--api-key must be of visible ASCII characters alone"),
+        ("work_dir", "~nobody-of-this-name/work", "name a user of this machine"),
+        ("work_dir", "${NOT_SET_ANYWHERE}/work", "use variables that are set, and ${NOT_SET_ANYWHERE} is not"),
     ],
 )
 def test_nonsense_is_refused_with_its_option_named(name: str, value: str, words: str) -> None:
@@ -107,3 +111,25 @@ def test_key_on_the_command_line_is_not_shown(given: list[str]) -> None:
     shown = shown_command(["-m", "gpu", *given, "--tp", "1"])
     assert "secret" not in " ".join(shown)
     assert (shown[:3], shown[-2:]) == (["pytest", "-m", "gpu"], ["--tp", "1"])
+
+
+def test_home_and_variables_that_a_shell_has_left_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert settings({"work_dir": "$HOME/work"}).work_dir == Path("/home/someone/work")
+    assert settings({"work_dir": "~/work"}).work_dir == Path("/home/someone/work")
+    assert settings({**SERVER, "api_key": "sk-of-a-file\r\n"}).api_key == "sk-of-a-file"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ACCEPTANCE_QUANTPOLICY", "ACCEPTANCE_QUANT_POLICY"),
+        ("ACCEPTANCE_BASEURL", "ACCEPTANCE_BASE_URL"),
+        ("ACCEPTANCE_QUANT_POLICY", None),
+        ("ACCEPTANCE_TEST_OF_ANOTHER_PROGRAM", None),
+        ("QUANT_POLICY", None),
+    ],
+)
+def test_variable_that_no_option_reads_is_named_where_it_is_nearly_one(name: str, meant: str | None) -> None:
+    error = unread({name: "8", "PATH": "/bin"}, [Settings])
+    assert (error.fields["meant"] if error else None) == meant
