@@ -59,7 +59,7 @@ def said(mistake: Mistake, outcome: Outcome) -> str:
     """What the suite found wrong: the doctor's findings, or the first failure of the run, or why it refused to run."""
     if claims := outcome.failed():
         return outcome.message(claims[0])
-    if outcome.verdict is not None:
+    if outcome.verdict is not None and outcome.exit_code != pytest.ExitCode.USAGE_ERROR:
         return ""
     lines = outcome.console.splitlines()
     findings = [line for line in lines if line.lstrip()[:1] in ("✗", "!", "→") and not PICTURES.search(line)]
