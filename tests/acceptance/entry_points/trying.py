@@ -14,6 +14,7 @@ from fixtures.errors import RequestError, ServerError
 from fixtures.gpu.sampler import Sampler
 from fixtures.homework import STORY_PROMPT
 from fixtures.lmdeploy.capabilities import Capabilities
+from fixtures.lmdeploy.causes import cause_of
 from fixtures.lmdeploy.commands import Command, Program, chat_command, gradio_command
 from fixtures.process.command import running
 from fixtures.process.port import bind_error, free_port
@@ -127,6 +128,13 @@ def run_script(port: int, folder: Path, timeout: float) -> str:
     except subprocess.TimeoutExpired:
         raise RequestError("script_without_end", where=SCRIPT.name, seconds=timeout) from None
     if done.returncode:
-        end = done.stderr.strip()[-2000:]
-        raise RequestError("script_failed", where=SCRIPT.name, detail=end, code=done.returncode)
+        cause = cause_of(done.stderr, done.returncode).or_last(done.stderr, 1)
+        raise RequestError(
+            "script_failed",
+            where=SCRIPT.name,
+            detail=cause.above(done.stderr.strip()[-2000:]),
+            code=done.returncode,
+            reason=cause.told,
+            advice=cause.advice(message("entry_points.read_the_end")),
+        )
     return done.stdout.strip()

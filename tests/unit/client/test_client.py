@@ -20,7 +20,7 @@ from fixtures.evidence.events import Exchanged
 from fixtures.run.measurement import ClaimFailed
 from fixtures.texts import Texts, message
 from tests.unit.programs.chat_server import MODEL, Chat
-from tests.unit.serving import port_of
+from tests.unit.serving import Answering, port_of
 
 MODULE = sys.modules[Client.__module__]  # its name is also that of a fixture in it
 
@@ -259,3 +259,31 @@ def test_refusal_of_a_living_server_is_told_at_once(client: Client, monkeypatch:
     monkeypatch.setattr(MODULE, "DYING_S", 60.0)
     with pytest.raises(RequestError, match="HTTP 500"):
         client.ask(say("status 500"))
+
+
+class Behind(Answering):
+    """A server that lists its models, behind a gateway that loses every question."""
+
+    def do_GET(self) -> None:
+        self._send(200, {"data": [{"id": MODEL}]})
+
+    def do_POST(self) -> None:
+        self._asked()
+        self._send(502, "<html><center>nginx/1.18.0</center></html>")
+
+
+@pytest.mark.parametrize(
+    ("external", "words"),
+    [
+        (True, ["HTTP 502 from a proxy or gateway in front of the server (nginx)", "this run has none"]),
+        (False, ["HTTP 502", "kept beside the report"]),
+    ],
+)
+def test_remedy_names_the_log_that_there_is_and_a_gateway_is_no_server(external: bool, words: list[str]) -> None:
+    with (
+        port_of(Behind) as port,
+        closing(Client(Server(f"http://127.0.0.1:{port}/v1"), 5, lambda _: None, external=external)) as client,
+        pytest.raises(RequestError) as refused,
+    ):
+        client.ask([{"role": "user", "content": "x"}])
+    assert [word for word in words if word not in str(refused.value)] == []

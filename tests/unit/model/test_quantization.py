@@ -82,7 +82,8 @@ def test_result_is_cached_whole_as_lmdeploy_needs_it(
 @pytest.mark.parametrize(
     ("mode", "words"),
     [
-        ("fails", "CUDA out of memory. Tried to allocate 2.00 GiB"),
+        ("fails", "failed with exit code 1: the GPU is out of memory"),
+        ("fails", "\n\nRuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB\n\n"),
         ("half", "model.safetensors is truncated"),
         ("hangs", "within 0.3 s"),
     ],
