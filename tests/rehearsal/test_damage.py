@@ -31,7 +31,7 @@ def damage(file: Path) -> None:
 def vouch_for(folder: Path, cache: Path) -> None:
     note_file = folder.parent / NOTE
     note = json.loads(note_file.read_text(encoding="utf-8"))
-    note["fingerprint"] = identify(folder, "path", cache).fingerprint
+    note["fingerprint"] = identify(folder, "path", cache, source=False).fingerprint
     note_file.write_text(json.dumps(note), encoding="utf-8")
 
 

@@ -1,16 +1,15 @@
-"""A checkpoint of a few hundred bytes with all the files of a real one, to be broken by tests."""
+"""A checkpoint of some kilobytes with all the files of a real one, to be broken by tests."""
 
 import json
 import struct
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from fixtures.lmdeploy.families import Architecture
+from fixtures.lmdeploy.families import Architecture, families
 from fixtures.model.artefact.tensors import Floats
-from fixtures.standin.checkpoint import ARCHITECTURE, INTERNLM2_5_1_8B
+from fixtures.standin.checkpoint import ARCHITECTURE
 from tools.artefact.stored import WEIGHTS, write_all
 
 TINY: Final = {
@@ -29,23 +28,49 @@ def write_safetensors(file: Path, names: list[str]) -> None:
     file.write_bytes(struct.pack("<Q", len(text)) + text + b"\1" * 8 * len(names))
 
 
-def write_checkpoint(folder: Path, shards: int = 2, **config: Any) -> Path:
-    """A whole checkpoint, sharded as the real 1.8B is."""
+TOKENS: Final = ("<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "one", "two")
+
+
+def write_checkpoint(folder: Path, shards: int = 2, architecture: str = ARCHITECTURE, **config: Any) -> Path:
+    """A whole checkpoint of a family, sharded as the real 1.8B is, with code where the family brings some."""
+    family = families()[architecture]
+    kind = architecture.removesuffix("ForCausalLM")
+    described = {"architectures": [architecture], "model_type": kind.lower(), **TINY, **config}
+    if family.own_code:
+        code = (f"configuration_{kind.lower()}", f"modeling_{kind.lower()}")
+        described = {"auto_map": {"AutoConfig": f"{code[0]}.C", "AutoModelForCausalLM": f"{code[1]}.M"}, **described}
     folder.mkdir(parents=True)
-    described = {"architectures": [ARCHITECTURE], **asdict(INTERNLM2_5_1_8B), **config}
-    (folder / "config.json").write_text(json.dumps(described))
-    (folder / "tokenizer.json").write_text("{}")
-    (folder / "tokenizer_config.json").write_text("{}")
+    if family.own_code:
+        (folder / f"{code[0]}.py").write_text("class C: ...\n")
+        (folder / f"{code[1]}.py").write_text(f"from .{code[0]} import C\nclass M: ...\n")
+    added = [{"id": number, "content": token, "special": True} for number, token in enumerate(TOKENS[:5])]
+    vocabulary = {token: number for number, token in enumerate(TOKENS)}
+    write_json(folder / "config.json", described)
+    write_json(folder / "tokenizer.json", {"added_tokens": added, "model": {"type": "BPE", "vocab": vocabulary}})
+    template = "{% for message in messages %}<|im_start|>{{ message.role }}{% endfor %}"
+    write_json(folder / "tokenizer_config.json", {"chat_template": template, "eos_token": "</s>"})
+    shapes = Architecture.of(described).weights()
+    random = np.random.default_rng(0)
+    tensors = {name: ("BF16", random.integers(1, 0x3F80, shape, np.uint16)) for name, shape in shapes.items()}
     if shards == 0:
-        write_safetensors(folder / "model.safetensors", ["output.weight"])
+        write_all(folder / WEIGHTS, tensors)
         return folder
-    placed = {}
-    for number in range(1, shards + 1):
-        name = f"model-{number:05}-of-{shards:05}.safetensors"
-        placed[f"layer.{number}"] = name
-        write_safetensors(folder / name, [f"layer.{number}"])
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}))
+    placed = {name: f"model-{number % shards + 1:05}-of-{shards:05}.safetensors" for number, name in enumerate(tensors)}
+    for file in set(placed.values()):
+        write_all(folder / file, {name: tensor for name, tensor in tensors.items() if placed[name] == file})
+    write_json(folder / "model.safetensors.index.json", {"weight_map": placed})
     return folder
+
+
+def write_json(file: Path, content: object) -> None:
+    """A small file."""
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+def sentencepiece(*tokens: str) -> bytes:
+    """A tokenizer.model: a protobuf of pieces, and the trainer's and normalizer's settings behind them."""
+    entries = [bytes([0x0A, len(token.encode())]) + token.encode() + b"\x15\0\0\0\0" for token in tokens]
+    return b"".join(bytes([0x0A, len(entry)]) + entry for entry in entries) + b"\x12\x02\x18\x02\x1a\x00"
 
 
 def random_weights(architecture: str) -> dict[str, Floats]:

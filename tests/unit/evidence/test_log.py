@@ -146,6 +146,27 @@ def test_disk_that_refuses_is_told_with_the_option(number: int) -> None:
     assert caught.value.where == "--work-dir work"
 
 
+@pytest.mark.parametrize(
+    ("number", "path", "id_"),
+    [
+        (errno.EACCES, "models/weights", "path_refused"),
+        (errno.EPERM, "work/quantized/x", "folder_refused"),
+        (errno.EACCES, ".", "folder_refused"),  # in which the folder itself was to be made
+        (errno.ENOSPC, "cache/x", "path_unwritable"),
+        (errno.ENOSPC, "work/x", "folder_unwritable"),
+    ],
+)
+def test_path_that_was_refused_is_blamed_and_no_other(number: int, path: str, id_: str, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir(mode=0o700)
+    with pytest.raises(StorageError) as caught, writing(tmp_path / "work", "--work-dir"):
+        raise OSError(number, os.strerror(number), str(tmp_path / path))
+    assert caught.value.id == id_
+    told = str(caught.value)
+    assert ("--work-dir" in told) == id_.startswith("folder")
+    if number != errno.ENOSPC:
+        assert all(word in told for word in (str(tmp_path / path), "drwx------", "this run is"))
+
+
 def test_error_that_is_none_of_the_disks_comes_through() -> None:
     with pytest.raises(FileNotFoundError), writing(Path("/somewhere"), "--work-dir"):
         Path("/somewhere/else").read_text()

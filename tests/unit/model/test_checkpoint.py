@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from fixtures.errors import CheckpointError
+from fixtures.lmdeploy.families import Architecture
 from fixtures.model.checkpoint import Checkpoint, identify, locate, whole
 from fixtures.run.settings import resolve
 from fixtures.standin.checkpoint import STANDIN
-from tests.unit.tiny_checkpoint import write_checkpoint
+from tests.unit.tiny_checkpoint import sentencepiece, write_checkpoint
 
 SHARD = "model-00001-of-00002.safetensors"
 
@@ -29,7 +30,8 @@ def look(tmp_path: Path) -> Look:
 
 def test_whole_checkpoint_is_identified_through_a_link(folder: Path, look: Look, tmp_path: Path) -> None:
     found = look(folder)
-    assert (found.name, found.geometry, found.parameters) == ("internlm2_5-1_8b-chat", "internlm2_5-1_8b", 8)
+    parameters = Architecture.of(found.config).parameters()
+    assert (found.name, found.geometry, found.parameters) == ("internlm2_5-1_8b-chat", "other", parameters)
     assert found.bytes == sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     link = tmp_path / "linked"
     link.symlink_to(folder)
@@ -37,17 +39,18 @@ def test_whole_checkpoint_is_identified_through_a_link(folder: Path, look: Look,
 
 
 def test_one_file_and_another_shape_are_accepted(tmp_path: Path, look: Look) -> None:
-    found = look(write_checkpoint(tmp_path / "7b", shards=0, hidden_size=4096))
-    assert (found.parameters, found.geometry) == (4, "other")
+    found = look(write_checkpoint(tmp_path / "7b", shards=0, hidden_size=128))
+    assert (found.parameters, found.geometry) == (Architecture.of(found.config).parameters(), "other")
+    assert look(STANDIN).geometry == "other", "named as a path"
 
 
 def test_fingerprint_follows_content_and_names(folder: Path, look: Look) -> None:
     seen = {look(folder).fingerprint}
     data = bytearray((folder / SHARD).read_bytes())
-    data[-1] ^= 1
+    data[-2] ^= 1
     (folder / SHARD).write_bytes(bytes(data))
     seen.add(look(folder).fingerprint)
-    (folder / "tokenizer_config.json").rename(folder / "other.json")
+    (folder / "model-00001-of-00002.safetensors").with_name("README.md").touch()
     seen.add(look(folder).fingerprint)
     assert len(seen) == 3
 
@@ -72,7 +75,8 @@ def test_broken_checkpoint_is_refused_by_its_fault(
 @pytest.mark.parametrize("missing", [True, False])
 def test_tokenizer_model_needs_its_packages(folder: Path, missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fixtures.model.checkpoint._is_missing", lambda _: missing)
-    (folder / "tokenizer.json").rename(folder / "tokenizer.model")
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.model").write_bytes(sentencepiece("one", "two"))
     if not missing:
         assert whole(folder).tensors
         return

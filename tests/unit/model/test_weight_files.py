@@ -10,8 +10,9 @@ import pytest
 from fixtures.errors import CheckpointError
 from fixtures.model.safetensors_header import Tensor, read_header
 from fixtures.model.weight_files import INDEXES, weight_files
-from tests.unit.tiny_checkpoint import write_checkpoint, write_safetensors
+from tests.unit.tiny_checkpoint import write_safetensors
 
+SHORTER = json.dumps({"a.weight": {"dtype": "BF16", "shape": [2, 4], "data_offsets": [0, 12]}}).encode()
 ENTRIES: dict[str, Any] = {
     "__metadata__": {"format": "pt"},
     "a.weight": {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]},
@@ -41,8 +42,9 @@ def test_tensors_of_a_file_are_read(tmp_path: Path) -> None:
         (struct.pack("<Q", len(HEADER)) + HEADER + DATA[1:], "file_truncated"),
         (struct.pack("<Q", len(HEADER)) + HEADER + DATA + b"\0", "file_too_long"),
         (struct.pack("<Q", 2) + b"[]", "header_broken"),
+        (struct.pack("<Q", len(SHORTER)) + SHORTER + bytes(12), "header_broken"),
     ],
-    ids=["no length", "cut in the header", "an endless header", "cut in the data", "too long", "no object"],
+    ids=["no length", "cut in the header", "an endless header", "cut in the data", "too long", "no object", "shape"],
 )
 def test_file_that_is_not_whole_is_refused(tmp_path: Path, content: bytes, id_: str) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
@@ -79,9 +81,11 @@ def test_index_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
 def test_shards_that_contradict_the_index_are_refused(
     first: list[str], second: list[str], id_: str, tmp_path: Path
 ) -> None:
-    folder = write_checkpoint(tmp_path / "model")
-    for file, names in zip(sorted(folder.glob("*.safetensors")), (first, second), strict=True):
+    files = [tmp_path / f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    placed = {f"layer.{number}": file.name for number, file in enumerate(files, start=1)}
+    (tmp_path / INDEXES[0]).write_text(json.dumps({"weight_map": placed}))
+    for file, names in zip(files, (first, second), strict=True):
         write_safetensors(file, names)
     with pytest.raises(CheckpointError) as refused:
-        weight_files(folder).places()
+        weight_files(tmp_path).places()
     assert refused.value.id == id_
