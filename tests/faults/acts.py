@@ -48,11 +48,11 @@ def removed(name: str) -> Step:
     return lambda folder: (folder / name).unlink()
 
 
-_cut: Final = itemgetter(slice(-1000))
-_beginning: Final = itemgetter(slice(100))
+cut: Final = itemgetter(slice(-1000))
+beginning: Final = itemgetter(slice(100))
 
 
-def _replaced(before: str, after: str) -> Callable[[bytes], bytes]:
+def replaced(before: str, after: str) -> Callable[[bytes], bytes]:
     def change(content: bytes) -> bytes:
         assert before.encode() in content
         return content.replace(before.encode(), after.encode())
@@ -70,14 +70,14 @@ SHARDS: Final = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safet
 FIRST, SECOND = SHARDS
 
 
-def _copied(folder: Path) -> None:
+def stand_in(folder: Path) -> None:
     """The stand-in's checkpoint."""
     shutil.copytree(STANDIN, folder)
 
 
-def _in_shards(folder: Path) -> None:
+def in_shards(folder: Path) -> None:
     """The same in two files with an index."""
-    _copied(folder)
+    stand_in(folder)
     tensors = read_all(folder)
     placed = {name: SHARDS[number % 2] for number, name in enumerate(tensors)}
     for file in SHARDS:
@@ -167,25 +167,25 @@ def _cached(stage: Stage) -> Path:
     return place
 
 
-def _mount(stage: Stage, at: Path, *arguments: str) -> None:
+def mount(stage: Stage, at: Path, *arguments: str) -> None:
     at.mkdir(exist_ok=True)
     subprocess.run(["mount", *arguments, str(at)], check=True)
     stage.after.callback(subprocess.run, ["umount", str(at)], check=True)
 
 
-def _small_disk(stage: Stage, at: Path, size: str) -> None:
-    _mount(stage, at, "-t", "tmpfs", "-o", f"size={size}", "tmpfs")
+def small_disk(stage: Stage, at: Path, size: str) -> None:
+    mount(stage, at, "-t", "tmpfs", "-o", f"size={size}", "tmpfs")
 
 
 def no_space_for_the_result(stage: Stage) -> None:
     """A small disk for the work directory."""
-    _small_disk(stage, stage.work, "9m")
+    small_disk(stage, stage.work, "9m")
     (stage.work / "something else").write_bytes(bytes(8 << 20))
 
 
 def no_space_for_the_events(stage: Stage) -> Iterator[None]:
     """A small disk for the evidence, which something else fills up while the server answers."""
-    _small_disk(stage, stage.evidence, "256k")
+    small_disk(stage, stage.evidence, "256k")
     yield
     wait(stage.moment.exists)
     stage.happens()
@@ -196,7 +196,7 @@ def no_space_for_the_events(stage: Stage) -> Iterator[None]:
 
 def read_only_cache(stage: Stage) -> None:
     """The work directory of somebody else."""
-    _mount(stage, stage.work, "--bind", str(stage.work))
+    mount(stage, stage.work, "--bind", str(stage.work))
     subprocess.run(["mount", "-o", "remount,bind,ro", str(stage.work)], check=True)
 
 
@@ -272,19 +272,19 @@ ACTS: Final[dict[str, Act]] = {
     "checkpoint-missing": checkpoint(),
     "checkpoint-dangling-link": checkpoint(lambda path: path.symlink_to("/nowhere/internlm2_5-chat")),
     "checkpoint-is-a-file": checkpoint(Path.touch),
-    "lfs-pointer": checkpoint(_copied, edited(WEIGHTS, lambda _: POINTER)),
-    "lfs-pointer-tokenizer": checkpoint(_copied, edited("tokenizer.json", lambda _: POINTER)),
-    "shard-truncated": checkpoint(_in_shards, edited(SECOND, _cut)),
-    "shard-missing": checkpoint(_in_shards, removed(SECOND)),
-    "shard-too-long": checkpoint(_in_shards, edited(SECOND, lambda content: content + bytes(8))),
+    "lfs-pointer": checkpoint(stand_in, edited(WEIGHTS, lambda _: POINTER)),
+    "lfs-pointer-tokenizer": checkpoint(stand_in, edited("tokenizer.json", lambda _: POINTER)),
+    "shard-truncated": checkpoint(in_shards, edited(SECOND, cut)),
+    "shard-missing": checkpoint(in_shards, removed(SECOND)),
+    "shard-too-long": checkpoint(in_shards, edited(SECOND, lambda content: content + bytes(8))),
     "index-of-another-download": checkpoint(
-        _in_shards, edited("*.index.json", _replaced('"weight_map": {', f'"weight_map": {ONE_TENSOR_MORE}'))
+        in_shards, edited("*.index.json", replaced('"weight_map": {', f'"weight_map": {ONE_TENSOR_MORE}'))
     ),
-    "config-not-json": checkpoint(_copied, edited("config.json", _beginning)),
-    "config-missing": checkpoint(_copied, removed("config.json")),
-    "another-architecture": checkpoint(_copied, edited("config.json", _replaced(ARCHITECTURE, "GPT2LMHeadModel"))),
-    "tokenizer-missing": checkpoint(_copied, removed("tokenizer.json")),
-    "weights-missing": checkpoint(_copied, removed(WEIGHTS)),
+    "config-not-json": checkpoint(stand_in, edited("config.json", beginning)),
+    "config-missing": checkpoint(stand_in, removed("config.json")),
+    "another-architecture": checkpoint(stand_in, edited("config.json", replaced(ARCHITECTURE, "GPT2LMHeadModel"))),
+    "tokenizer-missing": checkpoint(stand_in, removed("tokenizer.json")),
+    "weights-missing": checkpoint(stand_in, removed(WEIGHTS)),
     # The launch
     "lmdeploy-not-installed": environment(lambda own: shutil.rmtree(own.distribution("lmdeploy")), _without_program),
     "lmdeploy-too-old": environment(lambda own: own.set_version("lmdeploy", "0.4.2")),
@@ -304,13 +304,13 @@ ACTS: Final[dict[str, Act]] = {
     # The suite is told to look at the second card, the server uses the first.
     "another-gpu-measured": lambda stage: stage.set_card(count=2),
     # The cache of an earlier run
-    "cached-weights-truncated": cached(edited(f"*/{WEIGHTS}", _cut)),
+    "cached-weights-truncated": cached(edited(f"*/{WEIGHTS}", cut)),
     "cached-weights-altered": cached(edited(f"*/{WEIGHTS}", _altered)),
-    "cached-note-broken": cached(edited("made.json", _beginning)),
+    "cached-note-broken": cached(edited("made.json", beginning)),
     # The machine
     "no-space-for-the-result": no_space_for_the_result,
     # The log of events fits, the report does not.
-    "no-space-for-the-evidence": lambda stage: _small_disk(stage, stage.evidence, "96k"),
+    "no-space-for-the-evidence": lambda stage: small_disk(stage, stage.evidence, "96k"),
     "no-space-for-the-events": no_space_for_the_events,
     "read-only-cache": read_only_cache,
     "file-size-limited": lambda stage: stage.prefix.extend(("prlimit", f"--fsize={256 << 10}")),
@@ -323,7 +323,7 @@ ACTS: Final[dict[str, Act]] = {
     "path-with-spaces-and-chinese": odd_path,
     # The report
     "run-without-cache-plugin": without_cache,
-    "evidence-edited": forged(edited("*/events.jsonl", _replaced('"outcome": "failed"', '"outcome": "passed"'))),
-    "report-edited": forged(edited("*/report.html", _replaced("3+5", "3+6"))),
+    "evidence-edited": forged(edited("*/events.jsonl", replaced('"outcome": "failed"', '"outcome": "passed"'))),
+    "report-edited": forged(edited("*/report.html", replaced("3+5", "3+6"))),
     "old-report-in-place": old_report,
 }

@@ -49,7 +49,7 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take over a finished test's properties."""
-        said = dict(report.user_properties)
+        said: dict[str, Any] = dict(report.user_properties)
         if report.when != "call" or not said:
             return
         self._leftovers += said["leftovers"]
@@ -72,19 +72,26 @@ class Recorder:
 
     def record(self, began: datetime) -> dict[str, Any]:
         """Everything as one JSON object: one date and the same versions for all of it."""
-        from fixtures.session.environment import versions  # a plugin of the run: pytest must be the first to import it
-
         return {
-            "command": COMMAND,
-            "date": began.isoformat(timespec="seconds"),
-            "versions": {"python": platform.python_version(), **versions()},
-            "hardware": {"machine": platform.machine(), "processors": os.cpu_count()},
-            "seconds": round((datetime.now(timezone.utc) - began).total_seconds()),
+            **origin(COMMAND, began),
             "healthy_runs": len(self._healthy),
             "false_alarms": sum(not right for right in self._healthy.values()),
             "leftovers": len(self._leftovers),
             "faults": [self._faults[id_] for id_ in BY_ID],
         }
+
+
+def origin(command: str, began: datetime) -> dict[str, Any]:
+    """Where a record of many runs comes from, made when the last of them is over."""
+    from fixtures.session.environment import versions  # a plugin of the run: pytest must be the first to import it
+
+    return {
+        "command": command,
+        "date": began.isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **versions()},
+        "hardware": {"machine": platform.machine(), "processors": os.cpu_count()},
+        "seconds": round((datetime.now(timezone.utc) - began).total_seconds()),
+    }
 
 
 BY_ID: Final = {fault.id: fault for fault in FAULTS}

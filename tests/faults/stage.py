@@ -20,12 +20,16 @@ from typing import Final
 import filelock
 import psutil
 
-from fixtures.errors import said
+from fixtures.errors import ServerError, said
 from fixtures.evidence import EVENTS_FILE, read
 from fixtures.evidence.events import Entry, ServerLaunched, TestFinished, TryJudged
+from fixtures.homework import MODEL_NAME
 from fixtures.judge.verdict import Verdict, judge
-from fixtures.process.port import bind_error
+from fixtures.process.command import running
+from fixtures.process.port import bind_error, free_port
 from fixtures.process.tree import marked
+from fixtures.server.readiness import ask as get
+from fixtures.standin.checkpoint import STANDIN
 from fixtures.texts import Texts
 from tests.faults.environment import Environment
 
@@ -145,6 +149,25 @@ class Stage:
         return marked(MARK, self.mark)
 
 
+@contextlib.contextmanager
+def serving(environment: Environment, log: Path, *arguments: str) -> Iterator[int]:
+    """The environment's api_server, healthy, for the length of a `with` block; its port."""
+    port = free_port("127.0.0.1")
+    command = [
+        str(environment.program), "serve", "api_server", str(STANDIN), "--server-port", str(port),
+        "--server-name", "127.0.0.1", "--model-name", MODEL_NAME, "--trust-remote-code", *arguments,
+    ]  # fmt: skip
+    with running(
+        command,
+        log=log,
+        env={},
+        ready=lambda: get("127.0.0.1", port, "/health").status == 200,
+        timeout=30,
+        not_ready=lambda how, end: ServerError("no_program", detail=end, how=how),
+    ):
+        yield port
+
+
 ENGLISH: Final = Texts("en")
 
 Act = Callable[[Stage], Iterator[None] | None]
@@ -169,6 +192,11 @@ class Outcome:
         """The phases of a claim's test that did not pass, in order, each with its time."""
         ends = [(entry.at, entry.event) for entry in self.entries if isinstance(entry.event, TestFinished)]
         return [(at, end) for at, end in ends if end.claim == claim and end.outcome == "failed"]
+
+    def failed(self) -> list[str]:
+        """The claims that failed, as they did."""
+        ends = [entry.event for entry in self.entries if isinstance(entry.event, TestFinished)]
+        return [end.claim for end in ends if end.claim and end.outcome == "failed"]
 
     def message(self, claim: str) -> str:
         """What the run says about a claim, or about a reason of the verdict; nothing where there is none."""

@@ -5,18 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.errors import ServerError
-from fixtures.homework import MODEL_NAME
-from fixtures.process.command import running
-from fixtures.process.port import free_port
-from fixtures.server.readiness import ask as get
-from fixtures.standin.checkpoint import STANDIN
 from tests.faults.acts import ACTS
 from tests.faults.catalogue import FAULTS
 from tests.faults.environment import ROOT, Environment
 from tests.faults.lmdeploy import awq, memory, server
 from tests.faults.lmdeploy.behaviour import BEHAVIOUR
 from tests.faults.lmdeploy.protocol import PROTOCOL
+from tests.faults.stage import serving
 from tools.protocol.cases import CASES, Case
 from tools.protocol.recording import ask
 from tools.protocol.shape import differences, shape
@@ -45,21 +40,8 @@ SWITCHES = (
 
 @pytest.fixture(scope="module")
 def port(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    chosen = free_port("127.0.0.1")
-    command = [
-        str(environment.program), "serve", "api_server", str(STANDIN), "--server-port", str(chosen),
-        "--server-name", "127.0.0.1", "--model-name", MODEL_NAME, "--tool-call-parser", "internlm",
-        "--trust-remote-code",
-    ]  # fmt: skip
     log = tmp_path_factory.mktemp("stand-in") / "log"
-    with running(
-        command,
-        log=log,
-        env={},
-        ready=lambda: get("127.0.0.1", chosen, "/health").status == 200,
-        timeout=30,
-        not_ready=lambda how, end: ServerError("no_program", detail=end, how=how),
-    ):
+    with serving(environment, log, "--tool-call-parser", "internlm") as chosen:
         yield chosen
 
 

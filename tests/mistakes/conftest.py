@@ -1,0 +1,21 @@
+"""What every case needs: an environment with the stand-in, whose engine can be imported, as the doctor tries."""
+
+import pytest
+
+from fixtures.session.expression import asks_for
+from tests.faults.environment import Environment, create
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Leave this folder alone unless it is asked for."""
+    return None if asks_for(config.option.markexpr, "mistakes") else True
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The environment of the inner runs."""
+    made = create(tmp_path_factory.mktemp("environment") / "venv")
+    for package, text in {"lmdeploy": "", "lmdeploy/turbomind": "_turbomind = None\n"}.items():
+        (made.packages / package).mkdir()
+        (made.packages / package / "__init__.py").write_text(text)
+    return made
