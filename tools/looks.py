@@ -1,9 +1,9 @@
 """`python -m tools.looks`: how the report looks to a reader who sees, one who listens, and one who prints.
 
 Reports of docs/reports are rendered anew from their events in both languages, and Chromium opens them wide and narrow,
-light and dark: axe-core (from npm, of the version below, into a temporary folder) says what a screen reader or weak eyes
-would trip over, everything folded and then everything open; a screen has 1280 x 800 pixels, a sheet is A4. The record is
-docs/records/axe.json; exit status 1 where a page is longer than it may be or axe finds anything.
+light and dark: axe-core (from npm, of the version below, into a temporary folder) says what a screen reader or weak
+eyes would trip over, everything folded and then everything open; a screen has 1280 x 800 pixels, a sheet is A4. The
+record is docs/records/axe.json; exit status 1 where a page is longer than it may be or axe finds anything.
 """
 
 import itertools

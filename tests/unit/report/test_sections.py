@@ -76,7 +76,9 @@ def test_every_card_is_listed_and_the_first_is_drawn() -> None:
     assert run.memory
     assert run.memory.expected == limits
     assert 44_444.0 not in [mib for _, mib in run.memory.samples]
-    assert "43.40 GiB" in str(servers_section(run, ENGLISH)), "what another server took after the deployment is not its peak"
+    assert "43.40 GiB" in str(servers_section(run, ENGLISH)), (
+        "what another server took after the deployment is not its peak"
+    )
     twice = summarize(synthetic.with_events(second[0], *second))
     assert "43.40 GiB" not in str(servers_section(twice, ENGLISH)), "two servers used the card in turn"
 
