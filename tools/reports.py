@@ -3,13 +3,13 @@ them now.
 
 report.html (without pytest's own table, which is not in the events), report.json, post.md and the pictures that lie
 there are written anew in the language they had, and their digests with them. Nothing is made of a folder that is not as
-it was sealed. The pictures of the READMEs, docs/pictures/report-LANGUAGE.png, are made of the first folder.
+it was sealed. Where a folder has pictures, those of the READMEs are made of it: docs/pictures/report-LANGUAGE.png.
 """
 
 import json
 import re
+import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,39 +33,28 @@ def remake(folder: Path) -> None:
         raise ValueError("; ".join(map(str, problems)))
     run, page = summarize(read(folder)), folder / "report.html"
     language = re.findall(r'<html lang="(\w+)"', page.read_text(encoding="utf-8"))[0]
-    page.write_text(standalone(run, Texts(language)), encoding="utf-8")
     (folder / REPORT_FILE).write_text(derived(folder, run), encoding="ascii")
-    drawn = pictures.take(page, folder) if any(folder.glob("*.png")) else []
+    drawn, pictured = [], any(folder.glob("*.png"))
+    for one in sorted(LANGUAGES, key=language.__eq__):  # its own is the last
+        page.write_text(standalone(run, Texts(one)), encoding="utf-8")
+        if pictured:
+            drawn = pictures.take(page, folder)
+            shutil.copy(folder / "verdict.png", ROOT / "docs" / "pictures" / f"report-{one}.png")
     if (folder / "post.md").exists():
         (folder / "post.md").write_text(post(run, Texts(language), drawn), encoding="utf-8")
     digests = {name: digest(folder / name) for name in sealed(folder)}
     (folder / SEAL_FILE).write_text(json.dumps({"schema": SCHEMA, "sha256": digests}, indent=1) + "\n", "ascii")
 
 
-def picture(folder: Path) -> None:
-    """Make the pictures of the READMEs."""
-    run = summarize(read(folder))
-    for language in LANGUAGES:
-        with tempfile.TemporaryDirectory() as drawn:
-            page = Path(drawn) / "report.html"
-            page.write_text(standalone(run, Texts(language)), encoding="utf-8")
-            pictures.draw(page, Path(drawn), pictures.browser() or "chromium")
-            (Path(drawn) / "verdict.png").replace(ROOT / "docs" / "pictures" / f"report-{language}.png")
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Run the program; its exit status is 1 where a folder was left as it is, 2 without a folder."""
-    folders, left = [Path(argument) for argument in arguments], 0
-    for folder in folders:
+    """Run the program; its exit status is 1 where a folder was left as it is."""
+    left = 0
+    for argument in arguments:
         try:
-            remake(folder)
+            remake(Path(argument))
         except (OSError, ValueError) as error:
-            print(f"{folder}: {error}", file=sys.stderr)
+            print(f"{argument}: {error}", file=sys.stderr)
             left = 1
-    if not folders:
-        print(__doc__, file=sys.stderr)
-        return 2
-    picture(folders[0])
     return left
 
 

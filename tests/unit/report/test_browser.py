@@ -137,7 +137,7 @@ def test_run_with_hostile_deployment_tests_and_settings_runs_nothing(chromium: A
         # pytest-html's own table has come up, with every test in it; one whose teardown failed has two rows.
         assert seen.page.locator("#results-table tbody.results-table-row").count() == len(CLAIMS) + 7
         assert seen.page.locator("#environment tr").count() == 0
-        assert seen.page.locator("#results-table .col-measured").first.is_visible()
+        assert seen.page.locator("#results-table .col-testId").first.is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
