@@ -6,8 +6,8 @@ A generated part stands between two comments, of which the first names its maker
     <!-- end -->
 
 The maker is a function `(record, place) -> str`. A module of makers may have `pictures(record, stem)`, too: SVG texts
-by the names of files beside the record. The READMEs have the table of options from their declarations. A page is in
-Chinese where its name ends in `.zh-CN.md`, else in English.
+by the names of files beside the record. docs/options.md and its twin have the table of options from their declarations.
+A page is in Chinese where its name ends in `.zh-CN.md`, else in English.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of the pages (default: docs)")
     given = parser.parse_args(arguments)
     docs: Path = given.docs
-    pages = [*docs.glob("*.md"), *docs.glob("findings/*.md"), *docs.parent.glob("README*.md")]
+    pages = [*docs.glob("*.md"), *docs.glob("findings/*.md")]
     changed = {
         file: text
         for page in sorted(pages)

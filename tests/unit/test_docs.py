@@ -91,12 +91,12 @@ def test_named_files_modules_and_environments_exist(page: Path) -> None:
     assert names - environments() - {"unit"} == set()
 
 
-def test_readmes_name_every_option_and_suite() -> None:
+def test_pages_of_options_name_every_option_and_suite() -> None:
     command = [sys.executable, "-m", "pytest", "--help"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     group = told.partition("\nacceptance of ")[2].partition("\n\n")[0]
     options = set(re.findall(r"^  (--[\w-]+)", group, re.MULTILINE))
     assert options, "there is no such group in the help"
-    for text in map(read, (ENGLISH[0], CHINESE[0])):
+    for text in (read(ROOT / "docs" / name) for name in ("options.md", "options.zh-CN.md")):
         assert {option for option in options if not re.search(rf"{option}(?![\w-])", text)} == set()
         assert {suite.mark for suite in suites().values() if not re.search(rf"\b{suite.mark}\b", text)} == set()

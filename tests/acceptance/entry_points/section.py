@@ -39,7 +39,7 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
 
 
 def _tried(event: EntryPointTried, texts: Texts) -> Html:
-    memory = f"{event.vram_mib:,} MiB" if event.vram_mib is not None else ""
+    memory = gib(event.vram_mib) if event.vram_mib is not None else ""
     aside = " · ".join(filter(None, (f"{event.seconds:g} s", memory, brief(texts.tell(event.note)))))
     name, jpeg = title(event.claim, texts), _jpeg(event)
     shown = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

@@ -8,7 +8,7 @@ from fixtures.evidence.events import VramExpected
 from fixtures.gpu.memory_model import formula
 from fixtures.report.drawing import COLOURS, line, svg, words
 from fixtures.report.key_figures import Figure
-from fixtures.report.markup import Html, brief, cap, grid, tag
+from fixtures.report.markup import Html, brief, cap, grid, scrolled, tag
 from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
 from fixtures.run.units import GIB_IN_MIB as GIB
@@ -44,7 +44,7 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
     return tag(
         "section",
         heading,
-        tag("div", draw({"gpu": gpu, "rows": rows}, texts), class_="scroll"),
+        scrolled(draw({"gpu": gpu, "rows": rows}, texts), texts.say("ladder")),
         tag("h3", texts.say("ladder.figures")),
         grid(
             [texts.say(id_) for id_ in ("ladder.server", *(f"ladder.{name}" for name in MIB_COLUMNS + TOKEN_COLUMNS))],

@@ -71,7 +71,7 @@ def test_perplexity_stays(name: str, quality: Quality, measure: Measure) -> None
     assert found.value <= HIGHEST_RATIO
 
 
-@each("agreement", "deployment", "的下一词元一致率", "next tokens of")
+@each("agreement", "deployment", "的下一个 token 一致率", "next tokens of")
 def test_next_token_stays(name: str, quality: Quality, measure: Measure) -> None:
     """Greedy, at the same prompts: the agreement is not shown to lie below what is tolerated."""
     if not quality.known:
@@ -104,7 +104,7 @@ def test_two_step_chains_stay_right(name: str, quality: Quality, measure: Measur
 @claim(
     "quality.memory",
     part="deployment",
-    zh="质量换来的：int4 KV 容纳更多词元",
+    zh="质量换来的：int4 KV 容纳更多 token",
     en="What it buys: int4 KV holds more tokens",
     needs_gpu=True,
 )

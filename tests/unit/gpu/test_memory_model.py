@@ -126,7 +126,7 @@ def test_pytorch_engine_takes_its_share_of_less() -> None:
     knobs = replace(PROMISED, share=0.8)
     greedy = promised(overhead=overhead, knobs=knobs)
     assert greedy.terms["floor"] < greedy.ready_mib < promised(knobs=knobs).terms["floor"]
-    assert "kept back by the engine 1808" in formula(Texts("en"), greedy.terms)[0]
+    assert "kept back by the engine 1.765" in formula(Texts("en"), greedy.terms)[0]
     assert "kept back" not in formula(Texts("en"), promised().terms)[0]
 
 

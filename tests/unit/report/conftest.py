@@ -17,7 +17,7 @@ def run() -> RunSummary:
 
 def shown(markup: str) -> list[str]:
     """The texts that a reader of the page sees."""
-    text = re.sub(r"<style>.*?</style>", "", markup, flags=re.DOTALL)
+    text = re.sub(r"<(style|script)>.*?</\1>", "", markup, flags=re.DOTALL)
     return [" ".join(unescape(found).split()) for found in re.split(r"<[^>]*>", text) if found.strip()]
 
 

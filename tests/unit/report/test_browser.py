@@ -103,7 +103,7 @@ class Seen:
         assert self.page.evaluate("window.pwned") is None
         assert self.messages == []
         assert self.requests == [path.as_uri()]
-        assert self.page.locator("script").count() <= 1
+        assert self.page.locator("script").count() <= 2
         assert self.page.evaluate("document.querySelectorAll('[onerror],[onload],iframe,img[src=x]').length") == 0
         assert Texts("zh").say("homework.outcome.not_accepted") in self.text
 
@@ -137,7 +137,7 @@ def test_run_with_hostile_deployment_tests_and_settings_runs_nothing(chromium: A
         # pytest-html's own table has come up, with every test in it; one whose teardown failed has two rows.
         assert seen.page.locator("#results-table tbody.results-table-row").count() == len(CLAIMS) + 7
         assert seen.page.locator("#environment tr").count() == 0
-        assert seen.page.locator("#results-table .col-measured").first.is_visible()
+        assert seen.page.locator("#results-table .col-testId").first.is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -154,6 +154,15 @@ def test_page_fits_and_follows_the_readers_scheme(chromium: Any, tmp_path: Path,
              .map(t => t.getBoundingClientRect().height))"""
     )
     assert smallest >= 12, "letters of the drawing can be read"
+
+
+def test_button_copies_the_whole_command_and_nothing_else(chromium: Any, tmp_path: Path) -> None:
+    page = Seen(chromium, written(tmp_path, synthetic.entries()), bypass=False).page
+    assert page.locator("pre[data-copy]").count() == page.locator(".command button").count() == 2
+    page.locator(".command button").last.click()
+    copied = page.evaluate("getSelection().toString()")
+    assert copied.startswith("lmdeploy serve api_server")
+    assert copied.strip() == page.locator("pre[data-copy]").last.inner_text().strip()
 
 
 def test_pictures_are_made_of_what_the_page_marks(tmp_path: Path) -> None:

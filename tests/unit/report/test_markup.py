@@ -43,5 +43,5 @@ def test_long_text_keeps_its_beginning_and_its_end() -> None:
 
 
 def test_markdown_stays_text_in_a_line_and_in_a_code_block() -> None:
-    assert inline("a | b\n<i> `c` *d* _e_ f_g") == r"a \| b &lt;i&gt; \`c\` \*d\* \_e\_ f_g"
+    assert inline("a | b\n<i> `c` *d* _e_ f_g") == "a ｜ b ＜i＞ ｀c｀ ＊d＊ ＿e＿ f_g"
     assert fenced("a\n````\nb").splitlines()[0] == "`````text"

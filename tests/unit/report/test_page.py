@@ -11,11 +11,13 @@ from fixtures.evidence.events import (
     Exchanged,
     Measured,
     Quantized,
+    ServerLaunched,
     TestFinished,
     VramExpected,
     VramSampled,
 )
-from fixtures.report.head import with_head
+from fixtures.report.adapted import told_apart
+from fixtures.report.head import COPY, with_head
 from fixtures.report.page import standalone
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.suites import HOMEWORK, Suite, suites
@@ -49,7 +51,7 @@ def test_evidence_is_on_the_page(run: RunSummary, language: str) -> None:
 
 def test_page_fetches_nothing_and_is_the_same_for_the_same_events(run: RunSummary) -> None:
     markup = page(run)
-    assert not re.search(r"""(?:src|href|action|data)\s*=|url\(|@import""", markup)
+    assert not re.search(r"""(?:src|action|data|href)\s*=(?!"#)|url\(|@import""", markup)
     assert markup == page(summarize(synthetic.entries()))
 
 
@@ -101,8 +103,49 @@ def test_stand_in_and_rehearsal_cannot_be_read_as_accepted(run: RunSummary, lang
     assert 'class="stamp"' not in page(run, language)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_contents_lead_to_every_section_and_tabs_are_told_apart(run: RunSummary, language: str) -> None:
+    markup = page(run, language)
+    ids = set(re.findall(r'<section[^>]* id="([\w-]+)"', markup))
+    assert set(re.findall(r'href="#([\w-]+)"', markup)) == ids - {"verdict"}
+    assert len(ids) > 8
+    titles = {page(summarize(log), language).partition("<title>")[2].partition("</title>")[0]
+              for log in (synthetic.entries(), synthetic.with_standin(), synthetic.failing("tools"))}  # fmt: skip
+    assert len(titles) == 3
+    assert all("internlm2_5-1_8b-chat" in title for title in titles)
+
+
+def test_reasons_after_the_fifth_and_what_is_long_are_folded() -> None:
+    causes = [f"cause {n}\nmore {n}" for n in range(9)]
+    log = synthetic.changed(
+        lambda event: (
+            replace(event, outcome="failed", cause=causes.pop())
+            if isinstance(event, TestFinished) and event.claim and event.when == "call" and causes
+            else event
+        )
+    )
+    first, folded, _ = page(summarize(log)).partition('id="deployment"')[0].partition(" more reasons</summary>")
+    assert folded
+    shown = re.sub("<details>.*?</details>", "", first, flags=re.DOTALL)
+    assert len(re.findall(r"cause \d", shown)) == 5
+    assert "more" not in shown
+
+
+@pytest.mark.parametrize(
+    ("argv", "ids"),
+    [
+        (["--server-name", "0.0.0.0", "--server-port", "23333"], ["folder"]),
+        (["--server-name", "127.0.0.1", "--server-port", "23333"], ["folder", "address"]),
+        (["--server-port", "51687", "--api-keys", "KEY_OF_THIS_RUN"], ["folder", "port", "key"]),
+        (None, []),
+    ],
+)
+def test_what_a_copied_command_lacks_is_told(argv: list[str] | None, ids: list[str]) -> None:
+    assert list(told_apart(None if argv is None else ServerLaunched(argv, "http://127.0.0.1:1"), None)) == ids
+
+
 def test_hostile_text_opens_no_element() -> None:
-    markup = page(summarize(hostile_entries()))
+    markup = page(summarize(hostile_entries())).replace(f"<script>{COPY}</script>", "", 1)
     elements = set(re.findall(r"<([a-z!][a-z0-9]*)", markup, flags=re.IGNORECASE))
     assert not elements & {"script", "img", "iframe", "object", "link", "base", "form"}
     assert not re.search(r"<[^>]*\son\w+=", markup)
@@ -122,10 +165,16 @@ def test_long_and_many_texts_are_cut_and_say_so() -> None:
 
 def test_head_lets_only_pytest_htmls_own_script_run() -> None:
     own = resources.files("pytest_html").joinpath("resources/app.js").read_text(encoding="utf-8")
-    made = with_head(f"<html><head></head><script>\n{own}\n</script><script>evil()</script></html>", Texts("zh"))
+    table = '<table id="results-table"></table>'
+    made = with_head(
+        f"<html><head></head><body>{table}<footer><script>\n{own}\n</script><script>evil()</script></footer></html>",
+        "t",
+        Texts("zh"),
+    )
+    assert re.search("<body><main><details.*?<table.*?</details></main><script>.*?<footer>", made, re.DOTALL)
     assert made.startswith('<html lang="zh"><head><meta http-equiv="Content-Security-Policy"')
-    assert made.count("sha256-") == 1
-    assert "script-src &#x27;none&#x27;" in with_head("<html><head></head><script>evil()</script></html>", ENGLISH)
+    assert made.count("sha256-") == 2, "its own, and that of the copy buttons"
+    assert with_head("<html><head></head><script>evil()</script></html>", "t", ENGLISH).count("sha256-") == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from fixtures.evidence.events import VramExpected
 from fixtures.report.memory_section import phases
 from fixtures.report.summary import Memory, summarize
-from fixtures.report.timeline import NARROW, WIDE, Canvas, bands, draw, thinned
+from fixtures.report.timeline import NARROW, WIDE, Canvas, bands, draw, stretches, thinned
 from fixtures.texts import Texts
 from tests.unit.report import synthetic
 
@@ -39,15 +39,40 @@ LOADING, CONTROL = (1.5, "loading"), (2.5, "control")
     [
         (((0.5, "quantization.smaller"), LOADING), (3.0, 8000.0)),
         ((LOADING, CONTROL, (3.5, "control.add")), (2.0, 5100.0)),
+        ((LOADING, (2.5, "stopped"), (2.6, "bf16.loading")), (2.0, 5100.0)),
         ((CONTROL,), (1.0, 9000.0)),
         ((), (1.0, 9000.0)),
     ],
-    ids=["after a quantization", "beside another server", "no deployment", "no phase"],
+    ids=[
+        "after a quantization",
+        "beside another server",
+        "before the servers of another suite",
+        "no deployment",
+        "no phase",
+    ],
 )
 def test_peak_is_the_deployments(phases: tuple[tuple[float, str], ...], peak: tuple[float, float]) -> None:
     """A report of `-m "gpu or control"` showed 51.9 GiB above the threshold that its claim had met with 32.4."""
     samples = ((0.0, 0.0), (1.0, 9000.0), (2.0, 5100.0), (3.0, 8000.0), (4.0, 8000.0))
     assert Memory(samples, phases, None).peak == peak
+
+
+@pytest.mark.parametrize(
+    ("moments", "lengths"),
+    [
+        ([0.0, 0.1, 0.2, 1.5, 1.6], [3, 2]),
+        ([0.0, 0.1, 0.2, 0.6, 0.7], [5]),
+        ([0.0, 5.0, 10.0, 15.0, 60.0, 65.0], [4, 2]),
+        ([0.0, 9.0], [2]),
+        ([0.0, 0.0, 0.0, 0.0], [4]),
+        ([0.0, 0.1, 0.2, 9.0, 20.0, 20.1], [3, 1, 2]),
+    ],
+    ids=["gap", "too short to be seen", "slow probe", "two samples", "one moment", "lone sample"],
+)
+def test_nothing_is_drawn_where_no_sample_was_taken(moments: list[float], lengths: list[int]) -> None:
+    samples = tuple((t, 100.0) for t in moments)
+    assert [len(part) for part in stretches(samples)] == lengths
+    assert len(drawn(Memory(samples, ((0.0, "idle"),), None)).findall(".//{*}polyline")) == len(lengths)
 
 
 def test_thinning_loses_no_extreme() -> None:

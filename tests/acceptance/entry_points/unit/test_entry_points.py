@@ -187,7 +187,7 @@ def test_report_shows_what_was_seen_and_no_other_picture(tmp_path: Path) -> None
     ]
     run, texts = summarize(entries(*tried)), Texts("en")
     shown = str(section(run, texts))
-    expected = ("&lt;b&gt;seen&lt;/b&gt;", "34,735 MiB", "prompt after 2 s", "ssh: refused")
+    expected = ("&lt;b&gt;seen&lt;/b&gt;", "33.92 GiB", "prompt after 2 s", "ssh: refused")
     for text in (*expected, base64.b64encode(jpeg).decode()):
         assert text in shown
     assert shown.count("<img") == 1
