@@ -29,6 +29,7 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
         "commit": started.commit,
         "gpu": environment.gpu,
         "driver": environment.driver,
+        "cuda": environment.cuda,
         "python": environment.python,
         "versions": environment.versions,
         "seconds": {stage.name: stage.seconds for stage in stages(run.entries)},

@@ -2,10 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from fixtures.lmdeploy.versions import locked
 from fixtures.run.units import GIB_IN_MIB
 from tools.tables import Place, markdown
+
+COMPUTES: Final = ("torch", "transformers", "numpy")
+"""Distributions that compute what a run shows: with others than its lock's it was not the version's environment."""
 
 
 def installs(record: Mapping[str, Any], place: Place) -> str:
@@ -53,5 +57,8 @@ def _gpu(gpu: Mapping[str, Any] | None, place: Place) -> str:
         zh, _, en = gpu["why"].partition(" / ")
         return place.say("versions.why", why={"zh": zh, "en": en}[place.language])
     on = [gpu["gpu"], f"torch {gpu['versions']['torch']}", f"Python {gpu['python']}", gpu["date"][:10]]
+    pins = locked(gpu["versions"]["lmdeploy"], gpu["python"])
+    if lacked := [f"{name} {pins[name]}" for name in COMPUTES if pins.get(name, "") != gpu["versions"][name]]:
+        on.append(place.say("versions.borrowed", pins=place.listed(lacked)))
     outcome = place.say(f"versions.outcome.{gpu['outcome']}")
     return place.say("versions.ran", outcome=outcome, passed=gpu["passed"], total=gpu["total"], on=place.listed(on))

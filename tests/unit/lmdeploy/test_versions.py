@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from fixtures.lmdeploy.capabilities import TRIED
-from fixtures.lmdeploy.versions import Missing, missing, tried
+from fixtures.lmdeploy.versions import Missing, locked, missing, tried
 
 
 def test_tried_versions_lack_nothing() -> None:
@@ -26,3 +28,16 @@ def test_new_version_lacks_all_that_it_needs(tmp_path: Path) -> None:
         Missing("fixtures/lmdeploy/capabilities.py"),
         Missing("docs/records/versions.json", "python -m tools.versions record contract-99.0"),
     ]
+
+
+@pytest.mark.parametrize(("python", "numpy"), [("3.10.13", "1.0"), ("3.12.3", "2.0")])
+def test_lock_is_read_for_one_python(python: str, numpy: str, tmp_path: Path) -> None:
+    lines = [
+        "# made",
+        "numpy==1.0 ; python_full_version < '3.12'",
+        "    # via",
+        "numpy==2.0 ; python_version >= '3.12'",
+    ]
+    (tmp_path / "lmdeploy-9.9.txt").write_text("\n".join([*lines, "torch==2.0"]), encoding="utf-8")
+    assert locked("9.9", python, tmp_path) == {"numpy": numpy, "torch": "2.0"}
+    assert locked("9.8", python, tmp_path) == {}

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -10,6 +12,7 @@ import pytest
 from fixtures.errors import QuantizationError
 from fixtures.model import calibration
 from fixtures.model.calibration import choose, prose
+from fixtures.process.port import free_port
 
 NEVER = AssertionError("the hub was asked")
 REFUSES = subprocess.CalledProcessError(1, "python", stderr="Traceback\nConnectionError: no route\n")
@@ -46,6 +49,41 @@ def test_hub_that_was_asked_for_and_does_not_deliver_is_an_error(
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     with pytest.raises(QuantizationError, match=words):
         choose("hub", "ptb")
+
+
+DATASETS = """
+import os
+def load_dataset(path, configuration, split):
+    if os.environ.get("HF_HUB_OFFLINE") == "1" and not os.environ.get("CACHED"):
+        raise ConnectionError("not in the cache")
+"""
+
+
+@pytest.mark.parametrize(
+    ("hub", "cached", "problem"),
+    [
+        pytest.param("silent", "", "127.0.0.1", id="nobody answers"),
+        pytest.param("silent", "1", None, id="nobody answers, and it was fetched before"),
+        pytest.param("answers", "", None, id="it answers, if only that it knows no such page"),
+    ],
+)
+def test_hub_that_cannot_be_reached_is_not_waited_for(
+    hub: str, cached: str, problem: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "datasets.py").write_text(DATASETS, encoding="utf-8")
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_port if hub == "answers" else free_port("127.0.0.1")
+        for name, value in {"PYTHONPATH": str(tmp_path), "HF_ENDPOINT": f"http://127.0.0.1:{port}"}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("CACHED", cached)
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        if problem is None:
+            assert choose("hub", "wikitext2").texts == ()
+        else:
+            with pytest.raises(QuantizationError, match=problem):
+                choose("hub", "wikitext2")
+        server.shutdown()
 
 
 def test_local_folder_is_what_datasets_expects(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.lmdeploy.versions import locked
 from tools import pages
 from tools.records import RECORDS, read
 from tools.tables import Place, ladder, performance, quality, versions
@@ -94,3 +95,11 @@ def test_environment_without_a_result_says_so(changes: dict[str, Any], words: st
 
 def test_version_without_a_gpu_run_is_listed() -> None:
     assert versions.gpu_runs({"versions": {"0.6.5": {}}}, ENGLISH).endswith("| 0.6.5 | not run |")
+
+
+@pytest.mark.parametrize(("torch", "borrowed"), [({}, False), ({"torch": "9.9"}, True)])
+def test_run_in_a_borrowed_environment_says_what_its_lock_has(torch: dict[str, str], borrowed: bool) -> None:
+    own = locked("0.18.0", "3.12.3")
+    gpu = {**read(RECORDS / "versions.json")["versions"]["0.18.0"]["gpu"], "versions": {**own, **torch}}
+    told = versions.gpu_runs({"versions": {"0.18.0": {"gpu": gpu}}}, ENGLISH)
+    assert told.endswith(f"in a borrowed environment, its lock has torch {own['torch']} |") is borrowed
