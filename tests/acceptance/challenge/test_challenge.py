@@ -46,7 +46,8 @@ def test_the_model_answers_what_the_challenge_draws(
     structural="that there is a reply to a prompt with the challenge in it",
 )
 def test_the_model_tells_a_story_for_the_challenge(client: Client, settings: Settings, measure: Measure) -> None:
-    """A small model may leave the word out, and the stand-in knows its own story only: it is shown, and decides nothing."""
+    """A small model may leave the word out, and the stand-in knows only its own story: that is shown, and decides
+    nothing."""
     word = given(settings)
     prompt = f"{MESSAGES[-1]['content']}，故事里要提到“{word}”"
     answer = client.ask([MESSAGES[0], {"role": "user", "content": prompt}], max_tokens=MAX_TOKENS, **asdict(SAMPLING))
