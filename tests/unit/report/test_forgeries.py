@@ -138,6 +138,7 @@ ANOTHER_DAY = replaced("20261127T114526Z", "20261201T114526Z")
         (sampled(lambda mib: mib / 4), "vram.after_start: recorded as passed"),
         (both(sampled(lambda mib: mib + 20000), having("VramExpected", **THRESHOLDS)), "thresholds do not follow"),
         (both(dropped("VramSampled", -1), dropped("VramSampled", -1)), "vram.released: no sample"),
+        (dropped("EnvironmentRecorded", 0), "environment.recorded: recorded as passed, and the record does not hold"),
         (ANOTHER_DAY, "run_id is 20261201"),
         (both(ANOTHER_DAY, replaced('"at": "2026-11-27', '"at": "2026-12-01')), "created is"),
         (AS_PATH, "origin is path, and fingerprint says standin"),
