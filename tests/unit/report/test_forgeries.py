@@ -15,6 +15,7 @@ from fixtures.evidence.events import to_json
 from fixtures.evidence.packing import LIMIT
 from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, seal
 from fixtures.homework import STORY_PROMPT
+from fixtures.report import verification
 from fixtures.report.page import standalone
 from fixtures.report.published import derived, posted
 from fixtures.report.summary import summarize
@@ -191,6 +192,21 @@ def test_file_edited_and_sealed_anew_is_contradicted(name: str, old: str, new: s
     file.write_text(text.replace(old, new), encoding="utf-8")
     seal(folder)
     assert words in "".join(map(str, verify(folder).problems))
+
+
+@pytest.mark.parametrize("name", ["report.html", "post.md"])
+def test_page_of_the_same_version_must_follow_word_for_word(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = forged(tmp_path / "run", lambda _: None)
+    monkeypatch.setattr(verification, "same_version", lambda _: True)
+    assert verify(folder).problems == ()
+    text = (folder / name).read_text(encoding="utf-8")
+    (folder / name).write_text(text.replace("32.4", "8.1"), encoding="utf-8")
+    seal(folder)
+    assert [(one.id, one.fields["file"]) for one in verify(folder).problems] == [("seal.not_derived", name)]
+    monkeypatch.undo()
+    assert [note.fields["file"] for note in verify(folder).notes if note.id == "seal.other_version"] == [name]
 
 
 def test_whatever_is_not_sealed_is_named(tmp_path: Path) -> None:
