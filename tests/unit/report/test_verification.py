@@ -142,6 +142,11 @@ def test_program_reports_on_a_killed_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("readme", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
-def test_readme_says_in_the_same_words_what_no_check_can_show(readme: str, language: str) -> None:
-    limits = Texts(language).say("seal.limits")
-    assert "".join(limits.split()) in "".join((ROOT / readme).read_text(encoding="utf-8").replace("`", "").split())
+def test_readme_and_help_say_in_the_same_words_what_no_check_can_show(
+    readme: str, language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["verify", "--help", "--report-lang", language])
+    limits = "".join(Texts(language).say("seal.limits").split())
+    for text in ((ROOT / readme).read_text(encoding="utf-8"), capsys.readouterr().out):
+        assert limits in "".join(text.replace("`", "").split())
