@@ -17,9 +17,8 @@ from fixtures.evidence import read
 from fixtures.evidence.seal import REPORT_FILE, SCHEMA, SEAL_FILE, broken, digest, sealed
 from fixtures.report import pictures
 from fixtures.report.page import standalone
-from fixtures.report.post import post
+from fixtures.report.published import derived, how_shown, posted
 from fixtures.report.summary import summarize
-from fixtures.report.verification import derived
 from fixtures.texts import LANGUAGES, Texts
 from tools.records import ROOT
 
@@ -36,12 +35,13 @@ def remake(folder: Path) -> None:
     (folder / REPORT_FILE).write_text(derived(folder, run), encoding="ascii")
     drawn, pictured = [], any(folder.glob("*.png"))
     for one in sorted(LANGUAGES, key=language.__eq__):  # its own is the last
-        page.write_text(standalone(run, Texts(one)), encoding="utf-8")
+        texts = Texts(one)
+        page.write_text(standalone(run, texts, how_shown(folder, run, texts)), encoding="utf-8")
         if pictured:
             drawn = pictures.take(page, folder)
             shutil.copy(folder / "verdict.png", ROOT / "docs" / "pictures" / f"report-{one}.png")
     if (folder / "post.md").exists():
-        (folder / "post.md").write_text(post(run, Texts(language), drawn), encoding="utf-8")
+        (folder / "post.md").write_text(posted(folder, run, Texts(language), drawn), encoding="utf-8")
     digests = {name: digest(folder / name) for name in sealed(folder)}
     (folder / SEAL_FILE).write_text(json.dumps({"schema": SCHEMA, "sha256": digests}, indent=1) + "\n", "ascii")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.evidence.seal import SEAL_FILE
 from fixtures.homework import CLAIMS
 from fixtures.report.verification import verify
 from tests.faults.acts import ACTS
@@ -63,7 +64,9 @@ def message(fault: Fault, outcome: Outcome) -> str:
 
 
 def judge(fault: Fault, outcome: Outcome) -> None:
-    """Assert everything that the catalogue says about the fault."""
+    """Assert everything that the catalogue says about the fault, and that the record does not contradict itself."""
+    if fault.claim != SEALED and outcome.folder and (outcome.folder / SEAL_FILE).exists():
+        assert not verify(outcome.folder).problems
     if fault.claim in (REFUSED, FULL):
         assert not [words for words in ("验收通过", "替身模型通过") if words in outcome.page]
     elif fault.layer == "protocol" and fault.claim not in CLAIMS:  # decided in depth, beyond the homework

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.report.verification import verify
 from tests.faults.catalogue import HEALTHY_RUNS
 from tests.faults.environment import Environment
 from tests.faults.stage import Outcome, Stage, perform
@@ -21,6 +22,10 @@ def accept(outcome: Outcome) -> None:
     assert outcome.exit_code == 0
     assert not outcome.leftovers
     assert "</html>" in outcome.page
+    assert outcome.folder is not None
+    check = verify(outcome.folder)
+    assert check.problems == ()
+    assert [note.id for note in check.notes if note.id != "seal.other_version"] == ["again.not"]
 
 
 @pytest.mark.faults

@@ -15,6 +15,7 @@ from fixtures.evidence import read
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.lmdeploy.commands import ROOT
 from fixtures.report.summary import RunSummary, summarize
+from fixtures.report.verification import verify
 from fixtures.server.api_server import RunningServer
 from tests.contracts.conftest import Start, capabilities, on_the_cpu, quantized, standin, start
 
@@ -63,6 +64,7 @@ def run_suite(folder: Path, *options: str, work: Path | None = None, root: Path 
     output = done.stdout + done.stderr
     events = next((folder / "evidence").glob("*/events.jsonl"), None)
     assert events is not None, output[-3000:]
+    assert not verify(events.parent).problems, "every run of the suite is honest, whatever it decides"
     return Run(done.returncode, output, events.parent)
 
 

@@ -36,7 +36,7 @@ def test_homework_is_collected_and_judged_without_any_suite(tmp_path: Path) -> N
         subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
         for command in (
             ("pytest", "tests", "-m", "gpu", "--collect-only", "-q"),
-            ("fixtures.evidence", "verify", "run"),
+            ("fixtures.evidence", "verify", "run", "--lang", "en"),
         )
     )
     assert collected.returncode == 0, collected.stdout

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.evidence.events import Entry, Event, Exchanged
+from fixtures.evidence.events import Entry, Event, Exchanged, TryJudged
 from fixtures.homework import STORY_PROMPT
 from fixtures.report.document import SCHEMA, document, to_text
+from fixtures.report.page import standalone
 from fixtures.report.post import post
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.texts import Texts
@@ -45,6 +46,34 @@ def test_any_events_have_a_document_that_is_json_and_accepts_nothing(made: Calla
     text = to_text(document(summarize(made()), ""))
     assert json.loads(text)["verdict"]["accepted"] is False
     text.encode("ascii")
+
+
+NESTED: list[object] = []
+for _ in range(50):  # the log writes deeper ones as text
+    NESTED = [NESTED]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "狐狸和西瓜。" * 200_000, "\ud800狐狸\udfff" * 9_000, NESTED, dict.fromkeys(map(str, range(30_000)), 1),
+        [{"a": 1}] * 30_000,
+    ],
+    ids=["megabytes", "surrogates", "nested", "keys", "items"],
+)  # fmt: skip
+def test_report_is_written_and_small_whatever_the_model_said(said: object) -> None:
+    message = {"role": "assistant", "content": said, "tool_calls": said}
+    body = {"choices": [{"message": message}], "more": said}
+
+    def spoilt(event: Event) -> Event:
+        if isinstance(event, Exchanged):
+            return replace(event, response=body)
+        return replace(event, reply=str(said), reason=str(said)) if isinstance(event, TryJudged) else event
+
+    run = summarize(synthetic.changed(spoilt))
+    texts = Texts("zh")
+    made = [to_text(document(run, "")), standalone(run, texts), post(run, texts, ())]
+    assert max(len(text.encode()) for text in made) < 3 * 2**20
 
 
 def test_every_field_is_documented(run: RunSummary) -> None:

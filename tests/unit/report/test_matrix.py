@@ -130,7 +130,7 @@ def test_only_a_clean_pass_is_green(tmp_path: Path, state: str, cell: str) -> No
 def test_all_that_changes_between_two_versions_is_added_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], versions: list[str], code: int, words: list[str]
 ) -> None:
-    assert main(["matrix", str(tmp_path), *versions]) == code
+    assert main(["matrix", str(tmp_path), "--lang", "en", *versions]) == code
     said = "".join(capsys.readouterr())
     assert [word for word in words if word not in said] == []
     assert not list(tmp_path.iterdir()), "nothing is written"

@@ -3,45 +3,38 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fixtures.evidence import EVENTS_FILE, read
 from fixtures.evidence.__main__ import main
-from fixtures.evidence.events import Entry, RunFinished, TryJudged
+from fixtures.evidence.events import Entry, RunFinished, TryJudged, to_json
 from fixtures.evidence.log import TRIALS_FILE
 from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, seal
 from fixtures.report.document import SCHEMA
-from fixtures.report.summary import summarize
-from fixtures.report.verification import derived, verify
+from fixtures.report.verification import verify
+from fixtures.texts import Texts
 from tests.unit.report import synthetic
+from tests.unit.report.test_forgeries import forged
 from tests.unit.waiting import ROOT
-
-
-def published(folder: Path, log: list[Entry]) -> Path:
-    """A run's folder with report and seal."""
-    synthetic.write(folder, log)
-    (folder / REPORT_FILE).write_text(derived(folder, summarize(read(folder))), encoding="ascii")
-    (folder / "report.html").write_text("<html>accepted</html>")
-    seal(folder)
-    return folder
 
 
 @pytest.fixture
 def sealed(tmp_path: Path) -> Path:
-    return published(tmp_path / "run", synthetic.entries())
+    return forged(tmp_path / "run", lambda _: None)
 
 
 def problems(folder: Path) -> list[tuple[str, str]]:
     """Id and file of what is wrong."""
-    return [(problem.id, problem.fields["file"]) for problem in verify(folder).problems]
+    return [(problem.id, problem.fields.get("file", "")) for problem in verify(folder).problems]
 
 
 def test_untouched_folder_is_whole_wherever_it_lies(sealed: Path, tmp_path: Path) -> None:
     check = verify(shutil.copytree(sealed, tmp_path / "elsewhere"))
     assert check.problems == ()
     assert check.run is not None
-    assert check.run.verdict.accepted
+    assert check.run.verdict.outcome == "accepted_with_standin"
 
 
 def committed() -> list[Path]:
@@ -67,8 +60,11 @@ def test_committed_reports_still_follow_from_their_events(folder: Path) -> None:
 def test_sealed_record_of_trials_must_follow_from_the_events(
     tmp_path: Path, counts: dict[str, int], problem: str
 ) -> None:
-    tries = [(77.9, TryJudged("tools.add_trials", number, number > 1, "", [], "8")) for number in (1, 2, 3)]
-    folder = published(tmp_path / "tried", synthetic.with_events(*tries))
+    def tried(lines: list[dict[str, Any]]) -> None:
+        trials = [TryJudged("tools.add_trials", number, number > 1, "", [], "8") for number in (1, 2, 3)]
+        lines[-1:-1] = [to_json(Entry(lines[-1]["t"], lines[-1]["at"], trial)) for trial in trials]
+
+    folder = forged(tmp_path / "tried", tried)
     (folder / TRIALS_FILE).write_text(json.dumps({"claims": [{"claim": "tools.add_trials", **counts}]}))
     seal(folder)
     found = verify(folder).problems
@@ -82,7 +78,7 @@ def test_sealed_record_of_trials_must_follow_from_the_events(
 def test_changed_or_missing_file_is_noticed(sealed: Path, name: str) -> None:
     file = sealed / name
     text = file.read_text()
-    file.write_text(text.replace("accepted", "accepteD", 1).replace("3fa1", "3fa2"))
+    file.write_text(text.replace("accepted", "accepteD", 1).replace("7c95", "7c96"))
     assert file.read_text() != text
     assert ("seal.edited", name) in problems(sealed)
     file.unlink()
@@ -124,19 +120,33 @@ def test_seal_and_events_that_are_none_are_noticed(sealed: Path, name: str, text
 
 def test_program_says_ok_or_edited(sealed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (sealed / "console.txt").write_text("")
-    assert main(["verify", str(sealed)]) == 0
-    shown = capsys.readouterr()
-    assert all(words in shown.out for words in ("ACCEPTED", "not checked: console.txt", "ok: the report follows"))
+    assert main(["verify", str(sealed), "--report-lang", "en"]) == 0
+    shown = capsys.readouterr().out
+    limits = Texts("en").say("seal.limits")
+    assert all(words in shown for words in ("ACCEPTED", "perhaps replaced: console.txt", "nothing disagrees", limits))
     (sealed / "report.html").write_text("<html>better</html>")
-    assert main(["verify", str(sealed), "--lang", "zh"]) == 1
+    assert main(["verify", str(sealed)]) == 1
     assert "report.html：封存之后被改动" in capsys.readouterr().out
     assert main(["report", str(sealed)]) == 2, "it is complete"
-    assert main(["verify", str(sealed / "nowhere")]) == 2
+    for wrong in (sealed / "nowhere", sealed.parent, sealed / "post.md"):
+        assert main(["verify", str(wrong), "--report-lang", "en"]) == 2
+        assert "not the folder of a run" in capsys.readouterr().err
 
 
 def test_program_reports_on_a_killed_run(tmp_path: Path) -> None:
     folder = synthetic.write(tmp_path / "run", synthetic.entries()[:-1])
-    assert main(["report", str(folder)]) == 0
+    assert main(["report", str(folder), "--lang", "en"]) == 0
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "NOT ACCEPTED" in page
     assert "从前，山脚下住着一只小狐狸。" in page
+
+
+@pytest.mark.parametrize(("readme", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
+def test_readme_and_help_say_in_the_same_words_what_no_check_can_show(
+    readme: str, language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["verify", "--help", "--report-lang", language])
+    limits = "".join(Texts(language).say("seal.limits").split())
+    for text in ((ROOT / readme).read_text(encoding="utf-8"), capsys.readouterr().out):
+        assert limits in "".join(text.replace("`", "").split())
