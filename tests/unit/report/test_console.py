@@ -8,7 +8,7 @@ from fixtures.evidence.events import Entry
 from fixtures.report.console import Line, lines
 from fixtures.report.reasons import told
 from fixtures.report.summary import RunSummary, summarize
-from fixtures.run.columns import columns, fit
+from fixtures.run.columns import columns, fit, folded
 from fixtures.run.printable import clean
 from fixtures.texts import LANGUAGES, Texts
 from tests.unit.report import synthetic
@@ -52,3 +52,7 @@ def test_tries_are_told(run: RunSummary) -> None:
 def test_chinese_takes_two_columns() -> None:
     assert columns("显存 x") == 6
     assert fit("显存显存", 5) == "显存…"
+
+
+def test_no_line_begins_with_a_closing_mark() -> None:
+    assert folded("显存超过阈值，应为", 12, indent=2) == ["显存超过阈", "  值，应为"]
