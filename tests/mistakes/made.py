@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -28,6 +29,11 @@ from tools.artefact.stored import WEIGHTS, read_all, write_all
 NAN: Final = 0x7FC0
 """In bfloat16."""
 
+
+def _bare(content: bytes) -> bytes:
+    return json.dumps({name: value for name, value in json.loads(content).items() if name != "chat_template"}).encode()
+
+
 CONTENTS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "empty": lambda _: b"",
     "cut": beginning,
@@ -36,7 +42,7 @@ CONTENTS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "zip cut": lambda _: b"PK\x03\x04" + bytes(4000),
     "with BOM": lambda content: b"\xef\xbb\xbf" + content,
     "with CRLF": lambda content: content.replace(b"\n", b"\r\n"),
-    "without template": lambda content: json.dumps({**json.loads(content), "chat_template": None}).encode(),
+    "of a base model": lambda content: re.sub(rb"<\|(\w+)\|>", rb"[UNUSED_\1]", _bare(content)),
 }
 """What becomes of a file's content, or of none."""
 
