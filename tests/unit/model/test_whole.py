@@ -248,7 +248,7 @@ BROKEN: dict[str, tuple[list[Step], str]] = {
         f"quantized already: {LAYER}.weight has the dtype I32",
     ),
     "packed": ([tensors(lambda all_: all_.update({f"{LAYER}.qweight": ("F32", TINY_ZEROS)}))], "have .*qweight"),
-    "GGUF alone": ([removed("*"), written("model-q4.gguf", b"GGUF")], "GGUF files alone: model-q4.gguf"),
+    "GGUF alone": ([removed("*"), written("model-q4.gguf", b"GGUF")], "another format alone: model-q4.gguf"),
     "an adapter": ([removed("*"), written("adapter_config.json", "{}")], "LoRA adapter"),
     "a cut zip": ([sharded_bin, written("pytorch_model-00001-of-00001.bin", b"PK\3\4..")], "bin is cut short"),
     # The download
