@@ -24,6 +24,7 @@ from tests.faults.acts import (
 from tests.faults.environment import Environment, copied
 from tests.faults.stage import Act, Stage, serving
 from tests.mistakes.catalogue import SERVER, Mistake
+from tests.unit.tiny_checkpoint import write_checkpoint
 from tools.artefact.stored import WEIGHTS, read_all, write_all
 
 NAN: Final = 0x7FC0
@@ -64,11 +65,17 @@ def with_nan(folder: Path) -> None:
     write_all(folder / WEIGHTS, tensors)
 
 
+def family(architecture: str, folder: Path) -> None:
+    """A checkpoint of another family, of some kilobytes."""
+    write_checkpoint(folder, architecture=architecture)
+
+
 BASES: Final[dict[str, Callable[[Path], object]]] = {
     "stand-in": stand_in,
     "in shards": in_shards,
     "with NaN": with_nan,
     "hub cache": as_hub_cache,
+    **{name: partial(family, f"{name}ForCausalLM") for name in ("Qwen2", "Qwen3", "Llama", "InternLM3")},
     "link": lambda path: path.symlink_to(STANDIN),
     "folder": Path.mkdir,
     "file": Path.touch,
