@@ -20,7 +20,7 @@ pytestmark = pytest.mark.mistakes
 PICTURES: Final = re.compile("PNG|playwright")
 """What the doctor says where there is no browser, which is no matter here."""
 
-RAW: Final = re.compile(r">\s*(?:error|fault|doctor|cause)\.\w+[.\s<]")
+RAW: Final = re.compile(r"\b\w+\.(?:what|remedy)\b")
 """An id where the report should have its text."""
 
 NOT_YET: Final = pytest.mark.xfail(reason="the suite does not name it yet")

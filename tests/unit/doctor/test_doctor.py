@@ -318,47 +318,6 @@ def test_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert ids(storage.work_disk(case(**given))) == [("no_inodes", "bad")]
 
 
-@pytest.mark.parametrize("taken", [*storage.WORK_FOLDERS, "quantized/model.lock"])
-def test_work_folder_that_is_another_users_in_part_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: str
-) -> None:
-    (tmp_path / taken).mkdir(parents=True)
-    given = {"checkpoint": "standin", "work_dir": str(tmp_path)}
-    assert ids(storage.work_disk(case(**given))) == [("disk", "good")]
-    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / taken)
-    (found,) = [one for one in storage.work_disk(case(**given)) if one.grade == "bad"]
-    assert (found.id, found.fields["place"]) == ("read_only", str(tmp_path / taken))
-
-
-@pytest.mark.parametrize(
-    ("variables", "error"),
-    [
-        ({}, ""),
-        ({"TMPDIR": "/tmp", "TMP": "/nowhere"}, ""),
-        ({"TMPDIR": "/nowhere"}, "No such file"),
-        ({"TMPDIR": "", "TMP": "/proc"}, "No such file"),
-    ],
-)
-def test_temporary_folder_that_python_passes_over_is_told(variables: dict[str, str], error: str) -> None:
-    found = list(storage.temporary(case(variables)))
-    assert ids(found) == ([("temporary", "note")] if error else [])
-    assert all(error in one.fields["error"] for one in found)
-
-
-def test_little_shared_memory_is_told_where_cards_talk_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for folder, wanted in (
-        (Path("/dev"), [("shared_memory", "note")]),
-        (Path("/nowhere"), [("shared_memory", "note")]),
-    ):
-        monkeypatch.setattr(card, "SHARED", folder)
-        monkeypatch.setattr(card, "SHARED_BYTES", 2**62)
-        assert ids(card.shared_memory(case(tp="2"))) == wanted
-        assert ids(card.shared_memory(case(replicas="2"))) == []
-    monkeypatch.setattr(card, "SHARED", Path("/"))
-    monkeypatch.setattr(card, "SHARED_BYTES", 1)
-    assert ids(card.shared_memory(case(tp="2"))) == []
-
-
 CACHES = ("HF_HOME", "XDG_CACHE_HOME", "HF_MODULES_CACHE", "HF_DATASETS_CACHE", "HF_HUB_CACHE", "TRITON_CACHE_DIR")
 
 
