@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from fixtures.evidence.redaction import NOTHING_PRIVATE, redact
 from tests.faults.environment import ROOT, Environment
 from tests.faults.stage import Outcome, Stage, perform
 from tests.mistakes.catalogue import DOCTOR, MISTAKES, WITHIN, Mistake
@@ -49,7 +50,7 @@ def test_the_mistake_is_named(
     begun = list(stage.evidence.glob("*")) if outcome.exit_code == pytest.ExitCode.USAGE_ERROR else []
     record_property("mistake", mistake.id)
     record_property("seconds", seconds)
-    record_property("said", told)
+    record_property("said", redact(told, NOTHING_PRIVATE))
     record_property("named", not missing and not never and not begun and seconds <= WITHIN[mistake.by])
     assert not missing, f"not said: {missing}\n{told}\n{outcome.console[-3000:]}"
     assert not never, outcome.console[-3000:]
