@@ -1,7 +1,7 @@
 """pytest plugin: NVIDIA's driver library over a GPU that is a folder, so that the suite's own probe reads the memory of
 the stand-in. Loaded by $PYTEST_PLUGINS; without $FAULT_GPU the real library stays.
 
-    card.json       how many cards; total and reserved memory, MiB, and the name
+    card.json       how many cards; total and reserved memory, MiB, the name and the compute capability
     others          MiB in use by programs that are not ours
     processes/PID   MiB in use by that process, while it lives
     left            MiB that stay in use when the last of them is gone
@@ -32,7 +32,13 @@ def driver(folder: Path) -> FakeNvml:
     """NVML over the folder: the first card is the one in use."""
     card = json.loads((folder / "card.json").read_text())
     devices = [
-        FakeDevice(f"GPU-00000000-0000-0000-0000-{number:012}", card["name"], card["total"], card["reserved"])
+        FakeDevice(
+            f"GPU-00000000-0000-0000-0000-{number:012}",
+            card["name"],
+            card["total"],
+            card["reserved"],
+            capability=tuple(card["capability"]),
+        )
         for number in range(card["count"])
     ]
 

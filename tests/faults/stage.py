@@ -33,7 +33,7 @@ from fixtures.standin.checkpoint import STANDIN
 from fixtures.texts import Texts
 from tests.faults.environment import Environment
 
-CARD: Final = {"name": "NVIDIA GeForce RTX 4090", "total": 24564, "reserved": 400, "count": 1}
+CARD: Final = {"name": "NVIDIA GeForce RTX 4090", "total": 24564, "reserved": 400, "count": 1, "capability": [8, 9]}
 """The learner's: 24 GB."""
 
 MARK: Final = "FAULT_RUN"

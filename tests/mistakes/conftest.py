@@ -18,4 +18,5 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     for package, text in {"lmdeploy": "", "lmdeploy/turbomind": "_turbomind = None\n"}.items():
         (made.packages / package).mkdir()
         (made.packages / package / "__init__.py").write_text(text)
+    (made.distribution("lmdeploy") / "top_level.txt").write_text("lmdeploy\n")
     return made

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -23,10 +24,16 @@ from tests.faults.acts import (
 from tests.faults.environment import Environment, copied
 from tests.faults.stage import Act, Stage, serving
 from tests.mistakes.catalogue import SERVER, Mistake
+from tests.unit.tiny_checkpoint import write_checkpoint
 from tools.artefact.stored import WEIGHTS, read_all, write_all
 
 NAN: Final = 0x7FC0
 """In bfloat16."""
+
+
+def _bare(content: bytes) -> bytes:
+    return json.dumps({name: value for name, value in json.loads(content).items() if name != "chat_template"}).encode()
+
 
 CONTENTS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "empty": lambda _: b"",
@@ -36,7 +43,7 @@ CONTENTS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "zip cut": lambda _: b"PK\x03\x04" + bytes(4000),
     "with BOM": lambda content: b"\xef\xbb\xbf" + content,
     "with CRLF": lambda content: content.replace(b"\n", b"\r\n"),
-    "without template": lambda content: json.dumps({**json.loads(content), "chat_template": None}).encode(),
+    "of a base model": lambda content: re.sub(rb"<\|(\w+)\|>", rb"[UNUSED_\1]", _bare(content)),
 }
 """What becomes of a file's content, or of none."""
 
@@ -58,11 +65,17 @@ def with_nan(folder: Path) -> None:
     write_all(folder / WEIGHTS, tensors)
 
 
+def family(architecture: str, folder: Path) -> None:
+    """A checkpoint of another family, of some kilobytes."""
+    write_checkpoint(folder, architecture=architecture)
+
+
 BASES: Final[dict[str, Callable[[Path], object]]] = {
     "stand-in": stand_in,
     "in shards": in_shards,
     "with NaN": with_nan,
     "hub cache": as_hub_cache,
+    **{name: partial(family, f"{name}ForCausalLM") for name in ("Qwen2", "Qwen3", "Llama", "InternLM3")},
     "link": lambda path: path.symlink_to(STANDIN),
     "folder": Path.mkdir,
     "file": Path.touch,

@@ -6,9 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
 
+from fixtures.evidence.redaction import NOTHING_PRIVATE, redact
 from tests.faults.environment import ROOT, Environment
 from tests.faults.stage import Outcome, Stage, perform
 from tests.mistakes.catalogue import DOCTOR, MISTAKES, WITHIN, Mistake
@@ -18,6 +20,9 @@ pytestmark = pytest.mark.mistakes
 
 PICTURES: Final = re.compile("PNG|playwright")
 """What the doctor says where there is no browser, which is no matter here."""
+
+RAW: Final = re.compile(r"\b\w+\.(?:what|remedy)\b")
+"""An id where the report should have its text."""
 
 NOT_YET: Final = pytest.mark.xfail(reason="the suite does not name it yet")
 
@@ -39,14 +44,18 @@ def test_the_mistake_is_named(
         told = told.replace(f"{folder}/", "").replace(str(folder), ".")
     seconds = round(outcome.ended - outcome.moment, 2)
     missing = [word for word in mistake.words if word not in told] if mistake.words else told.splitlines()
-    keys = [value.strip() for name, value in mistake.variables.items() if name.endswith("API_KEY")]
-    never = [word for word in ("Traceback", *keys) if word in outcome.console]
+    variables = mistake.variables.items()
+    secrets = [value.strip() if name.endswith("API_KEY") else urlsplit(value).password for name, value in variables]
+    never = [word for word in ("Traceback", *secrets) if word and word in outcome.console]
+    begun = list(stage.evidence.glob("*")) if outcome.exit_code == pytest.ExitCode.USAGE_ERROR else []
     record_property("mistake", mistake.id)
     record_property("seconds", seconds)
-    record_property("said", told)
-    record_property("named", not missing and not never and seconds <= WITHIN[mistake.by])
+    record_property("said", redact(told, NOTHING_PRIVATE))
+    record_property("named", not missing and not never and not begun and seconds <= WITHIN[mistake.by])
     assert not missing, f"not said: {missing}\n{told}\n{outcome.console[-3000:]}"
     assert not never, outcome.console[-3000:]
+    assert not begun, "what is refused has begun nothing"
+    assert not RAW.findall(outcome.page), "an id in place of a sentence"
     assert seconds <= WITHIN[mistake.by]
     assert outcome.exit_code == 0 or mistake.words, outcome.console[-3000:]
     assert not outcome.leftovers

@@ -143,6 +143,7 @@ HEALTHY: dict[str, tuple[str, dict[str, Any], list[Step]]] = {
     "CRLF": (ARCHITECTURE, {}, [written("generation_config.json", '{\r\n  "do_sample": true,\r\n "x": NaN}\r\n')]),
     "buffers": ("LlamaForCausalLM", {}, [tensors(lambda all_: all_.update(
         {"model.layers.0.self_attn.rotary_emb.inv_freq": ("F32", TINY_NAN)}))]),
+    "copies beside": (ARCHITECTURE, {}, [written("config (1).json", "{"), written("model.gguf"), written("a.zip")]),
     "code that is not used": (ARCHITECTURE, {}, [written("finetune.py", "print 'python 2'")]),
     "an empty auto_map of tokenizers": (
         "Qwen2ForCausalLM", {}, [changed("tokenizer_config.json", auto_map={"AutoTokenizer": [None, None]})]
@@ -248,7 +249,16 @@ BROKEN: dict[str, tuple[list[Step], str]] = {
         f"quantized already: {LAYER}.weight has the dtype I32",
     ),
     "packed": ([tensors(lambda all_: all_.update({f"{LAYER}.qweight": ("F32", TINY_ZEROS)}))], "have .*qweight"),
-    "GGUF alone": ([removed("*"), written("model-q4.gguf", b"GGUF")], "GGUF files alone: model-q4.gguf"),
+    "GGUF alone": ([removed("*"), written("model-q4.gguf", b"GGUF")], "another format alone: model-q4.gguf"),
+    "an archive": ([removed("*"), written("model.tar.gz.001")], "not unpacked: model.tar.gz.001"),
+    "an ending that Windows hides": (
+        [renamed("config.json", "config.json.txt")],
+        "(?s)renamed: config.json.txt; .*no config.json.*`mv config.json.txt config.json`",
+    ),
+    "a second download": (
+        [renamed(MISSING_SHARD, MISSING_SHARD.replace(".", " (1)."))],
+        f"(?s)renamed: .*; 1 of 2 shards are missing: .*`mv 'model-00002-of-00002 .1..safetensors' {MISSING_SHARD}`",
+    ),
     "an adapter": ([removed("*"), written("adapter_config.json", "{}")], "LoRA adapter"),
     "a cut zip": ([sharded_bin, written("pytorch_model-00001-of-00001.bin", b"PK\3\4..")], "bin is cut short"),
     # The download
@@ -314,6 +324,14 @@ PROPOSED: dict[str, tuple[str, str]] = {
     "modelscope's cache": ("modelscope/hub/models/Shanghai_AI_Laboratory/a-chat", "modelscope"),
     "a slip of the pen": ("models/internlm2_5-1_8b-chat", "models/internlm2_5-1.8b-chat"),
     "a hub id": ("HF_HOME/hub/models--internlm--a-chat/snapshots/0a1b", "internlm/a-chat"),
+    "quotation marks": ("models/a-chat", "“models/a-chat”"),
+    "a line end": ("models/a-chat", "models/a-chat\r\n"),
+    "a folder on Windows": ("models/a-chat", "models\\a-chat"),
+    "a folder on Windows, one too high": ("models/a-chat", "models\\"),
+    "the address of a cached model": (
+        "HF_HOME/hub/models--internlm--a-chat/snapshots/0a1b",
+        "https:/huggingface.co/internlm/a-chat/tree/main",
+    ),
     "a name that is cached": ("MODELSCOPE_CACHE/hub/models/Shanghai_AI_Laboratory/a-chat", "gone/or/a-chat"),
 }
 
@@ -334,8 +352,24 @@ def test_right_folder_is_proposed_as_it_can_be_typed(
     monkeypatch.setattr(place, "_best", lambda *_, **__: [])
     with pytest.raises(CheckpointError) as bare:
         whole(Path(given).absolute())
-    assert refused.value.id == f"{bare.value.id}_near"
+    assert refused.value.id == f"{bare.value.id}_near".replace("checkpoint_address", "hub_id")
     assert (bare.value.id == "hub_id") == (name == "a hub id")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("D:\\models\\chat", "/mnt/d/models/chat"),
+        ("c:/models/chat", "/mnt/c/models/chat"),
+        (r"\\wsl$\Ubuntu\root\models\chat", "/root/models/chat"),
+        (r"\\wsl.localhost\Ubuntu\root\chat", "/root/chat"),
+        ("file:///root/models/chat", "/root/models/chat"),
+        ("/root/odd\\name/chat", "/root/odd\\name/chat"),
+        ("models/chat", "models/chat"),
+    ],
+)
+def test_path_of_another_system_is_read_as_it_is_here(given: str, meant: str) -> None:
+    assert place._meant(given) == meant
 
 
 def test_revision_main_of_several_is_proposed_first(tmp_path: Path) -> None:

@@ -47,10 +47,11 @@ def test_command_line_wins_over_ini_and_ini_over_environment() -> None:
         ("cache_max_entry_count", "nan", "above 0"),
         ("cache_max_entry_count", "much", "must be a number"),
         ("quant_policy", "5", "must be 0 (16-bit KV cache), 4 (int4) or 8 (int8)"),
-        ("session_len", "-1", "from 64"),
+        ("session_len", "64", "from 640"),
         ("tp", "two", "whole number"),
         ("backend", "vllm", "one of turbomind; pytorch"),
         ("server_name", "no such host!", "no address of this machine"),
+        ("server_name", "203.0.113.9", "no address of this machine"),
         ("vram_pattern", "(", "must be a regular expression"),
         ("vram_pattern", r"(\d+)", "a group named `used`"),
         ("checkpoint", "", "must not be empty, not ''"),
@@ -66,6 +67,8 @@ def test_command_line_wins_over_ini_and_ini_over_environment() -> None:
         ("api_key", "密钥", "visible ASCII characters alone, without blanks and line ends, not given"),
         ("api_key", "sk-sec\nret", "--api-key must be of visible ASCII characters alone"),
         ("work_dir", "~nobody-of-this-name/work", "name a user of this machine"),
+        ("checkpoint", "~nobody-of-this-name/model", "name a user of this machine"),
+        ("checkpoint", "$NOT_SET_ANYWHERE/model", "use variables that are set, and $NOT_SET_ANYWHERE is not"),
         ("work_dir", "${NOT_SET_ANYWHERE}/work", "use variables that are set, and ${NOT_SET_ANYWHERE} is not"),
     ],
 )
@@ -117,6 +120,7 @@ def test_home_and_variables_that_a_shell_has_left_are_filled_in(monkeypatch: pyt
     monkeypatch.setenv("HOME", "/home/someone")
     assert settings({"work_dir": "$HOME/work"}).work_dir == Path("/home/someone/work")
     assert settings({"work_dir": "~/work"}).work_dir == Path("/home/someone/work")
+    assert settings({"checkpoint": "~/chat"}).checkpoint == "/home/someone/chat"
     assert settings({**SERVER, "api_key": "sk-of-a-file\r\n"}).api_key == "sk-of-a-file"
 
 
