@@ -102,6 +102,26 @@ def dropped(kind: str, number: int) -> Edit:
     return lambda lines: lines.remove(of_kind(lines, kind)[number])
 
 
+def swapped(lines: Lines) -> None:
+    """Tell the first two exchanges in the other order, each at the other's moment."""
+    one, other = of_kind(lines, "Exchanged")[:2]
+    moments = [{name: line[name] for name in ("t", "at")} for line in (one, other)]
+    one.update(moments[1])
+    other.update(moments[0])
+    place = lines.index(one)
+    lines[place : place + 2] = other, one
+
+
+def sample(change: Callable[[float, float], list[float]]) -> Edit:
+    """An edit of one sample's moment and MiB, in the time before anything was loaded."""
+
+    def edit(lines: Lines) -> None:
+        samples = of_kind(lines, "VramSampled")[6]["samples"]
+        samples[3] = change(*samples[3])
+
+    return edit
+
+
 AS_PATH = both(
     having("CheckpointIdentified", origin="path", geometry="internlm2_5-1_8b"),
     having("RunStarted", changed={}),
@@ -119,6 +139,7 @@ SMALLER = (
     having("ArtefactVerified", found_bytes=3000000, predicted_bytes=3000000),
     having("Quantized", quantized_bytes=3000001),
 )
+CALLS = ("u4GQECCWm37cDHAHsPdhpj", "2fGqoeTpNhryzAdhVVbmf3")
 ANOTHER_DAY = replaced("20261127T114526Z", "20261201T114526Z")
 
 
@@ -131,14 +152,14 @@ ANOTHER_DAY = replaced("20261127T114526Z", "20261201T114526Z")
         (told("狐狸和西瓜的故事。<|im_end|>它很高兴，天黑了才回家。"), "leaks_no_special_token: recorded"),
         (replaced('{\\"a\\": 3, \\"b\\": 5}', '{\\"a\\": 9, \\"b\\": 5}', "Exchanged"), "tools.add: "),
         (replaced("The result of 3+5 is 8.", "The result of 3+5 is 9.", "Exchanged"), "tools.add: "),
-        (dropped("Exchanged", 1), "tools.add: the conversation breaks off"),
+        (dropped("Exchanged", 1), "tools.add: recorded as passed"),
         (having("TryJudged", {"claim": "tools.add"}, reply="8"), "tools.add: the tries do not follow"),
         (having("Measured", {"name": "chinese_share_of_letters"}, value=0.9), "chinese_share_of_letters: 0.9 / 1.0"),
         (having("Measured", {"name": "vram_after_start"}, value=8294.4), "vram_after_start: 8294.4 / 33"),
         (having("Measured", {"name": "vram_peak"}, value=8294.4), "vram_peak: 8294.4 / 33"),
         (sampled(lambda mib: mib / 4), "vram.after_start: recorded as passed"),
         (both(sampled(lambda mib: mib + 20000), having("VramExpected", **THRESHOLDS)), "thresholds do not follow"),
-        (both(dropped("VramSampled", -1), dropped("VramSampled", -1)), "vram.released: no sample"),
+        (both(dropped("VramSampled", -1), dropped("VramSampled", -1)), "vram.released: recorded as passed"),
         (dropped("EnvironmentRecorded", 0), "environment.recorded: recorded as passed, and the record does not hold"),
         (ANOTHER_DAY, "run_id is 20261201"),
         (both(ANOTHER_DAY, replaced('"at": "2026-11-27', '"at": "2026-12-01')), "created is"),
@@ -157,6 +178,28 @@ ANOTHER_DAY = replaced("20261127T114526Z", "20261201T114526Z")
         (having("Adapted", lmdeploy="0.17.0"), "lmdeploy is 0.17.0"),
         (having("EnvironmentRecorded", gpu_total_mib=24564), "total is 81559"),
         (replaced("chatcmpl-Tj83Ja4aGRt9askVs7vQLH", "chatcmpl-ELynpoDrfSXpfAoKP5t9fb"), "Exchanged.id"),
+        (replaced(*(f"chatcmpl-tool-{id_}" for id_ in CALLS)), f"Exchanged.id is chatcmpl-tool-{CALLS[1]}"),
+        (swapped, "tool_call_id is"),
+        (replaced('"created": 1795779978', '"created": 1795780078'), "created is 1795780078"),
+        (sample(lambda t, mib: [t - 0.5, mib]), ", and before says"),
+        (sample(lambda t, _: [t, -1.0]), "VramSampled.samples is -1.0"),
+        (sample(lambda t, _: [t, 90000.0]), "VramSampled.samples is 90000.0"),
+        (having("Quantized", seconds=3000.0), "Quantized.seconds is 3000.0, and t says 34"),
+        (having("ServerReady", seconds=2.0), "ServerReady.seconds is 2.0, and t says 17.6"),
+        (having("Exchanged", seconds=30.0), "Exchanged.seconds is 30.0, and ServerReady says 0.0"),
+        (replaced('"--calib-dataset", "wikitext2"', '"--calib-dataset", "ptb"'), "calibration_text says wikitext2"),
+        (replaced('"--calib-samples", "128"', '"--calib-samples", "4"'), "calibration_text says 128"),
+        (replaced('"2048"', '"64"', "Quantized"), "calibration_text says 2048"),
+        (replaced("你是一个友好的小助手", "你是狐狸", "Exchanged"), "chat.ends_by_itself: recorded as passed, but"),
+        (
+            replaced('"max_tokens": 2048', '"max_tokens": 99', "Exchanged"),
+            "chat.ends_by_itself: recorded as passed, but",
+        ),
+        (having("Quantized", quantized_bytes=3480000), "thresholds do not follow"),
+        (
+            having("Measured", {"claim": "server.requires_key"}, value=[200, 401]),
+            "not as required: status_without_a_key",
+        ),
     ],
 )
 def test_forged_run_is_contradicted(edit: Edit, words: str, tmp_path: Path) -> None:
@@ -182,6 +225,10 @@ def test_refusal_edited_into_a_pass_is_contradicted(tmp_path: Path) -> None:
         ("post.md", "很久以前", "从前", "post.md"),
         ("*.log", "standin-chat-w4a16", "1_8b-chat-w4a16", "ServerLaunched"),
         ("*.log", '" 200 OK', '" 500 Oh', "POST 200"),
+        ("*.log", "", "", "ServerLaunched"),
+        ("report.html", "", "", "report.html"),
+        ("post.md", "", "", "post.md"),
+        ("report.json", '"peak_mib": 33206.8', '"peak_mib": 1', "report.json"),
     ],
 )
 def test_file_edited_and_sealed_anew_is_contradicted(name: str, old: str, new: str, words: str, tmp_path: Path) -> None:
@@ -189,7 +236,7 @@ def test_file_edited_and_sealed_anew_is_contradicted(name: str, old: str, new: s
     file = next(folder.glob(name))
     text = file.read_text(encoding="utf-8")
     assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
+    file.write_text(text.replace(old, new) if old else "", encoding="utf-8")
     seal(folder)
     assert words in "".join(map(str, verify(folder).problems))
 
@@ -244,12 +291,11 @@ def test_pack_holds_what_is_sealed_and_is_verified_as_it_is(tmp_path: Path, caps
     assert main(["pack", str(folder), "--out", str(packed), "--lang", "en"]) == 0
     assert main(["verify", str(packed), "--lang", "en"]) == 0
     log = next(folder.glob("*.log"))
-    log.write_bytes(log.read_bytes() + os.urandom(LIMIT + 1))
+    log.write_bytes(os.urandom(LIMIT + 1))
     seal(folder)
-    assert main(["pack", str(folder), "--out", str(packed), "--lang", "en"]) == 0
-    assert packed.stat().st_size < LIMIT
-    assert main(["verify", str(packed), "--lang", "en"]) == 0
-    assert f"left out of the zip for its size: {log.name}" in capsys.readouterr().out
+    assert main(["pack", str(folder), "--out", str(packed), "--lang", "en"]) == 1
+    assert log.name in capsys.readouterr().err
+    assert not packed.exists()
     (folder / SEAL_FILE).unlink()
     packed.write_bytes(b"PK")
     assert main(["pack", str(folder), "--out", str(packed)]) == main(["verify", str(packed)]) == 2
