@@ -250,6 +250,8 @@ def test_pack_holds_what_is_sealed_and_is_verified_as_it_is(tmp_path: Path, caps
     assert packed.stat().st_size < LIMIT
     assert main(["verify", str(packed), "--lang", "en"]) == 0
     assert f"left out of the zip for its size: {log.name}" in capsys.readouterr().out
+    assert main(["pack", str(folder), "--out", "/dev/full", "--lang", "en"]) == 1
+    assert "the folder of --out cannot be written: No space left" in capsys.readouterr().err
     (folder / SEAL_FILE).unlink()
     packed.write_bytes(b"PK")
     assert main(["pack", str(folder), "--out", str(packed)]) == main(["verify", str(packed)]) == 2
