@@ -53,6 +53,13 @@ def test_file_is_named_where_python_would_import_it(
     assert [one.name for one in of_lmdeploy({}, rehearse=True)] == [name] * shadowing
 
 
+def test_folder_that_may_not_be_looked_into_shadows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "openai").mkdir()
+    (tmp_path / "openai" / "__init__.py").touch()
+    monkeypatch.setattr(os, "access", lambda folder, _: folder != tmp_path / "openai")  # root may look into all
+    assert of_lmdeploy({"PYTHONPATH": str(tmp_path)}, rehearse=False) == []
+
+
 def test_suites_own_packages_shadow_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shadows.ROOT)
     assert of_lmdeploy({}, rehearse=True) == []

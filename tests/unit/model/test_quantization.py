@@ -16,6 +16,7 @@ from fixtures.errors import AcceptanceError, QuantizationError
 from fixtures.homework import AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.lmdeploy.commands import Program
+from fixtures.model import quantization
 from fixtures.model.calibration import DATASETS, Calibration
 from fixtures.model.calibration_text import CalibrationText
 from fixtures.model.checkpoint import identify
@@ -132,6 +133,15 @@ def test_what_a_killed_run_has_left_is_swept_away(run: Quantize, tmp_path: Path)
     place.rename(f"{place}.partial-killed")
     assert not run().made.cached
     assert left_in_store(tmp_path) == [place.name]
+
+
+def test_run_that_waits_for_another_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantization, "LOCK_WAIT", 0)
+    told: list[object] = []
+    lock, held = quantization._lock, (tmp_path / "key.lock", Stage(told.append))
+    with lock(*held), pytest.raises(QuantizationError, match="another run"), lock(*held):
+        pytest.fail("two hold one lock")
+    assert told == [message("progress.waiting_for_another_run")]
 
 
 def test_key_follows_everything_that_changes_the_result(tmp_path: Path) -> None:

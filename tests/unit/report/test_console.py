@@ -6,19 +6,21 @@ import pytest
 
 from fixtures.evidence.events import Entry
 from fixtures.report.console import Line, lines
-from fixtures.report.reasons import told
+from fixtures.report.reasons import next_step, told
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.run.columns import columns, fit, folded
 from fixtures.run.printable import clean
-from fixtures.texts import LANGUAGES, Texts
+from fixtures.texts import LANGUAGES, Texts, message
 from tests.unit.report import synthetic
 from tests.unit.report.hostile import entries as hostile_entries
+
+FULL = message("error.folder_unwritable", option="--work-dir", problem="full").as_json()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [40, 79, 200])
 def test_lines_are_folded_to_the_width_and_nothing_is_cut(language: str, width: int) -> None:
-    for log in (synthetic.entries(), synthetic.entries()[:-1], hostile_entries()):
+    for log in (synthetic.entries(), synthetic.entries()[:-1], synthetic.failing("tools", FULL), hostile_entries()):
         run = summarize(log)
         found = [line.text for line in lines(run, Texts(language), ["report: x"], width)]
         assert not [line for line in found if set("\n\x1b") & set(line)]
@@ -27,6 +29,8 @@ def test_lines_are_folded_to_the_width_and_nothing_is_cut(language: str, width: 
         whole = "".join("".join(found).split())
         for reason in told(run.verdict, Texts(language)):
             assert "".join(clean(reason.sentence).split()) in whole
+            assert "".join(clean(reason.remedy).split()) in whole
+        assert "".join(next_step(run.verdict, Texts(language)).split()) in whole
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,10 @@ def test_pack_holds_what_is_sealed_and_is_verified_as_it_is(tmp_path: Path, caps
     assert main(["pack", str(folder), "--out", str(packed), "--lang", "en"]) == 1
     assert log.name in capsys.readouterr().err
     assert not packed.exists()
+    log.write_bytes(b"")
+    seal(folder)
+    assert main(["pack", str(folder), "--out", "/dev/full", "--lang", "en"]) == 1
+    assert "the folder of --out cannot be written: No space left" in capsys.readouterr().err
     (folder / SEAL_FILE).unlink()
     packed.write_bytes(b"PK")
     assert main(["pack", str(folder), "--out", str(packed)]) == main(["verify", str(packed)]) == 2

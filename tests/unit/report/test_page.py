@@ -19,6 +19,7 @@ from fixtures.evidence.events import (
 from fixtures.report.adapted import told_apart
 from fixtures.report.head import COPY, with_head
 from fixtures.report.page import standalone
+from fixtures.report.reasons import next_step
 from fixtures.report.summary import RunSummary, summarize
 from fixtures.suites import HOMEWORK, Suite, suites
 from fixtures.texts import LANGUAGES, Texts
@@ -100,7 +101,9 @@ def test_stand_in_and_rehearsal_cannot_be_read_as_accepted(run: RunSummary, lang
         pictured = [one for one in re.split("<section", markup)[1:] if "data-picture" in one]
         assert len(pictured) == 4
         assert all(f'class="stamp">{texts.say(stamp)}<' in one for one in pictured)
+        assert next_step(summarize(log).verdict, texts) in visible(markup)
     assert 'class="stamp"' not in page(run, language)
+    assert next_step(run.verdict, texts) not in visible(page(run, language)), "an accepted page may be published"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

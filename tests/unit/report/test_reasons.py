@@ -19,19 +19,20 @@ def failed(claim: str, detail: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("cause", "first", "more"),
+    ("cause", "first", "more", "remedy"),
     [
-        ("it exited with code 1\n  where: lmdeploy", "it exited with code 1", "  where: lmdeploy"),
-        (DIED, "the folder of --work-dir cannot be written: full", "  where: disk\n  what to do: free some space"),
+        ("it exited with code 1\n  where: lmdeploy", "it exited with code 1", "  where: lmdeploy", ""),
+        (DIED, "the folder of --work-dir cannot be written: full", "  where: disk\n  what to do: free", "free"),
     ],
     ids=["text of several lines", "error"],
 )
-def test_cause_shared_by_several_claims_is_told_once(cause: object, first: str, more: str) -> None:
+def test_cause_shared_by_several_claims_is_told_once(cause: object, first: str, more: str, remedy: str) -> None:
     found = told(judge(synthetic.failing("tools", cause)), ENGLISH)
     titles = [title(claim, ENGLISH) for claim in ("tools.multiply", "tools.chain")]
     shared = ENGLISH.say("reasons.same", n=2, number=1, claims=ENGLISH.say("list").join(titles))
     assert found[0].sentence == failed("tools.add", first)
     assert found[0].more.startswith(more)
+    assert found[0].remedy[:4] == remedy
     assert found[1:] == [Told(shared)]
 
 

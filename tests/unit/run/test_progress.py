@@ -20,7 +20,7 @@ ENDED = "an earlier result is used (0123, made in 58 s)"
     [
         (
             "zh",
-            ["量化: 0 s", "量化: 2 s 平滑第 2/24 层的权重", "量化: 3.0 s 沿用先前的量化结果（0123，当时用了 58 s）"],
+            ["量化：0 s", "量化：2 s 平滑第 2/24 层的权重", "量化：3.0 s 沿用先前的量化结果（0123，当时用了 58 s）"],
         ),
         ("en", ["quantize: 0 s", "quantize: 2 s smoothing the weights of layer 2 of 24", f"quantize: 3.0 s {ENDED}"]),
     ],

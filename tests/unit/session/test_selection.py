@@ -76,14 +76,15 @@ def test_own_tests_do_not_import_a_deployments(tmp_path: Path) -> None:
     assert found["collector"], "switched off while collecting, and left so"
 
 
-@pytest.mark.parametrize(("language", "words"), [("zh", "没有运行任何验收"), ("en", "no acceptance ran")])
-def test_plain_pytest_runs_nothing_and_says_what_to_type(tmp_path: Path, language: str, words: str) -> None:
+@pytest.mark.parametrize(("language", "words", "place"), [("zh", "没有运行", "."), ("en", "no acceptance ran", "docs")])
+def test_plain_pytest_runs_nothing_and_says_what_to_type(tmp_path: Path, language: str, words: str, place: str) -> None:
     options = ["--checkpoint=/some model", "--report-lang", language, "-o", f"cache_dir={tmp_path}"]
     argv = [sys.executable, "-m", "pytest", *options]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(argv, cwd=ROOT / place, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
     (said,) = (line for line in done.stdout.splitlines() if words in line)
     assert f"pytest -m gpu '--checkpoint=/some model' --report-lang {language} -o" in said
+    assert ("cd " in done.stdout) == (place != ".")
 
 
 def test_acceptance_imports_nothing_that_a_launch_would_wait_for(tmp_path: Path) -> None:
