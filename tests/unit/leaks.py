@@ -1,5 +1,6 @@
 """What a folder that is made to be published must not hold: secrets, and the folders of whoever ran the suite."""
 
+import html
 import json
 import os
 import re
@@ -24,6 +25,7 @@ def _in_file(file: Path, secrets: Sequence[str]) -> list[str]:
     found = [f"secret number {number}" for number, secret in enumerate(secrets) if secret.encode() in content]
     if file.suffix not in PICTURES:
         text = NO_TEXT.sub("", content.decode("utf-8"))
+        text = html.unescape(text) if file.suffix == ".html" else text
         # What the suite would have left out of the text, had it seen it.
         lines = (
             (part for line in text.split("\n") for part in _said(line)) if file.suffix == ".jsonl" else text.split("\n")
