@@ -472,6 +472,15 @@ def test_model_that_a_server_at_base_url_does_not_list_is_told() -> None:
         assert ids(found) == [("external", "good"), ("external_model", "bad")]
 
 
+@pytest.mark.parametrize(("installed", "told"), [({}, ["no_openai"]), ({"openai": "3.54.0"}, [])])
+def test_nothing_to_ask_a_server_with_is_told(
+    monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], told: list[str]
+) -> None:
+    monkeypatch.setattr(cases.environment, "versions", lambda _: installed)
+    found = list(checks.examine(case(base_url="http://127.0.0.1:9/v1")))
+    assert [one.id for one in found if one.id == "no_openai"] == told
+
+
 def test_lmdeploy_of_another_environment_is_told(tmp_path: Path) -> None:
     other = tmp_path / "conda" / "bin"
     (tmp_path / "conda/lib/python3.10/site-packages/lmdeploy-0.9.0.dist-info").mkdir(parents=True)
