@@ -75,6 +75,7 @@ def test_large_checkpoint_is_told_of_and_refused_where_memory_will_not_do(
     config = SimpleNamespace(
         stash={SETTINGS: settings, EVIDENCE: SimpleNamespace(append=events.append)},
         option=SimpleNamespace(collectonly=False),
+        getoption=lambda *_: "en",
         pluginmanager=SimpleNamespace(get_plugin=lambda _: SimpleNamespace(write_line=lines.append)),
     )
     monkeypatch.setattr(forecast, "output_of", lambda _: SimpleNamespace(report_lang="en"))
