@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from fixtures.errors import AcceptanceError, CheckpointError, QuantizationError
 from fixtures.rehearsal import awq
 from fixtures.rehearsal.__main__ import widened
+from fixtures.rehearsal.checkpoint import load
 from fixtures.standin.checkpoint import STANDIN, Shape, write_config
+from tests.unit.tiny_checkpoint import TINY, random_weights, write_weights
 from tools.artefact.quantizer import quantize_folder
 from tools.artefact.stored import WEIGHTS, read_all, write_all
 
 LAYER = "model.layers.0.attention.wo"
+TOKENS = torch.randint(0, TINY["vocab_size"], (1, 200), generator=torch.Generator().manual_seed(1))
 SHAPE = Shape(
     vocab_size=32,
     hidden_size=256,
@@ -136,3 +140,13 @@ def test_widened_product_is_rounded_once(dtype, biased):
     found = widened(torch.nn.functional.linear)(states, weight, bias if biased else None)
     assert found.dtype == dtype
     assert (found == exact.to(dtype)).double().mean() > 0.99
+
+
+def test_weights_that_are_stored_once_are_tied(tmp_path):
+    weights = random_weights("LlamaForCausalLM")
+    del weights["lm_head.weight"]
+    folder = write_weights(tmp_path / "model", "LlamaForCausalLM", weights, tie_word_embeddings=True)
+    wanted = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    loaded = load(folder, model_format=None, kv_bits=0, trust_remote_code=True)
+    with torch.inference_mode():
+        assert torch.equal(loaded.model(TOKENS).logits, wanted(TOKENS).logits)

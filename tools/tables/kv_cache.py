@@ -32,7 +32,7 @@ def keys(record: Mapping[str, Any], place: Place) -> str:
 
 
 def served(record: Mapping[str, Any], place: Place) -> str:
-    """One line for each server of `tools.kv_int8`."""
+    """One line for each server that was asked on a GPU."""
     rows = [
         {
             **server,

@@ -1,39 +1,16 @@
-"""The two programs behind the judgement of language: the table of pairs, and the record of what was tried."""
+"""The record of what the judgement was tried on."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures.texts import Message, message
-from tools.fluency import Counts, table, texts
 from tools.judgement import auc, counts, false_alarms, level, outcome, roc, shuffled
 
 PROSE = (
     "从前，森林边上住着一只狐狸，它最喜欢的水果就是西瓜。一天早上，太阳刚刚升起，狐狸在菜园里看见一个圆圆的西瓜，"
     "高兴得跳了起来。可是西瓜太重了，它推了半天也推不动，只好请老牛来帮忙。"
 )
-
-
-def test_pairs_that_belong_together_score_high_and_strangers_low() -> None:
-    found = Counts()
-    found.add("狐狸西瓜。" * 100 + "狐瓜", 5.0)
-    lines = {line[0]: line.split("\t") for line in table(found)}
-    assert sorted(lines) == sorted("狐狸西")
-    unseen, *groups = lines["狐"]
-    scores = {
-        sign: int(group[: -len(group.lstrip("-0123456789"))])
-        for group in groups
-        for sign in group.lstrip("-0123456789")
-    }
-    assert scores["狸"] > 0 > scores["瓜"] > int(unseen[1:])
-
-
-def test_texts_are_found_in_json_and_in_folders(tmp_path: Path) -> None:
-    content = [{"title": "题", "paragraphs": ["一句", "二句"]}, {"content": [{"para": "三句"}]}]
-    (tmp_path / "a.json").write_text(json.dumps(content), encoding="utf-8")
-    assert list(texts(tmp_path)) == ["一句", "二句", "三句"]
 
 
 @pytest.mark.parametrize(
