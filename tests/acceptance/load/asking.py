@@ -1,0 +1,101 @@
+"""Ask questions, so many at a time, whole, streamed, or cut in the middle. Nothing that a server does raises here."""
+
+import http.client
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fixtures.ask.load import CHAT, Endpoint, post, stream
+from fixtures.client.answer import Answer, an_object, objects
+from fixtures.client.streaming import join
+from tests.acceptance.load.comparing import Reply
+from tests.acceptance.load.questions import Question
+
+CUT_AFTER: Final = 6
+"""Chunks of a stream: some have no text, and a call takes about 40."""
+MARGIN_TRIES: Final = 8
+"""Seeds with which a reply is sampled until one begins as the greedy reply does."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A question, and how it is asked."""
+
+    question: Question
+    streamed: bool = False
+    cut: bool = False
+
+
+def ask_all(endpoint: Endpoint, jobs: Sequence[Job], at_once: int, timeout: float) -> list[Reply]:
+    """Ask all of them, so many at a time, in their order.
+
+    :param timeout: seconds of silence after which an answer has failed.
+    """
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(lambda job: _asked(endpoint, job, timeout), jobs))
+
+
+def _asked(endpoint: Endpoint, job: Job, timeout: float) -> Reply:
+    cut = CUT_AFTER if job.cut else None
+    given = given_to(endpoint, job.question.request, timeout, streamed=job.streamed or job.cut, cut=cut)
+    if isinstance(given, str):
+        return Reply(job.question, Answer({}), error=given)
+    answer, ids = given
+    fault = "" if answer.finish_reason or job.cut else "no finish_reason"
+    return Reply(job.question, answer, ids, fault, job.cut)
+
+
+def given_to(
+    endpoint: Endpoint, fields: dict[str, Any], timeout: float, *, streamed: bool = False, cut: int | None = None
+) -> tuple[Answer, tuple[int, ...]] | str:
+    """Send one request; the answer and the ids of its tokens, of which a version may tell none, or why there is none.
+
+    :param cut: hang up after so many chunks.
+    """
+    body = {"model": endpoint.model, **fields}
+    try:
+        if not streamed:
+            status, content = post(endpoint, CHAT, body, timeout)
+            whole = an_object(json.loads(content)) if status == 200 else {}
+            chunks = [whole]
+        else:
+            status, content, chunks = stream(endpoint, body, timeout, cut)
+            joined = join(chunks)
+            message = {"content": joined.text, "tool_calls": list(joined.calls)}
+            whole = {"choices": [{"message": message, "finish_reason": joined.finish_reason}]}
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    if status != 200:
+        return f"HTTP {status}: {content[:300].decode(errors='replace')}"
+    told = [choice.get("output_ids") for one in chunks for choice in objects(one.get("choices"))]
+    return Answer(whole), tuple(id_ for ids in told if isinstance(ids, list) for id_ in ids)
+
+
+def margin(endpoint: Endpoint, alone: Reply, at: int, timeout: float) -> float | None:
+    """Ask how far apart the two likeliest tokens are, nats, at a token of a reply that was given alone.
+
+    A greedy reply tells no second token, so the question is sampled from the two likeliest at temperature 1 until a
+    reply begins like the greedy one. None where none does, or the server does not tell.
+    """
+    fields = {
+        **alone.question.request,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "top_k": 2,
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+    for seed in range(MARGIN_TRIES):
+        given = given_to(endpoint, {**fields, "seed": seed}, timeout)
+        if isinstance(given, str):
+            return None
+        answer, ids = given
+        choices = objects(answer.body.get("choices"))
+        tokens = [one for choice in choices for one in objects(an_object(choice.get("logprobs")).get("content"))]
+        if len(tokens) > at and ids[:at] == alone.ids[:at]:
+            told = [one.get("logprob") for one in objects(tokens[at].get("top_logprobs"))]
+            likely = sorted(one for one in told if isinstance(one, float))
+            return likely[-1] - likely[-2] if len(likely) > 1 else None
+    return None
