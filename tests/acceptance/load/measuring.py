@@ -55,7 +55,7 @@ def workload(rehearse: bool, prefix_caching: bool, requests: int | None) -> Work
     requests = requests or (80 if rehearse else 1000)
     few, some, many = (2, 4, 8) if rehearse else (8, 32, 128)
     if prefix_caching:
-        again = 8 if rehearse else 32
+        again = 8 if rehearse else 16
         return Workload(requests, 5 * many // 4, again, again, (Stage("warm", some, 0.2),))
     among = (Stage("few", few, 0.1), Stage("some", some, 0.2), Stage("many", many, 0.4))
     stages = (*among, Stage("cut", some, 0.15, cuts=True), Stage("long", some, 0.15, long=True))
@@ -76,7 +76,7 @@ def compare(endpoint: Endpoint, name: str, load: Workload, timeout: float, on_li
     on_line("alone")
     alone, again = (ask_all(endpoint, first[:count], 1, timeout) for count in (load.alone, load.again))
     known = {reply.question.number: reply for reply in alone if not reply.error}
-    stages, replies = [{"id": "alone", "at_once": 1, **counted(again, known, questions)}], list[Reply]()
+    stages, replies = [{"id": "again", "at_once": 1, **counted(again, known, questions)}], list(again)
     for stage in load.stages:
         on_line(stage.id)
         asked = ask_all(endpoint, _jobs(stage, load.requests, questions, prompts), stage.at_once, timeout)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.load]
     en="Load: every request is answered",
 )
 def test_every_request_is_answered(compared: list[Row], measure: Measure) -> None:
-    """Alone and at every stage; those that we cut are not waited for."""
+    """Alone, again and at every stage; those that we cut are not waited for."""
     asked = sum(total(row, "asked") + row["questions"] for row in compared)
     failed = sum(total(row, "failed") + row["alone_failed"] for row in compared)
     measure("answered", asked - failed, expected=asked)
