@@ -42,11 +42,8 @@ def compared(request: pytest.FixtureRequest, settings: Settings, evidence: Evide
         if address.scheme != "http" or address.path.rstrip("/") != "/v1":
             not_measured("load_through", address=settings.base_url)
         client: Client = request.getfixturevalue("client")
-        keep(
-            Endpoint(address.hostname or "", address.port or 80, client.model_name, settings.api_key or ""),
-            "server",
-            [],
-        )
+        host, port, key = address.hostname or "", address.port or 80, request.getfixturevalue("api_key")
+        keep(Endpoint(host, port, client.model_name, key), "server", [])
         return rows
     quantized: QuantizedCheckpoint = request.getfixturevalue("quantized")
     request.getfixturevalue("environment")  # for the record
@@ -54,6 +51,8 @@ def compared(request: pytest.FixtureRequest, settings: Settings, evidence: Evide
     configuration = Configuration("w4a16", settings.quant_policy, settings.cache_max_entry_count, settings.backend)
     for name, flags in SERVED.items():
         with in_turn.serving(configuration, quantized.folder, flags=flags) as turn:
-            keep(Endpoint.of(turn.server), name, list(turn.argv))
-            turn.server.check_alive()
+            try:
+                keep(Endpoint.of(turn.server), name, list(turn.argv))
+            finally:
+                turn.server.check_alive()  # its death is the cause of whatever was not answered
     return rows

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Final
 
 from fixtures.ask.load import POLL_S, USAGE_REFRESH_S, Endpoint, Prompts, cache_usage, fill_cache, size_prompts
+from fixtures.errors import RequestError
 from fixtures.judge.profile import SEED
 from tests.acceptance.load.asking import Job, ask_all, margin
 from tests.acceptance.load.comparing import NEAR_TIE, SHOWN, Reply, counted, difference, differs, is_back, same
@@ -67,7 +68,7 @@ def workload(rehearse: bool, prefix_caching: bool, requests: int | None) -> Work
 def compare(endpoint: Endpoint, name: str, load: Workload, timeout: float, on_line: Callable[[str], object]) -> Row:
     """Ask alone, under every stage of load, and for the sampled stories; then fill the KV cache, cut, and look at it.
 
-    :raises RequestError: the server refuses to be filled, or does not count tokens.
+    :raises RequestError: the server answers nothing, refuses to be filled, or does not count tokens.
     """
     began, questions = time.monotonic(), drawn(load.questions)
     before = cache_usage(endpoint) if load.held else None
@@ -75,6 +76,9 @@ def compare(endpoint: Endpoint, name: str, load: Workload, timeout: float, on_li
     first = [Job(one) for one in questions[: load.alone]]
     on_line("alone")
     alone, again = (ask_all(endpoint, first[:count], 1, timeout) for count in (load.alone, load.again))
+    errors = [reply.error for reply in alone if reply.error]
+    if len(errors) == len(alone):
+        raise RequestError("load_unanswered", where=endpoint.where, error=errors[0])
     known = {reply.question.number: reply for reply in alone if not reply.error}
     stages, replies = [{"id": "again", "at_once": 1, **counted(again, known, questions)}], list(again)
     for stage in load.stages:
@@ -83,7 +87,6 @@ def compare(endpoint: Endpoint, name: str, load: Workload, timeout: float, on_li
         stages.append({"id": stage.id, "at_once": stage.at_once, **counted(asked, known, questions)})
         replies += asked
     on_line("seeded")
-    errors = [reply.error for reply in alone if reply.error]
     compared, differ = (sum(stage[figure] for stage in stages[1:]) for figure in ("compared", "differ"))
     return {
         "name": name,

@@ -14,6 +14,7 @@ import pytest
 
 from fixtures.ask import load as asking_load
 from fixtures.ask.load import Endpoint
+from fixtures.errors import RequestError
 from fixtures.report.summary import summarize
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.load import measuring
@@ -73,6 +74,9 @@ class Handler(Answering):
 
     def do_POST(self) -> None:
         model, asked = self.server, self._asked()
+        if model.fault == "dies" and "tools" in asked:
+            self._send(500, "broken")
+            return
         with model.lock:
             model.active += 1
             model.held += HELD
@@ -169,6 +173,13 @@ def test_claims_refuse_their_own_fault_alone(fault: str, refused: dict[str, str]
     kinds = {one["kind"] for one in row["differences"]}
     assert kinds == {"differs": {"near_tie"}, "mute": {"unknown"}}.get(fault, kinds)
     assert (row["greedy_loaded"][0] < row["greedy_loaded"][1]) is (fault in ("differs", "swaps", "wrong", "mute"))
+
+
+def test_server_that_answers_nothing_is_an_error_at_once(row_of: Callable[[str], Row]) -> None:
+    began = time.monotonic()
+    with pytest.raises(RequestError, match="HTTP 500: broken"):
+        row_of("dies")
+    assert time.monotonic() - began < 5
 
 
 def test_nothing_right_alone_is_nothing_to_compare(row_of: Callable[[str], Row]) -> None:
