@@ -40,22 +40,16 @@ def ask_all(endpoint: Endpoint, jobs: Sequence[Job], at_once: int, timeout: floa
     def ask(job: Job) -> Reply:
         if len(errors) >= MOST_ERRORS:
             return Reply(job.question, Answer({}), error=errors[0])
-        reply = _asked(endpoint, job, timeout)
-        errors.extend(filter(None, [reply.error]))
-        return reply
+        cut = CUT_AFTER if job.cut else None
+        given = given_to(endpoint, job.question.request, timeout, streamed=job.streamed or job.cut, cut=cut)
+        if isinstance(given, str):
+            errors.append(given)
+            return Reply(job.question, Answer({}), error=given)
+        fault = "" if given[0].finish_reason or job.cut else "no finish_reason"
+        return Reply(job.question, *given, fault, job.cut)
 
     with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(ask, jobs))
-
-
-def _asked(endpoint: Endpoint, job: Job, timeout: float) -> Reply:
-    cut = CUT_AFTER if job.cut else None
-    given = given_to(endpoint, job.question.request, timeout, streamed=job.streamed or job.cut, cut=cut)
-    if isinstance(given, str):
-        return Reply(job.question, Answer({}), error=given)
-    answer, ids = given
-    fault = "" if answer.finish_reason or job.cut else "no finish_reason"
-    return Reply(job.question, answer, ids, fault, job.cut)
 
 
 def given_to(

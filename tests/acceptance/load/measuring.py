@@ -76,24 +76,25 @@ def compare(endpoint: Endpoint, name: str, load: Workload, timeout: float, on_li
     first = [Job(one) for one in questions[: load.alone]]
     on_line("alone")
     alone, again = (ask_all(endpoint, first[:count], 1, timeout) for count in (load.alone, load.again))
-    errors = [reply.error for reply in alone if reply.error]
-    if len(errors) == len(alone):
-        raise RequestError("load_unanswered", where=endpoint.where, error=errors[0])
     known = {reply.question.number: reply for reply in alone if not reply.error}
-    stages, replies = [{"id": "again", "at_once": 1, **counted(again, known, questions)}], list(again)
+    if not known:
+        raise RequestError("load_unanswered", where=endpoint.where, error=alone[0].error)
+    stages = [
+        {"id": "alone", "at_once": 1, **counted(alone, {}, questions)},
+        {"id": "again", "at_once": 1, **counted(again, known, questions)},
+    ]
+    replies = list(again)
     for stage in load.stages:
         on_line(stage.id)
         asked = ask_all(endpoint, _jobs(stage, load.requests, questions, prompts), stage.at_once, timeout)
         stages.append({"id": stage.id, "at_once": stage.at_once, **counted(asked, known, questions)})
         replies += asked
     on_line("seeded")
-    compared, differ = (sum(stage[figure] for stage in stages[1:]) for figure in ("compared", "differ"))
+    compared, differ = (sum(stage[figure] for stage in stages[2:]) for figure in ("compared", "differ"))
     return {
         "name": name,
         "questions": len(alone),
         "right_alone": sum(reply.right for reply in alone),
-        "alone_failed": len(errors),
-        "error": next(iter(errors), ""),
         "stages": stages,
         "differences": _differences(endpoint, known, replies, timeout),
         "greedy_alone": same(alone[: load.again], again),
