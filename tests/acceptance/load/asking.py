@@ -4,7 +4,6 @@ import http.client
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Final
 
 from fixtures.ask.load import CHAT, Endpoint, post, stream
@@ -21,52 +20,38 @@ MARGIN_TRIES: Final = 8
 """Seeds with which a reply is sampled until one begins as the greedy reply does."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """A question, and how it is asked."""
-
-    question: Question
-    streamed: bool = False
-    cut: bool = False
-
-
-def ask_all(endpoint: Endpoint, jobs: Sequence[Job], at_once: int, timeout: float) -> list[Reply]:
+def ask_all(endpoint: Endpoint, questions: Sequence[Question], at_once: int, timeout: float) -> list[Reply]:
     """Ask all of them, so many at a time, in their order; of a server that has failed often enough no more is asked.
 
     :param timeout: seconds of silence after which an answer has failed.
     """
     errors: list[str] = []
 
-    def ask(job: Job) -> Reply:
+    def ask(question: Question) -> Reply:
         if len(errors) >= MOST_ERRORS:
-            return Reply(job.question, Answer({}), error=errors[0])
-        cut = CUT_AFTER if job.cut else None
-        given = given_to(endpoint, job.question.request, timeout, streamed=job.streamed or job.cut, cut=cut)
+            return Reply(question, Answer({}), error=errors[0])
+        given = _given(endpoint, question.request, timeout, question.how)
         if isinstance(given, str):
             errors.append(given)
-            return Reply(job.question, Answer({}), error=given)
-        fault = "" if given[0].finish_reason or job.cut else "no finish_reason"
-        return Reply(job.question, *given, fault, job.cut)
+            return Reply(question, Answer({}), error=given)
+        return Reply(question, *given, "" if given[0].finish_reason or question.how == "cut" else "no finish_reason")
 
     with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(ask, jobs))
+        return list(pool.map(ask, questions))
 
 
-def given_to(
-    endpoint: Endpoint, fields: dict[str, Any], timeout: float, *, streamed: bool = False, cut: int | None = None
+def _given(
+    endpoint: Endpoint, fields: dict[str, Any], timeout: float, how: str = "whole"
 ) -> tuple[Answer, tuple[int, ...]] | str:
-    """Send one request; the answer and the ids of its tokens, of which a version may tell none, or why there is none.
-
-    :param cut: hang up after so many chunks.
-    """
+    """Send one request; the answer and the ids of its tokens, of which a version may tell none, or what went wrong."""
     body = {"model": endpoint.model, **fields}
     try:
-        if not streamed:
+        if how == "whole":
             status, content = post(endpoint, CHAT, body, timeout)
             whole = an_object(json.loads(content)) if status == 200 else {}
             chunks = [whole]
         else:
-            status, content, chunks = stream(endpoint, body, timeout, cut)
+            status, content, chunks = stream(endpoint, body, timeout, CUT_AFTER if how == "cut" else None)
             joined = join(chunks)
             message = {"content": joined.text, "tool_calls": list(joined.calls)}
             whole = {"choices": [{"message": message, "finish_reason": joined.finish_reason}]}
@@ -93,7 +78,7 @@ def margin(endpoint: Endpoint, alone: Reply, at: int, timeout: float) -> float |
         "top_logprobs": 2,
     }
     for seed in range(MARGIN_TRIES):
-        given = given_to(endpoint, {**fields, "seed": seed}, timeout)
+        given = _given(endpoint, {**fields, "seed": seed}, timeout)
         if isinstance(given, str):
             return None
         answer, ids = given

@@ -27,13 +27,17 @@ KEPT: Final = 40
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a question. `ids` are empty where the version does not tell its tokens; `cut`: we hung up."""
+    """What came of a question. `ids` are empty where the version does not tell its tokens."""
 
     question: Question
     answer: Answer
     ids: tuple[int, ...] = ()
     error: str = ""
-    cut: bool = False
+
+    @property
+    def cut(self) -> bool:
+        """Whether we hung up."""
+        return self.question.how == "cut"
 
     @property
     def said(self) -> str:

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from random import Random
 from typing import Any, Final
 
 from fixtures.ask.load import POLL_S, USAGE_REFRESH_S, Endpoint, Prompts, cache_usage, fill_cache, size_prompts
 from fixtures.errors import RequestError
 from fixtures.judge.profile import SEED
-from tests.acceptance.load.asking import Job, ask_all, margin
+from tests.acceptance.load.asking import ask_all, margin
 from tests.acceptance.load.comparing import NEAR_TIE, SHOWN, Reply, counted, difference, differs, is_back, same
 from tests.acceptance.load.questions import STORY, Question, drawn
 
@@ -73,9 +74,8 @@ def compare(endpoint: Endpoint, name: str, load: Workload, timeout: float, on_li
     began, questions = time.monotonic(), drawn(load.questions)
     before = cache_usage(endpoint) if load.held else None
     prompts = size_prompts(endpoint, load.long_tokens) if load.long_tokens else None
-    first = [Job(one) for one in questions[: load.alone]]
     on_line("alone")
-    alone, again = (ask_all(endpoint, first[:count], 1, timeout) for count in (load.alone, load.again))
+    alone, again = (ask_all(endpoint, questions[:count], 1, timeout) for count in (load.alone, load.again))
     known = {reply.question.number: reply for reply in alone if not reply.error}
     if not known:
         raise RequestError("load_unanswered", where=endpoint.where, error=alone[0].error)
@@ -86,7 +86,7 @@ def compare(endpoint: Endpoint, name: str, load: Workload, timeout: float, on_li
     replies = list(again)
     for stage in load.stages:
         on_line(stage.id)
-        asked = ask_all(endpoint, _jobs(stage, load.requests, questions, prompts), stage.at_once, timeout)
+        asked = ask_all(endpoint, _asked(stage, load.requests, questions, prompts), stage.at_once, timeout)
         stages.append({"id": stage.id, "at_once": stage.at_once, **counted(asked, known, questions)})
         replies += asked
     on_line("seeded")
@@ -105,18 +105,16 @@ def compare(endpoint: Endpoint, name: str, load: Workload, timeout: float, on_li
     }
 
 
-def _jobs(stage: Stage, requests: int, questions: list[Question], prompts: Prompts | None) -> list[Job]:
+def _asked(stage: Stage, requests: int, questions: list[Question], prompts: Prompts | None) -> list[Question]:
     """Every question in turn, each round in another order: half of them streamed, some cut, some long."""
     rng, asked = Random(f"{SEED} {stage.id}"), list[Question]()
     while len(asked) < stage.share * requests:
         asked += rng.sample(questions, len(questions))
-    jobs = [
-        Job(one, streamed=number % 4 >= 2, cut=stage.cuts and number % 2 == 0)
-        for number, one in enumerate(asked[: round(stage.share * requests)])
-    ]
+    ways = cycle(("cut", "whole", "cut", "streamed") if stage.cuts else ("whole", "whole", "streamed", "streamed"))
+    found = [replace(one, how=how) for one, how in zip(asked[: round(stage.share * requests)], ways, strict=False)]
     if stage.long and prompts:
-        jobs[::8] = [Job(Question(-1, "long", filler=prompts.text(number))) for number in range(0, len(jobs), 8)]
-    return jobs
+        found[::8] = [Question(-1, "long", filler=prompts.text(number)) for number in range(0, len(found), 8)]
+    return found
 
 
 def _differences(endpoint: Endpoint, alone: dict[int, Reply], replies: list[Reply], timeout: float) -> list[Row]:
@@ -147,9 +145,9 @@ def _differences(endpoint: Endpoint, alone: dict[int, Reply], replies: list[Repl
 
 def _seeded(endpoint: Endpoint, neighbours: list[Question], seeds: int, at_once: int, timeout: float) -> Row:
     """Have stories begun at the homework's sampling, a seed each: alone, alone again, and all among neighbours."""
-    stories = [Job(Question(number, STORY)) for number in range(seeds)]
+    stories = [Question(number, STORY) for number in range(seeds)]
     once, twice = (ask_all(endpoint, stories, 1, timeout) for _ in range(2))
-    among = [*stories, *map(Job, neighbours)]
+    among = [*stories, *neighbours]
     Random(SEED).shuffle(among)
     replies = [one for one in ask_all(endpoint, among, at_once, timeout) if one.question.kind == STORY]
     loaded = sorted(replies, key=lambda reply: reply.question.number)

@@ -29,7 +29,10 @@ STORY: Final = "story"
 @dataclass(frozen=True)
 class Question:
     """`a` and `b` for the tools, or a word to be echoed. Not judged are a long neighbour, which has a `filler`, and a
-    story at the homework's sampling, whose seed follows from its number."""
+    story at the homework's sampling, whose seed follows from its number.
+
+    :param how: it is asked: `whole`, `streamed`, or `cut` in mid-stream.
+    """
 
     number: int
     kind: str
@@ -37,6 +40,7 @@ class Question:
     b: int = 0
     word: str = ""
     filler: str = ""
+    how: str = "whole"
 
     @cached_property
     def request(self) -> dict[str, Any]:
