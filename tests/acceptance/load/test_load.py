@@ -72,6 +72,7 @@ def test_cache_is_free_again_after_cancelled_requests(compared: list[Row], measu
     capacity = compared[0]["capacity"]
     if capacity is None:
         not_measured("no_cache_metrics")
+    assert_no_fault(message("load.not_filled", error=capacity["failed"]) if "failed" in capacity else None)
     for figure in ("before", "held", "after"):
         measure(f"cache_{figure}", round(100 * capacity[figure], 5), "%")
     assert_no_fault(None if is_back(capacity) else message("load.cache_not_back", **capacity))

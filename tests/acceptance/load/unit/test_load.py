@@ -100,6 +100,9 @@ class Handler(Answering):
         return True
 
     def _stream(self, asked: Any, text: str) -> bool:
+        if self.server.fault == "full" and asked.get("ignore_eos"):
+            self._send(503, "no room")
+            return True
         said = self.server.reply(text)
         made = message(said)
         calls = [{**call, "index": 0} for call in made["tool_calls"]]
@@ -156,6 +159,7 @@ CLAIMS: Final = {
         ("swaps", {"leak": "holds what belongs to question", "flip": "wrong under load"}),
         ("wrong", {"flip": r"wrong under load \d+ of \d+ times"}),
         ("keeps", {"cache": "not free again"}),
+        ("full", {"cache": "could not be filled: 3 of 3 long requests failed"}),
         ("refuses", {"answered": "HTTP 503: no room"}),
         ("mute", {"cache": "no metrics"}),
     ],
