@@ -9,8 +9,7 @@
 SOURCE is the checkpoint in bf16 and ARTEFACT its W4A16, with the same chat template. `measure` starts every server
 anew, several at a time on one GPU, asks each its own prompts, has all answers scored by the reference and writes
 `servers.json.gz` and `raw.npz` into FOLDER. `rescore` scores the same answers again, and `analyse` makes the record of
-such folders, neither with a server. `judge` says
-what is behind an address.
+such folders, neither with a server. `judge` says what is behind an address.
 """
 
 import argparse
@@ -33,9 +32,9 @@ import numpy as np
 
 from fixtures.ask.load import Endpoint
 from fixtures.errors import ServerDied
-from fixtures.homework import AWQ
+from fixtures.homework import AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import capabilities, installed_version
-from fixtures.lmdeploy.commands import lmdeploy_program
+from fixtures.lmdeploy.commands import awq_command, lmdeploy_program
 from fixtures.model.artefact.tensors import TensorFiles
 from fixtures.model.calibration import choose
 from fixtures.model.chat_template import TEMPLATE_FILE, current_template
@@ -57,7 +56,7 @@ from tests.acceptance.fidelity.statistic import (
     z,
 )
 from tools.judgement import auc
-from tools.records import RECORDS, ROOT, gpu_slug, head_now, write
+from tools.records import RECORDS, gpu_slug, head_now, write
 
 MODEL: Final = "model"
 START_S: Final = 240.0
@@ -95,15 +94,14 @@ class Served:
 
 def quantize(given: argparse.Namespace) -> None:
     """Make an artefact with lmdeploy's auto_awq and the suite's own text, without a network."""
-    calibration = choose("local", capabilities(installed_version()).calib_dataset)
-    argv = [*lmdeploy_program(given.rehearse).argv, "lite", "auto_awq", str(given.source.resolve())]
-    argv += ["--calib-dataset", calibration.dataset, "--batch-size", "1", "--trust-remote-code"]
-    argv += ["--calib-samples", str(given.samples), "--calib-seqlen", str(given.tokens)]
+    table = capabilities(installed_version())
+    calibration, size = choose("local", table.calib_dataset), AwqArguments(given.samples, given.tokens)
+    paths = given.source.resolve(), given.artefact.resolve()
     with tempfile.TemporaryDirectory() as folder:
         calibration.write(Path(folder))
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **calibration.environment(Path(folder))}
-        words = [*argv, "--work-dir", str(given.artefact.resolve())]
-        subprocess.run(words, check=True, cwd=folder, env=environment)
+        environment = calibration.environment(Path(folder))
+        command = awq_command(lmdeploy_program(given.rehearse), *paths, size, table, environment)
+        subprocess.run(command.argv, check=True, cwd=folder, env={**os.environ, **command.env})
 
 
 def served(how: Served, port: int, logs: Path, rehearse: bool) -> tuple[dict[str, Any], list[Reply]]:
@@ -189,7 +187,8 @@ def measure(given: argparse.Namespace) -> None:
     words = ["python", "-m", "tools.fidelity", "measure", given.source.name, given.artefact.name]
     if given.other:
         words += ["--other", given.other.name]
-    words += ["--sound", str(given.sound), "--each", str(given.each), "--out", given.out.name]
+    words += ["--sound", str(given.sound), "--each", str(given.each), *(["--rehearse"] if given.rehearse else [])]
+    words += ["--out", given.out.name]
     # Before they are scored, so that nothing is lost.
     told = {
         "head": head_now(shlex.join(words)),
