@@ -11,7 +11,6 @@ from fixtures.server.in_turn import BF16, HOMEWORK
 from tests.acceptance.fidelity.asking import REHEARSED, Reply
 from tests.acceptance.fidelity.scoring import asked, scored
 from tests.acceptance.fidelity.statistic import Hypothesis, fidelity_fault, find, hypotheses, prompt_fault
-from tests.rehearsal.test_damage import damage
 from tools.artefact.quantizer import quantize_folder
 
 
@@ -41,9 +40,8 @@ def test_tokens_are_those_of_the_artefact_and_int4_keys(quantized: QuantizedChec
 def test_tokens_of_another_artefact_are_none_of_them(
     quantized: QuantizedCheckpoint, told: list[Reply], tmp_path: Path
 ) -> None:
-    """The same checkpoint, quantized with other smoothing factors, and with the scales of a layer reversed."""
+    """The same checkpoint, quantized with other smoothing factors."""
     other = quantize_folder(quantized.source.folder, tmp_path / "other")
-    damage(other / "model.safetensors")
     fault = fidelity_fault(explained(quantized.source.folder, other, told), HOMEWORK.title)
     assert fault is not None
     assert fault.id == "fault.of_none"
