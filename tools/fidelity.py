@@ -31,7 +31,7 @@ from typing import Any, Final
 import numpy as np
 
 from fixtures.ask.load import Endpoint
-from fixtures.errors import ServerDied
+from fixtures.errors import AcceptanceError, ServerDied
 from fixtures.homework import AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import capabilities, installed_version
 from fixtures.lmdeploy.commands import awq_command, lmdeploy_program
@@ -105,7 +105,7 @@ def quantize(given: argparse.Namespace) -> None:
 
 
 def served(how: Served, port: int, logs: Path, rehearse: bool) -> tuple[dict[str, Any], list[Reply]]:
-    """Start a server, ask it, stop it. Raises ServerDied where it does not come up."""
+    """Start a server, ask it, stop it. Raises AcceptanceError where it does not come up or does not answer."""
     began = time.monotonic()
     with running(
         how.argv(port, rehearse),
@@ -120,6 +120,15 @@ def served(how: Served, port: int, logs: Path, rehearse: bool) -> tuple[dict[str
         seconds = [round(ready - began, 1), round(time.monotonic() - ready, 1)]
     print(how.kind, how.configuration.title, how.seed, seconds, flush=True)
     return {"kind": how.kind, "served": how.configuration.title, "seed": how.seed, "seconds": seconds}, found
+
+
+def attempt(how: Served, port: int, logs: Path, rehearse: bool) -> tuple[dict[str, Any], list[Reply]]:
+    """Do the same, and without a reply tell why: the other servers of a measurement go on."""
+    try:
+        return served(how, port, logs, rehearse)
+    except AcceptanceError as error:
+        print(how.kind, how.configuration.title, how.seed, error, flush=True)
+        return {"kind": how.kind, "served": how.configuration.title, "seed": how.seed, "error": error.as_json()}, []
 
 
 def changed(folder: Path, target: Path, change: Callable[[str, Any], Any]) -> Path:
@@ -182,7 +191,7 @@ def measure(given: argparse.Namespace) -> None:
             *(Served(kind, one, path, f"swap {number}") for kind, one, path in planted for number in range(given.each)),
         ]
         ports = free_ports(LOOPBACK, len(jobs))
-        found = list(pool.map(lambda how, port: served(how, port, work, given.rehearse), jobs, ports))
+        found = list(pool.map(lambda how, port: attempt(how, port, work, given.rehearse), jobs, ports))
     asked_all = time.monotonic()
     words = ["python", "-m", "tools.fidelity", "measure", given.source.name, given.artefact.name]
     if given.other:
@@ -194,7 +203,8 @@ def measure(given: argparse.Namespace) -> None:
         "head": head_now(shlex.join(words)),
         "model": given.source.name,
         "serving_seconds": round(asked_all - began, 1),
-        "servers": [{**row, "replies": [asdict(one) for one in replies]} for row, replies in found],
+        "failed": [row for row, replies in found if not replies],
+        "servers": [{**row, "replies": [asdict(one) for one in replies]} for row, replies in found if replies],
     }
     with gzip.open(given.out / SERVERS, "wt", encoding="utf-8") as file:
         json.dump(told, file, ensure_ascii=False)
@@ -265,6 +275,7 @@ def analysed(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return told["head"], {
         "model": told["model"],
         "serving_seconds": told["serving_seconds"],
+        "failed": told["failed"],
         "limits": {"fit": LARGEST_FIT, "z": LEAST_Z},
         "sound": len(sound),
         "false_alarms": sum(row["fault"] is not None for row in sound),

@@ -27,8 +27,8 @@ from tests.acceptance.fidelity.statistic import CACHES
 
 BATCH: Final = 16
 """Replies in one pass."""
-SPARE: Final = 2.5
-"""Of the weights' bytes in float32: what must be free on the GPU, for the weights, their rounded copy and a pass."""
+SPARE: Final = 1.4
+"""Of the weights' bytes in float32: what must be free on the GPU, for them and for a pass."""
 
 
 class Asked:

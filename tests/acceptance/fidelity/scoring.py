@@ -42,7 +42,7 @@ def scored(source: Path, artefact: Path, servers: Sequence[Sequence[Reply]], on_
     :raises CheckpointError: the reference fails, and its last words.
     """
     job = {
-        "weights": {"bf16": str(source), "w4a16": str(artefact)},
+        "weights": {"bf16": str(source.resolve()), "w4a16": str(artefact.resolve())},
         "servers": [[asdict(one) for one in told] for told in servers],
     }
     with TemporaryDirectory() as name:
