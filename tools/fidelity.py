@@ -278,7 +278,7 @@ def analysed(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "failed": told["failed"],
         "limits": {"fit": LARGEST_FIT, "z": LEAST_Z},
         "sound": len(sound),
-        "false_alarms": sum(row["fault"] is not None for row in sound),
+        "false_alarms": sum(row["fault"] is not None or not row["same_prompts"] for row in sound),
         "sound_fit": [min(row["fit"] for row in sound), max(row["fit"] for row in sound)],
         "curves": [
             {"one": one, "other": other, "auc": curve(pairs, of, one, other)}

@@ -27,7 +27,7 @@ degrees of freedom, with which chance goes so far once in 1000 times."""
 
 LARGEST_FIT: Final = 1.5
 """Residuals of the right hypothesis over those of rounding alone. The reference rounds where the kernels do, though not
-in the same order: sound servers are near 1."""
+in the same order: sound servers are expected near 1. No GPU has confirmed that yet (docs/records/fidelity-*.json)."""
 
 
 @dataclass(frozen=True)
