@@ -1,0 +1,61 @@
+"""The reference at work: a server is asked, and what it said is scored in a process of its own."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import numpy as np
+
+from fixtures.ask.load import CHAT, Endpoint, post
+from fixtures.errors import CheckpointError, RequestError
+from fixtures.lmdeploy.commands import ROOT
+from fixtures.process.command import run_logged
+from fixtures.process.logfile import tail
+from tests.acceptance.fidelity.asking import WHOLE, Reply, replies
+
+TIMEOUT_S: Final = 900.0
+"""For the reference: half a minute on a GPU; on a CPU a 1.8B takes minutes."""
+
+
+def asked(endpoint: Endpoint, timeout: float, seed: str, size: tuple[int, int] = WHOLE) -> list[Reply]:
+    """Ask a server on this machine; `timeout` in seconds for one answer. Raises RequestError where it refuses."""
+
+    def send(body: dict[str, Any]) -> Any:
+        status, content = post(endpoint, CHAT, {"model": endpoint.model, **body}, timeout)
+        if status != 200:
+            said = content[:1000].decode(errors="replace")
+            raise RequestError("scoring_refused", where=f"POST {endpoint.where}", detail=said, status=status)
+        return json.loads(content)
+
+    return replies(send, seed, *size)
+
+
+def scored(source: Path, artefact: Path, servers: Sequence[Sequence[Reply]], on_cpu: bool = False) -> dict[str, Any]:
+    """Score what servers said by the reference; what comes back is in `reference`'s words.
+
+    :param artefact: the source in W4A16, with the tokenizer and the template that the servers have.
+    :raises CheckpointError: the reference fails, and its last words.
+    """
+    job = {
+        "weights": {"bf16": str(source.resolve()), "w4a16": str(artefact.resolve())},
+        "servers": [[asdict(one) for one in told] for told in servers],
+    }
+    with TemporaryDirectory() as name:
+        files = [Path(name) / file for file in ("job.json", "raw.npz", "log")]
+        files[0].write_text(json.dumps(job), encoding="utf-8")
+        done = run_logged(
+            [sys.executable, "-m", "tests.acceptance.fidelity.reference", *map(str, files[:2])],
+            log=files[2],
+            cwd=ROOT,
+            env={**os.environ, **({"CUDA_VISIBLE_DEVICES": ""} if on_cpu else {})},
+            timeout=TIMEOUT_S,
+            on_line=lambda _: None,
+        )
+        if done.exit_code:
+            raise CheckpointError("fidelity_reference", where=source.name, detail=tail(files[2], 4000))
+        return dict(np.load(files[1]))
