@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from fixtures.ask import questions
 from fixtures.client.answer import Answer
-from fixtures.client.client import CUT, TOO_SLOW, Client
+from fixtures.client.client import CUT, DYING_POLL_S, DYING_S, TOO_SLOW, Client
 from fixtures.errors import RequestError
 from fixtures.evidence.events import EnvironmentRecorded, Exchanged
 from fixtures.evidence.storage import writing
@@ -25,15 +25,15 @@ from fixtures.lmdeploy.families import Family
 from fixtures.server.in_turn import BF16, HOMEWORK, W4A16, W4A16_INT8, InTurn, Turn
 from fixtures.texts import is_message, message
 from tests.acceptance.bfcl.events import BfclAnswered, BfclAsked
-from tests.acceptance.bfcl.package import Case, Package, controls, converted
+from tests.acceptance.bfcl.package import Case, controls, converted, fault
 from tests.acceptance.bfcl.result import AGAIN, GREEDY, SAMPLED, SHOWN, Comparison, Reply
 
 COMPARED: Final = (BF16, W4A16, W4A16_INT8, HOMEWORK)
 """Each differs from the one before it in one thing."""
 
 MAX_TOKENS: Final = 512
-"""Of a reply. The package's own limit for models that it serves itself is 4096, which only a reply that runs away needs:
-the longest of its answers, eight calls, takes about 400."""
+"""Of a reply. The package's own limit for models that it serves itself is 4096, which only a reply that runs away
+needs: the longest of its answers, eight calls, takes about 400."""
 
 SAMPLINGS: Final = {GREEDY: questions.GREEDY, SAMPLED: SAMPLING, AGAIN: questions.GREEDY}
 
@@ -42,21 +42,18 @@ SAMPLINGS: Final = {GREEDY: questions.GREEDY, SAMPLED: SAMPLING, AGAIN: question
 class Plan:
     """What every server is asked, and how it is judged."""
 
-    package: Package
+    package: str
     cases: list[Case]
     concurrency: int
     sample: int | None
 
     def event(self) -> BfclAsked:
         """Return what is recorded of it."""
-        accepted, refused = controls(self.package, self.cases)
-        counts: dict[str, int] = {}
-        for case in self.cases:
-            counts[case.category] = counts.get(case.category, 0) + 1
+        accepted, refused = controls(self.cases)
         return BfclAsked(
-            package=f"bfcl-eval {self.package.version}",
+            package=f"bfcl-eval {self.package}",
             ids=[case.id for case in self.cases],
-            categories=counts,
+            categories=dict(Counter(case.category for case in self.cases)),
             sample=self.sample,
             max_tokens=MAX_TOKENS,
             concurrency=self.concurrency,
@@ -67,33 +64,25 @@ class Plan:
 
 
 class Kept:
-    """Answers on disk, a line each as they come, under what was asked of which server."""
+    """Answers on disk, a line each as they come, under what was asked of which server.
+
+    :raises StorageError: the disk does not take them.
+    """
 
     def __init__(self, file: Path) -> None:
-        self._found: dict[str, Any] = {}
-        with writing(file.parent, "--work-dir"):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._file = file.open("a+b")
-        self._file.seek(0)
-        whole = True
-        for line in self._file.read().splitlines(keepends=True):
-            whole = line.endswith(b"\n")
-            try:
-                key, body = json.loads(line)
-            except ValueError:  # the run was killed while it wrote
-                continue
-            self._found[key] = body
-        if not whole:
-            self._file.write(b"\n")
-
-    def get(self, key: str) -> Any:
-        """The body of an answer; None where there is none."""
-        return self._found.get(key)
+        self._folder, self.found = file.parent, {}
+        with writing(self._folder, "--work-dir"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for line in file.read_bytes().splitlines() if file.exists() else ():
+                with suppress(ValueError):  # the run was killed while it wrote
+                    key, body = json.loads(line)
+                    self.found[key] = body
+            self._file = file.open("ab")
 
     def add(self, key: str, body: Any) -> None:
-        """Keep an answer. Raises StorageError where the disk does not take it."""
-        with writing(Path(self._file.name).parent, "--work-dir"):
-            self._file.write(json.dumps([key, body], ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        """Keep an answer. A line's end stands before it, in case the last one has none."""
+        with writing(self._folder, "--work-dir"):
+            self._file.write(b"\n" + json.dumps([key, body]).encode())
             self._file.flush()
 
     def close(self) -> None:
@@ -125,7 +114,8 @@ def compare(
         with in_turn.serving(configuration, folder) as turn:
             if sampler:
                 sampler.begin(f"{configuration.id}.ready")
-            served = digest(identity, configuration.id, settings.backend, settings.rehearse, asdict(environment))
+            where = (settings.backend, settings.rehearse, environment.versions, environment.gpu)
+            served = digest(identity, configuration.id, *where)
             with closing(Kept(store / f"{served}.jsonl")) as kept:
                 for asking in (GREEDY, *((AGAIN,) if compared == BF16 else ()), SAMPLED):
                     one = ask_all(in_turn, turn, plan, kept, family, configuration.title, asking)
@@ -146,13 +136,12 @@ def ask_all(
     :raises ServerDied: the server is gone.
     :raises RequestError: of the first requests, as many as are asked at a time, none was answered.
     """
-    began, bodies, errors = time.monotonic(), {}, {}
-    with _client(in_turn, turn) as client, in_turn.progress.stage(f"{name}, {asking}") as going:
+    began, errors = time.monotonic(), {}
+    asker = Client(turn.server, in_turn.settings.request_timeout, lambda _: None)
+    with closing(asker) as client, in_turn.progress.stage(f"{name}, {asking}") as going:
         asked = {case.id: _request(case, asking) for case in plan.cases}
         keys = {case.id: digest(asking, case.messages, client.model_name, asked[case.id]) for case in plan.cases}
-        for case in plan.cases:
-            if (body := kept.get(keys[case.id])) is not None:
-                bodies[case.id] = body
+        bodies = {id_: kept.found[key] for id_, key in keys.items() if key in kept.found}
         reused = len(bodies)
         going.ending = message("bfcl.kept", kept=reused) if reused else ""
         pool = ThreadPoolExecutor(plan.concurrency, thread_name_prefix="bfcl")
@@ -162,7 +151,7 @@ def ask_all(
             for number, future in enumerate(as_completed(waiting), 1):
                 exchanged, case = future.result(), waiting[future]
                 if exchanged.error:
-                    turn.server.check_alive()
+                    _check(turn, exchanged, patiently=not errors)
                     errors[case.id] = exchanged
                 else:
                     bodies[case.id] = exchanged.response
@@ -174,11 +163,12 @@ def ask_all(
                 going(message("bfcl.progress", **told))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        case = plan.cases[0]
+        offered = {"tools": plan.cases[0].tools}
         counted = [
-            client.attempt(case.messages, max_tokens=1, temperature=0.0, **tools) for tools in ({"tools": case.tools}, {})
+            client.attempt(plan.cases[0].messages, max_tokens=1, temperature=0.0, **tools) for tools in (offered, {})
         ]
-    judged = [judge(plan.package, case, bodies.get(case.id), errors.get(case.id), family.call_begins) for case in plan.cases]
+    begins = family.call_begins
+    judged = [judge(case, bodies.get(case.id), errors.get(case.id), begins) for case in plan.cases]
     usage = [Answer(body).usage.get("completion_tokens") for body in bodies.values()]
     return BfclAnswered(
         name=name,
@@ -194,9 +184,17 @@ def ask_all(
     )
 
 
-def judge(
-    package: Package, case: Case, body: Any, failed: Exchanged | None, begins: str
-) -> tuple[str, Any, str]:
+def _check(turn: Turn, exchanged: Exchanged, patiently: bool) -> None:
+    """Look whether the server is there; `patiently`, since a killed one's connections are cut before it is gone."""
+    cut = isinstance(exchanged.error, str) and CUT.match(exchanged.error)
+    deadline = time.monotonic() + (DYING_S if cut and patiently else 0.0)
+    turn.server.check_alive()
+    while time.monotonic() < deadline:
+        time.sleep(DYING_POLL_S)
+        turn.server.check_alive()
+
+
+def judge(case: Case, body: Any, failed: Exchanged | None, begins: str) -> tuple[str, Any, str]:
     """Judge the answer to a question, or its absence: outcome, error and reply as :class:`BfclAnswered` has them."""
     if failed is not None:
         slow = is_message(failed.error) and failed.error["id"] == TOO_SLOW
@@ -206,14 +204,8 @@ def judge(
         return "cut", "", reply.shown
     if reply.is_unparsed(case.names, begins):
         return "unparsed", "", reply.shown
-    fault = package.fault(case, reply.calls or [])
-    return ("wrong" if fault else "right"), fault, reply.shown
-
-
-@contextmanager
-def _client(in_turn: InTurn, turn: Turn) -> Iterator[Client]:
-    with closing(Client(turn.server, in_turn.settings.request_timeout, lambda _: None)) as client:
-        yield client
+    found = fault(case, reply.calls or [])
+    return ("wrong" if found else "right"), found, reply.shown
 
 
 def _request(case: Case, asking: str) -> dict[str, Any]:

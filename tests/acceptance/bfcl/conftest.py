@@ -11,7 +11,7 @@ from fixtures.run.options import from_config, refusal
 from fixtures.run.settings import of_config
 from fixtures.server.in_turn import InTurn
 from tests.acceptance.bfcl.asking import Plan, compare
-from tests.acceptance.bfcl.package import Package
+from tests.acceptance.bfcl.package import load, read
 from tests.acceptance.bfcl.result import Comparison
 from tests.acceptance.bfcl.suite import SUITE, Options
 
@@ -28,12 +28,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     settings, options = of_config(config), from_config(config, Options)
     try:
-        package = Package.load(settings.work_dir / "bfcl")
+        version = load(settings.work_dir / "bfcl")
     except AcceptanceError as error:
         raise refusal(config, error) from None
     sample = options.bfcl_sample or (REHEARSED if settings.rehearse else None)
-    cases = package.cases(options.bfcl_categories.split(","), sample)
-    config.stash[PLAN] = Plan(package, cases, options.bfcl_concurrency, sample)
+    cases = read(options.bfcl_categories.split(","), sample)
+    config.stash[PLAN] = Plan(version, cases, options.bfcl_concurrency, sample)
 
 
 @pytest.fixture(scope="session")

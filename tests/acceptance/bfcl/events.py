@@ -7,10 +7,11 @@ from fixtures.evidence.events import Event, Json
 
 @dataclass(frozen=True)
 class BfclAsked(Event):
-    """The questions, by the package's ids in the order in which every server gets them, and the package's own controls.
+    """The questions, by the package's ids in the order in which every server gets them, and its checker's controls.
 
-    `converted` counts what became of the schemas' types and names, such as `dict → object`; `truth` are `[accepted, of]`
-    of the package's own answers for each category, `planted` `[refused, of]` for each kind of error put into them."""
+    `converted` counts what became of the schemas' types and names, such as `dict → object`; `truth` are
+    `[accepted, of]` of the package's own answers for each category, `planted` `[refused, of]` for each kind of error
+    put into them."""
 
     package: str
     ids: list[str]
@@ -25,7 +26,7 @@ class BfclAsked(Event):
 
 @dataclass(frozen=True)
 class BfclAnswered(Event):
-    """What one server answered in one asking (`greedy`, `sampled`, or `again`: greedy once more), in the order of the ids.
+    """What one server answered in one asking (`greedy`, `sampled`, or `again`: greedy once more), in the ids' order.
 
     `outcomes` are `right`, `wrong`, `refused`, `timeout`, `cut` or `unparsed`; `errors` the package's name of the error
     or what the server said; `replies` calls or text, shortened. `prompt_tokens` are those of one question with its

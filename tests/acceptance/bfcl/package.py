@@ -6,16 +6,12 @@ the checker takes one thing: whether the model was shown `_` in place of the dot
 asks; here it always is. The package also makes folders where it is imported, unless it is told of another place.
 """
 
-from __future__ import annotations
-
-import json
 import os
 import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -27,9 +23,16 @@ from fixtures.judge.profile import SEED
 
 REQUIREMENTS: Final = Path(__file__).parents[3] / "requirements" / "bfcl.txt"
 INSTALL: Final = "pip install --no-deps -r requirements/bfcl.txt"
+PLACE: Final = "BFCL_PROJECT_ROOT"
+"""The package's variable of the place where it may make its folders."""
 
 SERVED: Final = "served"
 """Name of the model that is judged, among the package's models."""
+KEPT_AWAY: Final[dict[str, dict[str, Any]]] = {
+    "constants.model_config": {"MODEL_CONFIG_MAPPING": {SERVED: SimpleNamespace(underscore_to_dot=True)}},
+    "model_handler.parser.java_parser": {"parse_java_function_call": None},
+    "model_handler.parser.js_parser": {"parse_javascript_function_call": None},
+}
 
 Calls = list[dict[str, Any]]
 """Calls as the package has them: `[{name: arguments}]`."""
@@ -54,114 +57,78 @@ class Case:
         return [tool["function"]["name"] for tool in self.tools]
 
 
-def pinned() -> str:
-    """Return the version whose questions and judgement the figures are of."""
+def expects_calls(category: str) -> bool:
+    """Whether the category's questions have calls as their answers, rather than whether to call at all."""
+    return "relevance" not in category
+
+
+def load(place: Path) -> str:
+    """Import the package, and return its version.
+
+    :param place: where it may make its folders.
+    :raises SettingsError: it is not installed, lacks something, or is of another version.
+    """
     found = re.search(r"^bfcl-eval==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
-    assert found is not None
-    return found[1]
-
-
-@dataclass(frozen=True)
-class Package:
-    """The package's functions that are used here."""
-
-    version: str
-    entries: Callable[[str], list[dict[str, Any]]]
-    answers: Callable[[str], list[dict[str, Any]]]
-    to_tools: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
-    is_empty: Callable[[Any], bool]
-    is_calls: Callable[[Any], bool]
-    check: Callable[..., dict[str, Any]]
-
-    @staticmethod
-    def load(place: Path) -> Package:
-        """Import it.
-
-        :param place: where it may make its folders.
-        :raises SettingsError: it is not installed, lacks something, or is of another version.
-        """
-        before = os.environ.get("BFCL_PROJECT_ROOT")
-        try:
-            if (version := metadata.version("bfcl-eval")) != pinned():
-                raise SettingsError("bfcl_version", where=INSTALL, version=version, pinned=pinned())
-            _keep_away()
-            os.environ["BFCL_PROJECT_ROOT"] = str(place)
-            from bfcl_eval import utils
-            from bfcl_eval.constants.enums import Language, ModelStyle
-            from bfcl_eval.constants.type_mappings import GORILLA_TO_OPENAPI
-            from bfcl_eval.eval_checker.ast_eval.ast_checker import ast_checker
-            from bfcl_eval.model_handler.utils import convert_to_tool
-        except ImportError as error:  # also metadata's PackageNotFoundError
-            raise SettingsError("bfcl_missing", where=INSTALL, reason=f"{type(error).__name__}: {error}") from None
-        finally:
-            os.environ.pop("BFCL_PROJECT_ROOT", None)
-            if before is not None:
-                os.environ["BFCL_PROJECT_ROOT"] = before
-        return Package(
-            version,
-            utils.load_dataset_entry,
-            utils.load_ground_truth_entry,
-            lambda functions: convert_to_tool(functions, GORILLA_TO_OPENAPI, ModelStyle.OPENAI_COMPLETIONS),
-            utils.is_empty_output,
-            utils.is_function_calling_format_output,
-            lambda case, calls: ast_checker(
-                case.functions, calls, case.answer, Language.PYTHON, case.category, SERVED
-            ),
-        )
-
-    def cases(self, categories: Sequence[str], sample: int | None) -> list[Case]:
-        """Read the questions of some categories: all, or so many of each, the same ones every time."""
-        found = []
-        for category in categories:
-            truth = {} if _is_about_relevance(category) else {one["id"]: one["ground_truth"] for one in self.answers(category)}
-            entries = list(enumerate(self.entries(category)))
-            if sample is not None and sample < len(entries):
-                entries = sorted(random.Random(f"{SEED}.{category}").sample(entries, sample), key=lambda one: one[0])
-            for number, entry in entries:
-                functions = entry["function"]
-                tools = self.to_tools(functions)
-                found.append(
-                    Case(entry["id"], category, number, entry["question"][0], functions, tools, truth.get(entry["id"], []))
-                )
-        return found
-
-    def fault(self, case: Case, calls: Calls) -> str:
-        """Judge a reply's calls as the package's own runner does; its name of the error, empty where there is none."""
-        if _is_about_relevance(case.category):
-            called = not self.is_empty(calls)
-            if "irrelevance" in case.category:
-                return "irrelevance_error:decoder_success" if called else ""
-            return "" if called else "relevance_error:decoder_failed"
-        if not calls:
-            return "ast_decoder:decoder_failed"
-        if not self.is_calls(calls):
-            return "ast_decoder:decoder_wrong_output_format"
-        try:
-            found = self.check(case, calls)
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            # A value nested otherwise than the answer's, which the checker does not expect; its runner would end here.
-            return f"ast_checker:{type(error).__name__}"
-        return "" if found["valid"] else str(found["error_type"])
-
-
-def _keep_away() -> None:
-    for name, content in (
-        ("constants.model_config", {"MODEL_CONFIG_MAPPING": {SERVED: SimpleNamespace(underscore_to_dot=True)}}),
-        ("model_handler.parser.java_parser", {"parse_java_function_call": None}),
-        ("model_handler.parser.js_parser", {"parse_javascript_function_call": None}),
-    ):
+    pinned, before = found[1] if found else "", dict(os.environ)
+    for name, content in KEPT_AWAY.items():
         module = ModuleType(f"bfcl_eval.{name}")
         vars(module).update(content)
         sys.modules.setdefault(module.__name__, module)
+    try:
+        if (version := metadata.version("bfcl-eval")) != pinned:
+            raise SettingsError("bfcl_version", where=INSTALL, version=version, pinned=pinned)
+        os.environ[PLACE] = str(place)
+        import bfcl_eval.eval_checker.ast_eval.ast_checker
+        import bfcl_eval.model_handler.utils  # noqa: F401 - both are taken from where they are used
+    except ImportError as error:  # also metadata's PackageNotFoundError
+        raise SettingsError("bfcl_missing", where=INSTALL, reason=f"{type(error).__name__}: {error}") from None
+    finally:
+        os.environ.pop(PLACE, None)
+        os.environ.update(before)
+    return version
 
 
-def _is_about_relevance(category: str) -> bool:
-    return "relevance" in category
+def read(categories: Sequence[str], sample: int | None) -> list[Case]:
+    """Read the questions of some categories: all, or so many of each, the same ones every time. Loaded before."""
+    from bfcl_eval.constants.enums import ModelStyle
+    from bfcl_eval.constants.type_mappings import GORILLA_TO_OPENAPI
+    from bfcl_eval.model_handler.utils import convert_to_tool
+    from bfcl_eval.utils import load_dataset_entry, load_ground_truth_entry
+
+    cases = []
+    for category in categories:
+        answers = load_ground_truth_entry(category) if expects_calls(category) else []
+        truth = {one["id"]: one["ground_truth"] for one in answers}
+        entries = list(enumerate(load_dataset_entry(category)))
+        if sample is not None and sample < len(entries):
+            entries = sorted(random.Random(f"{SEED}.{category}").sample(entries, sample), key=lambda one: one[0])
+        for number, entry in entries:
+            functions, answer = entry["function"], truth.get(entry["id"], [])
+            tools = convert_to_tool(functions, GORILLA_TO_OPENAPI, ModelStyle.OPENAI_COMPLETIONS)
+            cases.append(Case(entry["id"], category, number, entry["question"][0], functions, tools, answer))
+    return cases
 
 
-def expects_calls(category: str) -> bool:
-    """Whether the category's questions have calls as their answers, rather than whether to call at all."""
-    return not _is_about_relevance(category)
+def fault(case: Case, calls: Calls) -> str:
+    """Judge a reply's calls as the package's own runner does; its name of the error, empty where there is none."""
+    from bfcl_eval.constants.enums import Language
+    from bfcl_eval.eval_checker.ast_eval.ast_checker import ast_checker
+    from bfcl_eval.utils import is_empty_output, is_function_calling_format_output
+
+    if "irrelevance" in case.category:
+        return "" if is_empty_output(calls) else "irrelevance_error:decoder_success"
+    if not expects_calls(case.category):
+        return "relevance_error:decoder_failed" if is_empty_output(calls) else ""
+    if not calls:
+        return "ast_decoder:decoder_failed"
+    if not is_function_calling_format_output(calls):
+        return "ast_decoder:decoder_wrong_output_format"
+    try:
+        found = ast_checker(case.functions, calls, case.answer, Language.PYTHON, case.category, SERVED)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        # A value nested otherwise than the answer's, which the checker does not expect; its runner would end here.
+        return f"ast_checker:{type(error).__name__}"
+    return "" if found["valid"] else str(found["error_type"])
 
 
 def converted(cases: Sequence[Case]) -> dict[str, int]:
@@ -188,20 +155,16 @@ def _changed(before: Any, after: Any) -> Iterator[str]:
 
 def truth(case: Case) -> Calls:
     """Make the calls of the package's own answer: of each value the first that it allows, under the tools' names."""
-    return [
-        {re.sub(r"\.", "_", name): _allowed(arguments) for name, arguments in call.items()} for call in deepcopy(case.answer)
-    ]
+    return [{name.replace(".", "_"): _allowed(arguments) for name, arguments in call.items()} for call in case.answer]
 
 
 def _allowed(arguments: dict[str, list[Any]], deeper: bool = True) -> dict[str, Any]:
-    """Choose values; those of an object, or of objects in a list, are lists of what is allowed as well: one level down."""
+    """Choose values; those of an object, or of objects in a list, are lists of what is allowed as well, once."""
 
     def chosen(value: Any) -> Any:
         if isinstance(value, dict) and deeper:
             return _allowed(value, deeper=False)
-        if isinstance(value, list) and deeper:
-            return [chosen(one) if isinstance(one, dict) else one for one in value]
-        return value
+        return [chosen(one) if isinstance(one, dict) else one for one in value] if isinstance(value, list) else value
 
     allowed = {name: [value for value in values if value != ""] for name, values in arguments.items()}
     return {name: chosen(values[0]) for name, values in allowed.items() if values}
@@ -209,38 +172,28 @@ def _allowed(arguments: dict[str, list[Any]], deeper: bool = True) -> dict[str, 
 
 def planted(case: Case) -> Iterator[tuple[str, Calls]]:
     """Make each kind of error in the package's own answer, where it has the place for it."""
-    calls = truth(case)
-    yield "extra call", [*calls, calls[0]]
-    (name, arguments), *_ = calls[0].items()
+    first, *others = truth(case)
+    ((name, arguments),) = first.items()
     (allowed,) = case.answer[0].values()
-    others = [other for other in case.names if other != name]
-    yield "swapped name", [{others[0] if others else f"{name}_2": arguments}, *calls[1:]]
-    for what, value in arguments.items():
-        whole = [one for one in allowed[what] if type(one) is int]
-        if type(value) is int:
-            yield "wrong integer", [{name: {**arguments, what: max(whole) + 1}}, *calls[1:]]
-            break
-    needed = [what for what in arguments if "" not in allowed[what]]
-    if needed:
-        left = {what: value for what, value in arguments.items() if what != needed[0]}
-        yield "missing argument", [{name: left}, *calls[1:]]
+    yield "extra call", [first, *others, first]
+    other = next((other for other in case.names if other != name), f"{name}_2")
+    yield "swapped name", [{other: arguments}, *others]
+    for what in [what for what, value in arguments.items() if type(value) is int][:1]:
+        wrong = max(value for value in allowed[what] if type(value) is int) + 1
+        yield "wrong integer", [{name: {**arguments, what: wrong}}, *others]
+    for what in [what for what in arguments if "" not in allowed[what]][:1]:
+        yield "missing argument", [{name: {key: value for key, value in arguments.items() if key != what}}, *others]
 
 
-def controls(package: Package, cases: Sequence[Case]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+def controls(cases: Sequence[Case]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
     """Judge the package's own answers, and errors planted in them: `[accepted, of]` by category, `[refused, of]` by
     kind."""
     accepted: dict[str, list[int]] = {}
     refused: dict[str, list[int]] = {}
-    for case in cases:
-        if not expects_calls(case.category):
-            continue
-        _count(accepted, case.category, not package.fault(case, truth(case)))
-        for kind, calls in planted(case):
-            _count(refused, kind, bool(package.fault(case, calls)))
+    for case in (case for case in cases if expects_calls(case.category)):
+        held = [(accepted, case.category, not fault(case, truth(case)))]
+        held += [(refused, kind, bool(fault(case, calls))) for kind, calls in planted(case)]
+        for counts, name, holds in held:
+            done, of = counts.get(name, (0, 0))
+            counts[name] = [done + holds, of + 1]
     return accepted, refused
-
-
-def _count(counts: dict[str, list[int]], name: str, held: bool) -> None:
-    found = counts.setdefault(name, [0, 0])
-    found[0] += held
-    found[1] += 1

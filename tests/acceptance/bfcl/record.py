@@ -1,40 +1,34 @@
-"""The record of the scores, from the events of a run; several checkpoints share one."""
+"""The record of the scores of one checkpoint, from the events of its run."""
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from fixtures.evidence.events import CheckpointIdentified, Entry, RunStarted
-from fixtures.judge.verdict import Happened
+from fixtures.evidence.events import CheckpointIdentified, Entry
 from tests.acceptance.bfcl.asking import COMPARED
-from tests.acceptance.bfcl.result import AGAIN, JUDGED, of_events
+from tests.acceptance.bfcl.result import JUDGED, of_events
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return the checkpoint's run: `rows` of scores, `pairs` with bf16, and what differs, by question.
+    """Return `rows` of scores, `pairs` with bf16, and what differs from it, by question. One of the suite's own
+    checkpoints has a record of its own name.
 
     :raises ValueError: servers are missing.
     """
-    found = of_events([entry.event for entry in entries])
+    events = [entry.event for entry in entries]
+    found = of_events(events)
     if found is None:
         return {}
     wanted = [(one.title, asking) for one in COMPARED for asking in JUDGED]
     if missing := [name for name, asking in wanted if found.of(name, asking) is None]:
         raise ValueError(f"servers are missing: {', '.join(dict.fromkeys(missing))}")
-    happened = Happened(tuple(entries))
-    checkpoint, started = happened.of(CheckpointIdentified)[-1], happened.of(RunStarted)[0]
-    asked = found.asked
-    name = checkpoint.name if checkpoint.origin == "path" else checkpoint.origin
-    run = {
-        "command": shlex.join(started.argv),
-        "date": entries[0].at,
-        "package": asked.package,
-        "sample": asked.sample,
-        "max_tokens": asked.max_tokens,
-        "concurrency": asked.concurrency,
-        "converted": asked.converted,
-        "truth": asked.truth,
-        "planted": asked.planted,
+    checkpoint = [event for event in events if isinstance(event, CheckpointIdentified)][-1]
+    own = "" if checkpoint.origin == "path" else f"{checkpoint.origin}-"
+    record = {
+        "checkpoint": checkpoint.name,
+        **{name: value for name, value in asdict(found.asked).items() if name != "ids"},
+        "rows": found.rows(),
+        "pairs": found.pairs(),
         "servers": [
             {
                 "served": one.name,
@@ -47,29 +41,10 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
             }
             for one in found.answered
         ],
-        "flips": {
-            f"{name}, {asking}": {flip.id: list(flip.outcomes) for flip in found.flips(name, asking)}
+        "flips": [
+            {"served": name, "sampling": asking, "id": flip.id, "outcomes": list(flip.outcomes)}
             for name, asking in wanted[len(JUDGED) :]
-        },
+            for flip in found.flips(name, asking)
+        ],
     }
-    return {
-        "bfcl-{gpu}": {
-            "runs": {name: run},
-            "rows": [{"checkpoint": name, **row} for row in found.rows() if row["sampling"] != AGAIN],
-            "pairs": [{"checkpoint": name, **one} for one in found.pairs()],
-        }
-    }
-
-
-def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the new record with the old one's other checkpoints, unless their questions, versions or card are others:
-    figures of those could not be compared."""
-    packages = {(run["package"], run["sample"]) for run in new["runs"].values()}
-    alike = old["versions"] == new["versions"] and old["gpu"] == new["gpu"]
-    others = {name: run for name, run in old["runs"].items() if alike and name not in new["runs"]}
-    others = {name: run for name, run in others.items() if (run["package"], run["sample"]) in packages}
-    lists = {
-        part: [*(one for one in old[part] if one["checkpoint"] in others), *new[part]] for part in ("rows", "pairs")
-    }
-    runs = {**others, **new["runs"]}
-    return {**new, "command": " && ".join(run["command"] for run in runs.values()), "runs": runs, **lists}
+    return {f"bfcl-{own}{{gpu}}": record}

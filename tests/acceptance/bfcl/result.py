@@ -15,6 +15,7 @@ from fixtures.evidence.events import Event
 from fixtures.judge.paired import Paired, pair
 from fixtures.server.in_turn import BF16
 from tests.acceptance.bfcl.events import BfclAnswered, BfclAsked
+from tests.acceptance.bfcl.package import expects_calls
 
 GREEDY, SAMPLED, AGAIN = "greedy", "sampled", "again"
 JUDGED: Final = (GREEDY, SAMPLED)
@@ -104,7 +105,7 @@ class Comparison:
 
     def categories(self, group: str) -> list[str]:
         """Those asked, of a group."""
-        return [name for name in self.asked.categories if ("relevance" in name) == (group == NO_CALL)]
+        return [name for name in self.asked.categories if expects_calls(name) == (group == CALLS)]
 
     def outcomes(self, one: BfclAnswered, categories: Sequence[str]) -> list[str]:
         """What became of the questions of some categories, in their order."""

@@ -164,7 +164,8 @@ def draw(rows: Sequence[Mapping[str, Any]], texts: Texts) -> Html:
             x = round(LEFT + WIDE * row["k"] / row["n"], 1)
             at = round(y + 6 * (lane - (len(group) - 1) / 2), 1)
             shapes.append(tag("circle", cx=x, cy=at, r=4, fill=colours.get(row["served"], COLOURS[0])))
-    shapes += [words(f"● {name}", 10 + 160 * number, bottom + 40, colour=colours[name]) for number, name in enumerate(names)]
+    for number, (name, colour) in enumerate(colours.items()):
+        shapes.append(words(f"● {name}", 10 + 160 * number, bottom + 40, colour=colour))
     return svg(shapes, texts.say("bfcl"), LEFT + WIDE + 40, bottom + 52)
 
 

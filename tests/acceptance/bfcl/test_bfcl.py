@@ -129,7 +129,7 @@ def assert_cost(bfcl: Comparison, measure: Measure, name: str, group: str) -> No
         interval = paired.interval()
         points = f"{100 * paired.cost:.1f} [{100 * interval.lower:.1f}, {100 * interval.upper:.1f}]"
         sampling = message(f"bfcl.{asking}")
-        measure("bfcl_right", message("bfcl.right", sampling=sampling, **right))
+        measure("bfcl_right", message("bfcl.right_of", sampling=sampling, **right))
         measure("bfcl_cost", points, "%", limit=message("bfcl.not_shown_above", most=100 * HIGHEST_COST))
         if interval.lower > HIGHEST_COST:
             faults.append(message("bfcl.cost", sampling=sampling, points=points, p=paired.p_value, **right))
