@@ -22,7 +22,6 @@ from fixtures.errors import SettingsError
 from fixtures.judge.profile import SEED
 
 REQUIREMENTS: Final = Path(__file__).parents[3] / "requirements" / "bfcl.txt"
-INSTALL: Final = "pip install --no-deps -r requirements/bfcl.txt"
 PLACE: Final = "BFCL_PROJECT_ROOT"
 """The package's variable of the place where it may make its folders."""
 
@@ -76,12 +75,12 @@ def load(place: Path) -> str:
         sys.modules.setdefault(module.__name__, module)
     try:
         if (version := metadata.version("bfcl-eval")) != pinned:
-            raise SettingsError("bfcl_version", where=INSTALL, version=version, pinned=pinned)
+            raise SettingsError("bfcl_version", where="-m bfcl", version=version, pinned=pinned)
         os.environ[PLACE] = str(place)
         import bfcl_eval.eval_checker.ast_eval.ast_checker
         import bfcl_eval.model_handler.utils  # noqa: F401 - both are taken from where they are used
     except ImportError as error:  # also metadata's PackageNotFoundError
-        raise SettingsError("bfcl_missing", where=INSTALL, reason=f"{type(error).__name__}: {error}") from None
+        raise SettingsError("bfcl_missing", where="-m bfcl", reason=f"{type(error).__name__}: {error}") from None
     finally:
         os.environ.pop(PLACE, None)
         os.environ.update(before)

@@ -42,7 +42,7 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
             for one in found.answered
         ],
         "flips": [
-            {"served": name, "sampling": asking, "id": flip.id, "outcomes": list(flip.outcomes)}
+            {"served": name, "sampling": asking, "id": flip["id"], "outcomes": flip["outcomes"]}
             for name, asking in wanted[len(JUDGED) :]
             for flip in found.flips(name, asking)
         ],

@@ -44,20 +44,16 @@ class Reply:
     @staticmethod
     def of(answer: Answer) -> Reply:
         """Read an answer; arguments must be an object in JSON."""
-        calls: list[dict[str, Any]] | None = []
+        cut, calls = answer.finish_reason == "length", []
         for call in answer.tool_calls:
-            function = call.get("function")
             try:
-                name, arguments = function["name"], json.loads(function["arguments"])
+                name, arguments = str(call["function"]["name"]), json.loads(call["function"]["arguments"])
             except (KeyError, TypeError, ValueError):
-                name = arguments = None
-            if not isinstance(name, str) or not isinstance(arguments, dict):
-                calls = None
-                break
-            assert calls is not None
+                arguments = None
+            if not isinstance(arguments, dict):
+                return Reply(None, json.dumps(answer.tool_calls, ensure_ascii=False), cut)
             calls.append({name: arguments})
-        text = answer.text if calls is not None else json.dumps(answer.tool_calls, ensure_ascii=False)
-        return Reply(calls, text, answer.finish_reason == "length")
+        return Reply(calls, answer.text, cut)
 
     def is_unparsed(self, offered: Iterable[str], begins: str) -> bool:
         """Tell that a call was made and not found by the server's parser: what looks like one is in the text, or its
@@ -76,15 +72,6 @@ class Reply:
         """As evidence keeps it."""
         text = json.dumps(self.calls, ensure_ascii=False) if self.calls else self.text
         return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-
-
-@dataclass(frozen=True)
-class Flip:
-    """A question that one of two servers answers rightly: the outcomes and replies of control and quantized server."""
-
-    id: str
-    outcomes: tuple[str, str]
-    replies: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -118,8 +105,8 @@ class Comparison:
 
     def mean(self, one: BfclAnswered) -> float | None:
         """Unweighted mean of the rates of the categories with calls, as BFCL makes its averages; None without any."""
-        rates = [[outcome == "right" for outcome in self.outcomes(one, [name])] for name in self.categories(CALLS)]
-        return fmean(sum(rights) / len(rights) for rights in rates) if rates else None
+        outcomes = [self.outcomes(one, [name]) for name in self.categories(CALLS)]
+        return fmean(of.count("right") / len(of) for of in outcomes) if outcomes else None
 
     def paired(self, name: str, asking: str, group: str) -> Paired | None:
         """A server against the unquantized one; None where either, or all of the group, was not asked."""
@@ -129,17 +116,16 @@ class Comparison:
             return None
         return pair(self.rights(control, group), self.rights(other, group))
 
-    def flips(self, name: str, asking: str) -> list[Flip]:
-        """Questions that only one of the two servers answered rightly."""
-        control, other = self.of(BF16.title, asking), self.of(name, asking)
-        if control is None or other is None:
+    def flips(self, name: str, asking: str) -> list[dict[str, Any]]:
+        """Questions that only one of a server and the unquantized one answered rightly, with outcomes and replies of
+        both, the unquantized one's first."""
+        both = [one for one in (self.of(BF16.title, asking), self.of(name, asking)) if one]
+        if len(both) < 2:
             return []
-        rows = zip(self.asked.ids, control.outcomes, other.outcomes, control.replies, other.replies, strict=True)
-        return [
-            Flip(id_, (before, after), (reply, later))
-            for id_, before, after, reply, later in rows
-            if (before == "right") != (after == "right")
-        ]
+        pairs = zip(*(one.outcomes for one in both), strict=True), zip(*(one.replies for one in both), strict=True)
+        rows = zip(self.asked.ids, *pairs, strict=True)
+        found = [{"id": id_, "outcomes": list(after), "replies": said} for id_, after, said in rows]
+        return [flip for flip in found if flip["outcomes"].count("right") == 1]
 
     def rows(self) -> list[dict[str, Any]]:
         """The record's rows: each server, asking and category."""
@@ -154,27 +140,16 @@ class Comparison:
     def pairs(self) -> list[dict[str, Any]]:
         """The record's comparisons with the unquantized server; points are of a hundred."""
         found = []
-        for one in self.answered:
+        for one in (one for one in self.answered if one.name != BF16.title or one.asking == AGAIN):
             for group in GROUPS:
-                paired = self.paired(one.name, one.asking, group)
-                if paired is None or (one.name == BF16.title and one.asking != AGAIN):
-                    continue
-                interval = paired.interval()
-                points = {"cost": paired.cost, "lower": interval.lower, "upper": interval.upper}
-                found.append(
-                    {
-                        "served": one.name,
-                        "sampling": one.asking,
-                        "group": group,
-                        "n": paired.trials,
-                        "control": paired.control,
-                        "right": paired.quantized,
-                        "control_only": paired.control_only,
-                        "quantized_only": paired.quantized_only,
-                        **{name: round(100 * value, 2) for name, value in points.items()},
-                        "p": float(f"{paired.p_value:.3g}"),
-                    }
-                )
+                if paired := self.paired(one.name, one.asking, group):
+                    interval = paired.interval()
+                    points = {"cost": paired.cost, "lower": interval.lower, "upper": interval.upper}
+                    row = {"served": one.name, "sampling": one.asking, "group": group, "n": paired.trials}
+                    row |= {"control": paired.control, "right": paired.quantized}
+                    row |= {"control_only": paired.control_only, "quantized_only": paired.quantized_only}
+                    row |= {name: round(100 * value, 2) for name, value in points.items()}
+                    found.append({**row, "p": float(f"{paired.p_value:.3g}")})
         return found
 
 

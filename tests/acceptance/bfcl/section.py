@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,32 +59,21 @@ def _scores(found: Comparison, texts: Texts) -> Html:
     for one in found.answered:
         counts, mean = Counter(one.outcomes), found.mean(one)
         cells = (found.outcomes(one, [category]) for category in found.asked.categories)
-        rows.append(
-            [
-                one.name,
-                texts.say(f"bfcl.{one.asking}"),
-                "–" if mean is None else f"{100 * mean:.1f} %",
-                *(f"{outcomes.count('right')} / {len(outcomes)}" for outcomes in cells),
-                *(counts[outcome] for outcome in APART),
-            ]
-        )
+        row = [one.name, texts.say(f"bfcl.{one.asking}"), "–" if mean is None else f"{100 * mean:.1f} %"]
+        row += [f"{outcomes.count('right')} / {len(outcomes)}" for outcomes in cells]
+        rows.append([*row, *(counts[outcome] for outcome in APART)])
     heads = (texts.say(f"bfcl.{name}") for name in ("server", "sampling", "mean"))
     return grid([*heads, *found.asked.categories, *(texts.say(f"bfcl.{name}") for name in APART)], rows, "numbers")
 
 
 def _pairs(found: Comparison, texts: Texts) -> Html:
-    rows = (
-        (
-            one["served"],
-            texts.say(f"bfcl.{one['sampling']}"),
-            texts.say(f"bfcl.{one['group']}"),
-            f"{one['right']} / {one['n']} ({texts.say('bfcl.of_bf16', before=one['control'])})",
-            f"{one['cost']:.1f} [{one['lower']:.1f}, {one['upper']:.1f}]",
-            f"{one['control_only']} / {one['quantized_only']}",
-            f"{one['p']:.2g}",
-        )
-        for one in found.pairs()
-    )
+    rows = []
+    for one in found.pairs():
+        right = f"{one['right']} / {one['n']} ({texts.say('bfcl.of_bf16', before=one['control'])})"
+        points = f"{one['cost']:.1f} [{one['lower']:.1f}, {one['upper']:.1f}]"
+        only = f"{one['control_only']} / {one['quantized_only']}"
+        told = (texts.say(f"bfcl.{one[name]}") for name in ("sampling", "group"))
+        rows.append((one["served"], *told, right, points, only, f"{one['p']:.2g}"))
     columns = ("server", "sampling", "group", "right", "points", "only", "p")
     return grid((texts.say(f"bfcl.{column}") for column in columns), rows, "numbers")
 
@@ -96,16 +84,11 @@ def _flips(found: Comparison, name: str, asking: str, texts: Texts) -> Html | No
         return None
     told = texts.say("bfcl.flips", name=name, sampling=texts.say(f"bfcl.{asking}"), count=len(flips))
     more = texts.say("bfcl.flips_more", shown=FLIPS_SHOWN) if len(flips) > FLIPS_SHOWN else None
-    rows = (
-        (
-            flip.id,
-            *(
-                f"{texts.say(f'bfcl.{outcome}')}{texts.say('colon')}{brief(reply)}"
-                for outcome, reply in zip(flip.outcomes, flip.replies, strict=True)
-            ),
-        )
-        for flip in flips[:FLIPS_SHOWN]
-    )
+    rows = []
+    for flip in flips[:FLIPS_SHOWN]:
+        both = zip(flip["outcomes"], flip["replies"], strict=True)
+        cells = (f"{texts.say(f'bfcl.{outcome}')}{texts.say('colon')}{brief(reply)}" for outcome, reply in both)
+        rows.append([flip["id"], *cells])
     return tag(
         "details",
         tag("summary", told),
@@ -149,26 +132,19 @@ def key_figures(run: RunSummary, texts: Texts) -> list[Figure]:
 
 def draw(rows: Sequence[Mapping[str, Any]], texts: Texts) -> Html:
     """Draw rows of the record, of one decoding: a line for each category, a dot for each server."""
-    names = list(dict.fromkeys(row["served"] for row in rows))
-    colours = dict(zip(names, COLOURS, strict=False))
-    by_category = [(name, list(group)) for name, group in groupby(_sorted(rows), key=lambda row: row["category"])]
-    bottom = 30 + ROW * len(by_category)
-    shapes = [words(texts.say("bfcl.right"), LEFT, 14, bold=True)]
+    colours = dict(zip(dict.fromkeys(row["served"] for row in rows), COLOURS, strict=False))
+    categories = list(dict.fromkeys(row["category"] for row in rows))
+    bottom = 30 + ROW * len(categories)
+    shapes = [words(texts.say("bfcl.drawn"), LEFT, 14, bold=True)]
     for percent in range(0, 101, 25):
         x = LEFT + WIDE * percent / 100
         shapes += [line(x, 22, x, bottom), words(f"{percent} %", x, bottom + 16, anchor="middle")]
-    for number, (category, group) in enumerate(by_category):
+    for number, category in enumerate(categories):
         y = 30 + ROW * (number + 0.5)
         shapes.append(words(category, LEFT - 10, y + 4, anchor="end"))
-        for lane, row in enumerate(group):
-            x = round(LEFT + WIDE * row["k"] / row["n"], 1)
-            at = round(y + 6 * (lane - (len(group) - 1) / 2), 1)
-            shapes.append(tag("circle", cx=x, cy=at, r=4, fill=colours.get(row["served"], COLOURS[0])))
+        for lane, row in enumerate(row for row in rows if row["category"] == category):
+            x, at = LEFT + WIDE * row["k"] / row["n"], y + 6 * (lane - 1.5)
+            shapes.append(tag("circle", cx=round(x, 1), cy=round(at, 1), r=4, fill=colours[row["served"]]))
     for number, (name, colour) in enumerate(colours.items()):
         shapes.append(words(f"● {name}", 10 + 160 * number, bottom + 40, colour=colour))
     return svg(shapes, texts.say("bfcl"), LEFT + WIDE + 40, bottom + 52)
-
-
-def _sorted(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    order = list(dict.fromkeys(row["category"] for row in rows))
-    return sorted(rows, key=lambda row: order.index(row["category"]))

@@ -25,17 +25,11 @@ SERVED = {"w4a16": W4A16.title, "int8_kv": W4A16_INT8.title, "int4_kv": HOMEWORK
 
 def each(group: str, zh: str, en: str) -> pytest.MarkDecorator:
     """Parametrize a test with the quantized servers: a claim for each."""
-    return pytest.mark.parametrize(
-        "name",
-        [
-            pytest.param(
-                title,
-                marks=claim(f"bfcl.{group}_{id_}", part="tools", zh=f"BFCL：{title} {zh}", en=f"BFCL: {en} {title}"),
-                id=id_,
-            )
-            for id_, title in SERVED.items()
-        ],
-    )
+    params = []
+    for id_, title in SERVED.items():
+        marks = claim(f"bfcl.{group}_{id_}", part="tools", zh=f"BFCL：{title} {zh}", en=f"BFCL: {en} {title}")
+        params.append(pytest.param(title, marks=marks, id=id_))
+    return pytest.mark.parametrize("name", params)
 
 
 @claim(
@@ -103,15 +97,8 @@ def test_no_question_is_refused_or_runs_out_of_time(bfcl: Comparison, measure: M
     counts = {outcome: sum(one.outcomes.count(outcome) for one in bfcl.answered) for outcome in APART}
     for outcome in ("refused", "timeout"):
         measure(f"bfcl_{outcome}", counts[outcome], at_most=0)
-    said = next(
-        (
-            error
-            for one in bfcl.answered
-            for outcome, error in zip(one.outcomes, one.errors, strict=True)
-            if outcome in ("refused", "timeout")
-        ),
-        None,
-    )
+    pairs = (pair for one in bfcl.answered for pair in zip(one.outcomes, one.errors, strict=True))
+    said = next((error for outcome, error in pairs if outcome in ("refused", "timeout")), None)
     assert_no_fault(None if said is None else message("bfcl.unanswered", first=said))
 
 
