@@ -42,9 +42,17 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
             for one in found.answered
         ],
         "flips": [
-            {"served": name, "sampling": asking, "id": flip["id"], "outcomes": flip["outcomes"]}
+            {"served": name, "sampling": asking, **_ids(found.flips(name, asking))}
             for name, asking in wanted[len(JUDGED) :]
-            for flip in found.flips(name, asking)
         ],
     }
     return {f"bfcl-{own}{{gpu}}": record}
+
+
+def _ids(flips: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The questions, in a line each: there may be a thousand, and their replies are in the run's evidence."""
+    lost = [flip["outcomes"][0] == "right" for flip in flips]
+    return {
+        kind: " ".join(flip["id"] for flip, was_right in zip(flips, lost, strict=True) if was_right == (kind == "lost"))
+        for kind in ("lost", "gained")
+    }

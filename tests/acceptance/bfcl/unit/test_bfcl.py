@@ -220,7 +220,8 @@ def test_record_has_rows_pairs_and_flips() -> None:
     (pair,) = [one for one in found["pairs"] if {**one, **served, "group": CALLS} == one]
     assert (pair["cost"], pair["control_only"], pair["p"] < 1e-8) == (30.0, 30, True)
     assert pair["lower"] > 20
-    assert {**served, "id": "multiple_50", "outcomes": ["right", "wrong"]} in found["flips"]
+    lost = " ".join(f"multiple_{number}" for number in range(50, 80))
+    assert {**served, "lost": lost, "gained": ""} in found["flips"]
     assert {one["group"] for one in found["pairs"]} == {CALLS, NO_CALL}
     assert json.dumps(found)
     with pytest.raises(ValueError, match="servers are missing: W4A16 \\+ int4 KV"):
