@@ -145,6 +145,7 @@ CASE = package.Case("multiple_0", "multiple", 0, [], [], [{"function": {"name": 
         (body(calls=[("geo_area", '{"r": ":": 2}')]), "unparsed"),
         (body(calls=[("geo_area", "2")]), "unparsed"),
         (body('```json\n{"name": "geo_area", "arguments": {"r": 2}}\n```'), "unparsed"),
+        ({"choices": [{"message": {"tool_calls": [{"id": "nothing else"}]}}]}, "unparsed"),
         (body("<tool_call>"), "unparsed"),
         (body("Call geo_area(2)."), "unparsed"),
         (body("My name is geo_area."), "wrong"),
