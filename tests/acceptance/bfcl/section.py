@@ -99,7 +99,7 @@ def _flips(found: Comparison, name: str, asking: str, texts: Texts) -> Html | No
 
 def official(name: str) -> list[dict[str, Any]]:
     """Scores that BFCL has published of a model, or of its relatives."""
-    return [one for one in read_toml(OFFICIAL)["score"] if one["fits"] in name.lower()]
+    return [one for one in read_toml(OFFICIAL)["score"] if all(word in name.lower() for word in one["fits"])]
 
 
 def _official(name: str, found: Comparison, texts: Texts) -> list[Html]:
