@@ -2,6 +2,7 @@
 
 import pytest
 
+from fixtures.judge.paired import Paired
 from fixtures.judge.profile import HIGHEST_COST
 from fixtures.judge.trials import wilson
 from fixtures.run.claims import claim
@@ -75,15 +76,14 @@ def test_tools_lengthen_the_prompt(bfcl: Comparison, measure: Measure) -> None:
     en="BFCL: asked again, the score is the same",
 )
 def test_second_asking_scores_the_same(bfcl: Comparison, measure: Measure) -> None:
-    """The unquantized server, greedy, twice: noise must be small against what is tolerated."""
-    moved = []
-    for group in (CALLS, NO_CALL):
-        if paired := bfcl.paired(BF16.title, AGAIN, group):
-            moved.append(abs(paired.cost))
-            measure("bfcl_flips", f"{paired.control_only} + {paired.quantized_only} / {paired.trials}")
-            measure("bfcl_cost", round(100 * paired.cost, 2), "%", limit=f"± {100 * HIGHEST_NOISE:g}")
-    assert moved
-    assert max(moved) <= HIGHEST_NOISE
+    """The unquantized server, greedy, twice: it is not shown to move by more than a fifth of what is tolerated."""
+    pairs = [paired for group in (CALLS, NO_CALL) if (paired := bfcl.paired(BF16.title, AGAIN, group))]
+    for paired in pairs:
+        measure("bfcl_flips", f"{paired.control_only} + {paired.quantized_only} / {paired.trials}")
+        measure("bfcl_cost", _points(paired), "%", limit=message("bfcl.not_shown_beyond", most=100 * HIGHEST_NOISE))
+    intervals = [paired.interval() for paired in pairs]
+    assert intervals
+    assert all(one.lower <= HIGHEST_NOISE and one.upper >= -HIGHEST_NOISE for one in intervals)
 
 
 @claim(
@@ -102,6 +102,11 @@ def test_no_question_is_refused_or_runs_out_of_time(bfcl: Comparison, measure: M
     assert_no_fault(None if said is None else message("bfcl.unanswered", first=said))
 
 
+def _points(paired: Paired) -> str:
+    interval = paired.interval()
+    return f"{100 * paired.cost:.1f} [{100 * interval.lower:.1f}, {100 * interval.upper:.1f}]"
+
+
 def assert_cost(bfcl: Comparison, measure: Measure, name: str, group: str) -> None:
     """Quantization is not shown to cost more than is tolerated, greedy and as the homework samples."""
     faults = []
@@ -113,12 +118,11 @@ def assert_cost(bfcl: Comparison, measure: Measure, name: str, group: str) -> No
         if asking == GREEDY and wilson(paired.control, paired.trials).lower <= HIGHEST_COST:
             # All of it may be lost without more being lost than is tolerated.
             not_measured("bfcl_nothing_to_compare", **right)
-        interval = paired.interval()
-        points = f"{100 * paired.cost:.1f} [{100 * interval.lower:.1f}, {100 * interval.upper:.1f}]"
+        points = _points(paired)
         sampling = message(f"bfcl.{asking}")
         measure("bfcl_right", message("bfcl.right_of", sampling=sampling, **right))
         measure("bfcl_cost", points, "%", limit=message("bfcl.not_shown_above", most=100 * HIGHEST_COST))
-        if interval.lower > HIGHEST_COST:
+        if paired.interval().lower > HIGHEST_COST:
             faults.append(message("bfcl.cost", sampling=sampling, points=points, p=paired.p_value, **right))
     assert_no_fault(faults[0] if faults else None)
 
