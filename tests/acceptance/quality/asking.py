@@ -21,13 +21,13 @@ from fixtures.gpu.sampler import wait_released
 from fixtures.judge.profile import CONCURRENCY
 from fixtures.judge.trials import all_of
 from fixtures.server.api_server import RunningServer
-from fixtures.server.in_turn import BF16, HOMEWORK, W4A16, Configuration, InTurn
+from fixtures.server.in_turn import BF16, HOMEWORK, W4A16, W4A16_INT8, Configuration, InTurn
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
 from tests.acceptance.quality.limits import FIRST_TRIALS, PROMPTS, REHEARSED_PROMPTS, TRIALS
 from tests.acceptance.quality.passages import Encode, Prompt, Tokens, fingerprint, passages, prompts, tokens
 from tests.acceptance.quality.result import Quality
 
-COMPARED: Final = (BF16, W4A16, HOMEWORK)
+COMPARED: Final = (BF16, W4A16, W4A16_INT8, HOMEWORK)
 """Each differs from the one before it in one thing; all have the run's own share of memory for the cache."""
 
 CHAINS: Final = Topic(chain, sampling=GREEDY)

@@ -6,7 +6,7 @@ from fixtures.suites import Suite
 
 SUITE: Final = Suite(
     "quality",
-    "quality: what bf16, W4A16 and W4A16 + int4 KV make of the same text; off unless -m names it",
+    "quality: what bf16, W4A16 and its KV caches make of the same text; off unless -m names it",
     proof="QualityMeasured",
     alone=True,
 )

@@ -211,6 +211,13 @@ def test_run_that_only_was_derived_again_is_contradicted_by_nothing(tmp_path: Pa
     assert verify(forged(tmp_path / "run", lambda _: None)).problems == ()
 
 
+def test_servers_of_a_suite_are_compared_again(tmp_path: Path) -> None:
+    edited = having("QualityMeasured", {"name": "W4A16 + int4 KV"}, right=[False] * 100)
+    assert verify(forged(tmp_path / "same", lambda _: None, of="standin-quality")).problems == ()
+    found = verify(forged(tmp_path / "edited", edited, of="standin-quality"))
+    assert any("quality.chains_int4_kv" in str(problem) for problem in found.problems)
+
+
 def test_refusal_edited_into_a_pass_is_contradicted(tmp_path: Path) -> None:
     edit = having("TestFinished", outcome="passed", cause="")
     words = "".join(map(str, verify(forged(tmp_path / "run", edit, of="geometry")).problems))

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from fixtures.lmdeploy.versions import locked
+from tests.acceptance.bfcl.record import records
+from tests.acceptance.bfcl.unit.test_bfcl import compared, entries
 from tools import pages
 from tools.records import RECORDS, read
-from tools.tables import Place, ladder, performance, quality, versions
+from tools.tables import Place, bfcl, ladder, performance, quality, versions
 
 ENGLISH = Place("en", "name")
 PAGE = "by hand\n<!-- made by tools.tables.standin.trials from records/trials.json -->\nold\n<!-- end -->\nby hand\n"
@@ -71,6 +73,18 @@ def test_run_without_memory_figures_has_no_picture() -> None:
         run["rows"][0]["vram_mib"] = None
     assert quality.pictures(record, "name") == {}
     assert "svg" not in quality.measured(record, ENGLISH)
+
+
+def test_scores_stand_beside_those_published_and_are_drawn() -> None:
+    found = records(entries(compared(calls=50)))["bfcl-{gpu}"]
+    record = {**read(RECORDS / "bfcl-checker.json"), **found}
+    text = bfcl.scores(record, Place("en", "bfcl-x"))
+    assert "| W4A16 + int4 KV | greedy | 50.0 | 50.0 | 60.0 | 0 | 0 | 0 | 0 |" in text
+    assert "| W4A16 + int4 KV | greedy | with calls | 80 | 50 | 100 | 30.0 [" in text
+    assert "/data_non_live.csv) |  | 87.00 | 64.58 |" in text
+    drawn = bfcl.pictures(record, "bfcl-x")
+    assert [(name, svg.count("<circle")) for name, svg in drawn.items()] == [("bfcl-x-zh.svg", 8), ("bfcl-x-en.svg", 8)]
+    assert bfcl.pictures(read(RECORDS / "bfcl-checker.json"), "bfcl-checker") == {}
 
 
 def test_servers_under_one_load_have_no_picture() -> None:

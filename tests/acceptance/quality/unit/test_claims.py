@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.evidence.events import Entry
 from fixtures.report.summary import summarize
-from fixtures.server.in_turn import BF16, HOMEWORK, W4A16
+from fixtures.server.in_turn import BF16, HOMEWORK, W4A16, W4A16_INT8
 from fixtures.texts import Texts
 from tests.acceptance.quality import test_quality as claims
 from tests.acceptance.quality.events import QualityAsked, QualityMeasured
@@ -180,13 +180,15 @@ def test_picture_has_a_point_for_each_server_in_each_chart() -> None:
 
 
 def test_record_keeps_other_checkpoints_of_the_same_text() -> None:
-    found: dict[str, Any] = records(entries(GOOD))["quality-{gpu}"]
+    int8 = server(W4A16_INT8.title, 0.52)
+    whole = replace(GOOD, measured=(*GOOD.measured, int8))
+    found: dict[str, Any] = records(entries(whole))["quality-{gpu}"]
     run = found["runs"]["standin"]
-    assert [row["name"] for row in run["rows"]] == [BF16.title, W4A16.title, HOMEWORK.title]
+    assert [row["name"] for row in run["rows"]] == [BF16.title, W4A16.title, HOMEWORK.title, W4A16_INT8.title]
     assert (run["judged"], run["rows"][1]["perplexity"]) == (["stories", "dialogues"], 1.7428)
     assert records(entries()) == {}
-    with pytest.raises(ValueError, match=r"servers are missing: W4A16 \+ int4 KV$"):
-        records(entries(GOOD)[:-1])
+    with pytest.raises(ValueError, match=r"servers are missing: W4A16 \+ int8 KV$"):
+        records(entries(GOOD))
     head = {"versions": {"lmdeploy": "0.18.0"}, "gpu": "H100", "command": "pytest -m quality"}
     old = {**head, "runs": {"geometry": run, "other": {**run, "text": "another"}}}
     assert list(merged(old, {**head, **found})["runs"]) == ["standin", "geometry"]
