@@ -1,25 +1,20 @@
 """The stand-in is worth its name: it answers as lmdeploy did on a GPU. The catalogue has no dead switches."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.faults.acts import ACTS
 from tests.faults.catalogue import FAULTS
-from tests.faults.environment import ROOT, Environment
+from tests.faults.environment import Environment
 from tests.faults.lmdeploy import awq, memory, server
 from tests.faults.lmdeploy.behaviour import BEHAVIOUR
 from tests.faults.lmdeploy.protocol import PROTOCOL
 from tests.faults.stage import serving
-from tools.protocol.cases import CASES, Case
-from tools.protocol.recording import ask
+from tools.protocol.recording import CASES, RECORDED, Case, ask
 from tools.protocol.shape import differences, shape
 
 pytestmark = pytest.mark.faults
-
-RECORDING = json.loads((ROOT / "docs" / "records" / "protocol-0.18.0-h100.json").read_text(encoding="utf-8"))
-RECORDED = {answer["name"]: answer for answer in RECORDING["answers"]}
 
 ASKED = (
     "health", "models", "chat", "story", "cut at max_tokens", "streamed", "streamed with usage", "tool call",

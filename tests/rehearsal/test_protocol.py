@@ -1,17 +1,10 @@
 """The rehearsal server answers as the same lmdeploy on a GPU did: status, content type, keys, types, finish reasons."""
 
-import json
-
 import pytest
 
-from fixtures.lmdeploy.commands import ROOT
 from fixtures.server.api_server import RunningServer
-from tools.protocol.cases import CASES
-from tools.protocol.recording import ask
+from tools.protocol.recording import CASES, RECORDED, ask
 from tools.protocol.shape import differences, shape
-
-RECORDING = json.loads((ROOT / "docs" / "records" / "protocol-0.18.0-h100.json").read_text(encoding="utf-8"))
-RECORDED = {answer["name"]: answer for answer in RECORDING["answers"]}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))

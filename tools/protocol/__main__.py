@@ -5,8 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tools.protocol.cases import CASES
-from tools.protocol.recording import ask
+from tools.protocol.recording import CASES, ask
 from tools.records import head_now, write
 
 

@@ -27,7 +27,7 @@ def ask(client: Client, row: Row, sdk: Sdk) -> RowTried:
     said = sdk(row, request or {}) if row.sdk and status == 200 else ""
     if said not in ("", "parsed", "not_installed"):
         lacks = [*lacks, f"{row.sdk}: {said}"]
-    return RowTried(row.id, f"{row.method} {row.path}", status, lacks, said, shape(body), text[:KEPT])
+    return RowTried(row.id, f"{row.method} {row.path}", status, lacks, said, text[:KEPT])
 
 
 def through_sdks(client: Client, server: Server) -> Sdk:
@@ -71,27 +71,6 @@ def _reason(failure: Exception) -> str:
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in nearest)
 
 
-FIXED: Final = ("object", "finish_reason", "role", "type", "name", "stop_reason")
-"""Keys whose text is part of the protocol."""
-
-
-def shape(value: Any, key: str = "") -> Any:
-    """Return keys and the names of types; equal neighbours of a list are told once, so that chunks do not count.
-
-    >>> shape({"id": "7", "choices": [{"index": 0, "finish_reason": "stop"}]})
-    {'choices': [{'finish_reason': 'stop', 'index': 'int'}], 'id': 'str'}
-    """
-    if isinstance(value, dict):
-        return {name: shape(value[name], name) for name in sorted(value)}
-    if isinstance(value, list):
-        shapes: list[Any] = []
-        for inner in value:
-            if (found := shape(inner)) not in shapes[-1:]:
-                shapes.append(found)
-        return shapes
-    return value if isinstance(value, str) and key in FIXED else type(value).__name__
-
-
 def ask_without_a_key(client: Client) -> RoutesAsked:
     """Ask every route that the app says it has, without a key, by requests that cannot act.
 
@@ -104,11 +83,11 @@ def ask_without_a_key(client: Client) -> RoutesAsked:
     found: dict[str, list[str]] = {"guarded": [], "open": [], "unknown": []}
     for path, methods in described.items():
         for method, route in methods.items():
-            found[_guard(client, path, method.upper(), route)].append(f"{method.upper()} {path}")
-    for path in ("/", "/openapi.json", "/metrics/"):
+            found[_guard(client, path, method.upper(), route)].append(f"{method.upper()} {path[1:]}")
+    for path in ("/openapi.json", "/metrics/"):
         status, _, _ = client.send("GET", path, key=False)
         if status != 404:
-            found["guarded" if status == UNAUTHORIZED else "open"].append(f"GET {path}")
+            found["guarded" if status == UNAUTHORIZED else "open"].append(f"GET {path[1:]}")
     return RoutesAsked(**found)
 
 

@@ -26,17 +26,7 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
     column = {
         "checkpoint": happened.of(RunStarted)[0].settings["checkpoint"],
         "versions": happened.of(EnvironmentRecorded)[0].versions,
-        "rows": {
-            row.id: {
-                "status": row_tried.status,
-                "lacks": row_tried.lacks,
-                "sdk": row_tried.sdk,
-                "shape": row_tried.shape,
-            }
-            if (row_tried := tried.get(row.id))
-            else None
-            for row in ROWS
-        },
+        "rows": {one.row: {"status": one.status, "lacks": one.lacks, "sdk": one.sdk} for one in tried.values()},
         "open": asked[-1].open if asked else None,
         "guarded": len(asked[-1].guarded) if asked else None,
     }

@@ -7,8 +7,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from tests.unit.serving import port_of
-from tools.protocol.cases import Case
-from tools.protocol.recording import ask
+from tools.protocol.recording import CASES, Case, ask
 from tools.protocol.shape import differences, shape
 
 CHUNK = {"object": "chat.completion.chunk", "choices": [{"delta": {"content": "狐"}, "finish_reason": None}]}
@@ -48,6 +47,13 @@ def test_answer_is_kept_as_json_and_a_stream_chunk_by_chunk(port: int) -> None:
     assert ask("127.0.0.1", port, Case("streamed", "/", {"stream": True})).body == [CHUNK, CHUNK, "[DONE]"]
     kept = ask("127.0.0.1", port, Case("long", "/", {"content": "狐" * 1000})).request
     assert kept["content"].endswith("(1000 characters)")
+
+
+def test_what_was_asked_is_read_from_the_recording() -> None:
+    asked = {case.name: case.body for case in CASES}
+    assert asked["health"] is None
+    assert asked["not JSON"] == "{"
+    assert len(asked["over-long input"]["messages"][0]["content"]) == 600_000
 
 
 def test_shape_has_keys_and_types_without_values_or_repetitions() -> None:
