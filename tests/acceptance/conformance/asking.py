@@ -74,7 +74,7 @@ def _reason(failure: Exception) -> str:
 def ask_without_a_key(client: Client) -> RoutesAsked:
     """Ask every route that the app says it has, without a key, by requests that cannot act.
 
-    A body that is not JSON where one is required, GET where no more is asked for. A route that would act without a body
+    A list where a body is required, since no route takes one; GET where no more is asked for. A route that would act without a body
     (`/sleep`, `/terminate`) is asked by DELETE, which it does not have: a key that guards the whole app refuses that,
     too; else the app's own description says whether the route asks for a key.
     """
@@ -96,7 +96,7 @@ def _guard(client: Client, path: str, method: str, route: dict[str, Any]) -> str
     if method == "GET" and path.rpartition("/")[2] != "terminate":
         status, _, _ = client.send("GET", path, key=False)
     elif route.get("requestBody", {}).get("required"):
-        status, _, _ = client.send(method, path, "{", key=False)
+        status, _, _ = client.send(method, path, [], key=False)
     else:
         status, _, _ = client.send("DELETE", path, key=False)
         if status != UNAUTHORIZED:
