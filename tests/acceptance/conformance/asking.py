@@ -74,9 +74,9 @@ def _reason(failure: Exception) -> str:
 def ask_without_a_key(client: Client) -> RoutesAsked:
     """Ask every route that the app says it has, without a key, by requests that cannot act.
 
-    A list where a body is required, since no route takes one; GET where no more is asked for. A route that would act without a body
-    (`/sleep`, `/terminate`) is asked by DELETE, which it does not have: a key that guards the whole app refuses that,
-    too; else the app's own description says whether the route asks for a key.
+    A list where a body is required, since no route takes one; GET where no more is asked for. A route that would act
+    without a body (`/sleep`, `/terminate`) is asked by DELETE, which it does not have: a key that guards the whole app
+    refuses that, too; else the app's own description says whether the route asks for a key.
     """
     status, _, text = client.send("GET", "/openapi.json")
     described: dict[str, Any] = json.loads(text)["paths"] if status == 200 else {}

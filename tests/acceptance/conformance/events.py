@@ -20,8 +20,8 @@ class RowTried(Event):
 
 @dataclass(frozen=True)
 class RoutesAsked(Event):
-    """Every route of the app by what a request without a key came to; `unknown` got no answer. `METHOD path`, without the
-    slash that would make it a path of this machine."""
+    """Every route of the app by what a request without a key came to; `unknown` got no answer. `METHOD path`, without
+    the slash before it that would make it a path of this machine."""
 
     guarded: list[str]
     open: list[str]

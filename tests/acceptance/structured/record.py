@@ -1,6 +1,7 @@
 """The record of replies under a schema: for each lmdeploy version and model what became of every case."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fixtures.evidence.events import Entry, EnvironmentRecorded, RunStarted
@@ -20,26 +21,11 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
         return {}
     if missing := [f"{case.id} {way}" for case in CASES for way in WAYS if (case.id, way) not in tried]:
         raise ValueError(f"cases are missing: {', '.join(missing)}")
-    settings, versions = happened.of(RunStarted)[0].settings, happened.of(EnvironmentRecorded)[0].versions
-    found = [
-        {
-            "case": one.case,
-            "way": one.way,
-            "outcome": one.outcome,
-            "why": one.why,
-            "tokens": one.tokens,
-            "text": one.text,
-        }
-        for one in tried.values()
-    ]
-    column = {
-        "checkpoint": settings["checkpoint"],
-        "quant_policy": settings["quant_policy"],
-        "versions": versions,
-        "tried": found,
-    }
-    name = str(settings["checkpoint"]).rstrip("/").rpartition("/")[2]
-    return {"structured-{gpu}": {"columns": {f"{versions['lmdeploy']} {name}": column}}}
+    settings, lmdeploy = happened.of(RunStarted)[0].settings, happened.of(EnvironmentRecorded)[0].versions["lmdeploy"]
+    column = {"quant_policy": settings["quant_policy"], "tried": [asdict(one) for one in tried.values()]}
+    asked = settings["served_model_name"] or "external" if settings["base_url"] else settings["checkpoint"]
+    name = str(asked).rstrip("/").rpartition("/")[2]
+    return {"structured-{gpu}": {"columns": {f"{lmdeploy} {name}": column}}}
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
