@@ -26,4 +26,4 @@ def measured(record: Mapping[str, Any], place: Place) -> str:
 
 
 def _cell(tried: Mapping[str, Any] | None, texts: Texts) -> str:
-    return texts.say(f"structured.{tried['outcome']}").partition("(")[0].partition("（")[0] if tried else "–"
+    return texts.say(f"structured.{tried['outcome']}").partition("(")[0].partition("（")[0].strip() if tried else "–"
