@@ -11,7 +11,7 @@ from tests.acceptance.conformance.rows import ROWS
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return a column for the run's lmdeploy version.
+    """Return a column for the run's lmdeploy version, with the model's name where it is not the stand-in.
 
     :raises ValueError: the table was not asked to its end.
     """
@@ -30,7 +30,9 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
         "open": asked[-1].open if asked else None,
         "guarded": len(asked[-1].guarded) if asked else None,
     }
-    return {"conformance-{gpu}": {"columns": {column["versions"]["lmdeploy"]: column}}}
+    name = str(column["checkpoint"]).rstrip("/").rpartition("/")[2]
+    head = column["versions"]["lmdeploy"] + ("" if name == "standin" else f" {name}")
+    return {"conformance-{gpu}": {"columns": {head: column}}}
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

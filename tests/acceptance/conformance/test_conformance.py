@@ -11,7 +11,7 @@ from fixtures.texts import message
 from tests.acceptance.conformance.asking import ask, ask_without_a_key, through_sdks
 from tests.acceptance.conformance.rows import ROWS, Row
 
-pytestmark = [pytest.mark.gpu, pytest.mark.conformance, pytest.mark.usefixtures("environment")]
+pytestmark = [pytest.mark.gpu, pytest.mark.conformance]
 
 OPEN: frozenset[str] = frozenset({"GET health"})
 """Answers anyone in every version, as lmdeploy means it to."""

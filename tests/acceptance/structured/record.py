@@ -23,8 +23,7 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
         raise ValueError(f"cases are missing: {', '.join(missing)}")
     settings, lmdeploy = happened.of(RunStarted)[0].settings, happened.of(EnvironmentRecorded)[0].versions["lmdeploy"]
     column = {"quant_policy": settings["quant_policy"], "tried": [asdict(one) for one in tried.values()]}
-    asked = settings["served_model_name"] or "external" if settings["base_url"] else settings["checkpoint"]
-    name = str(asked).rstrip("/").rpartition("/")[2]
+    name = str(settings["checkpoint"]).rstrip("/").rpartition("/")[2]
     return {"structured-{gpu}": {"columns": {f"{lmdeploy} {name}": column}}}
 
 

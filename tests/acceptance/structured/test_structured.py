@@ -15,7 +15,7 @@ from fixtures.texts import message
 from tests.acceptance.structured.cases import CASES, MAX_TOKENS, WAYS, Case, Way, judge
 from tests.acceptance.structured.events import SchemaTried
 
-pytestmark = [pytest.mark.gpu, pytest.mark.structured, pytest.mark.usefixtures("environment")]
+pytestmark = [pytest.mark.gpu, pytest.mark.structured]
 
 KEPT = 300
 """Characters of a reply that its event keeps; the exchange has it whole."""
