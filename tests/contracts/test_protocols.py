@@ -37,13 +37,3 @@ def test_response_format_is_heeded_as_promised(
         came = "grammar" if text.lstrip().startswith("{") else "unread"
     measure("response_format", came, expected=capabilities.response_format)
     assert came == capabilities.response_format, answer.text[:500]
-
-
-@contract("server.bad_schema", zh="编译不了的 schema", en="a schema without a grammar")
-def test_schema_without_a_grammar_is_refused_where_promised(
-    server: RunningServer, capabilities: Capabilities, measure: Measure
-) -> None:
-    """By a 400. What TurboMind does where it is not refused, an engine on the CPU cannot show."""
-    answer = post(server, messages=SUM, response_format=under({"type": "int"}), max_tokens=16)
-    measure("status", answer.status_code)
-    assert (answer.status_code == 400) is (capabilities.bad_schema == "refused"), answer.text[:500]

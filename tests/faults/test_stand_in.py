@@ -1,4 +1,4 @@
-"""The stand-in is worth its name: it answers as lmdeploy's protocol is documented. No switch of the catalogue is dead."""
+"""The stand-in answers as lmdeploy's protocol is documented, and the catalogue has no dead switches."""
 
 from collections.abc import Iterator
 from contextlib import closing
