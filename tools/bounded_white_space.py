@@ -30,7 +30,7 @@ def bound() -> None:
     def make_bounded(self: Any, **fields: Any) -> None:
         made(self, **{"max_whitespace_cnt": 1, **fields})
 
-    tags.JSONSchemaFormat.__init__ = make_bounded
+    tags.JSONSchemaFormat.__init__ = make_bounded  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

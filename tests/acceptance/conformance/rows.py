@@ -52,6 +52,8 @@ class Row:
 
     def lacks(self, status: int | None, body: Any) -> list[str]:
         """List what the answer has not as documented, a line each; empty where it conforms."""
+        if status is None:
+            return [f"no whole answer: {str(body)[:80]}"]
         if status not in self.status:
             return [f"HTTP {status}, not {' or '.join(map(str, self.status))}"]
         found = [_lack(body, path, wanted) for path, wanted in self.fields.items()]
