@@ -12,7 +12,7 @@ from fixtures.client.answer import Answer
 from fixtures.texts import read_toml
 
 MAX_TOKENS: Final = 160
-"""Five times what the longest of the replies takes without white space, in tokens of a character each."""
+"""More than twice what any of the replies takes in the stand-in's small tokens."""
 
 RUN: Final = re.compile(r"\s{24,}")
 """White space that no layout of so small a reply has."""
