@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from jsonschema import Draft202012Validator
-
 from fixtures.client.answer import Answer
 from fixtures.texts import read_toml
 
@@ -69,6 +67,8 @@ class Reply:
 
 def judge(case: Case, way: Way, status: int | None, body: Any) -> Reply:
     """Tell what an answer is to its schema."""
+    from jsonschema import Draft202012Validator  # no launch and no collection waits for it
+
     if status is not None and 400 <= status < 500:
         said = json.dumps(body, ensure_ascii=False)
         named = case.bad or case.keyword
