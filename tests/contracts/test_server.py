@@ -48,6 +48,14 @@ def post(server: RunningServer, **body: Any) -> requests.Response:
     )
 
 
+def get(server: RunningServer, path: str) -> requests.Response:
+    """The answer to a GET, with the key."""
+    import requests
+
+    url = f"{server.base_url.removesuffix('/v1')}{path}"
+    return requests.get(url, headers={"Authorization": f"Bearer {server.api_key}"}, timeout=TIMEOUT)
+
+
 def chunks_of(text: str) -> list[dict[str, Any]]:
     """The events of a stream, parsed."""
     lines = (line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: "))

@@ -1,31 +1,25 @@
-"""The stand-in is worth its name: it answers as lmdeploy did on a GPU. The catalogue has no dead switches."""
+"""The stand-in answers as lmdeploy's protocol is documented, and the catalogue has no dead switches."""
 
-import json
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from fixtures.client.client import Client
+from fixtures.server.external_server import ExternalServer
+from tests.acceptance.conformance.rows import ROWS, Row, parsed
 from tests.faults.acts import ACTS
 from tests.faults.catalogue import FAULTS
-from tests.faults.environment import ROOT, Environment
+from tests.faults.environment import Environment
 from tests.faults.lmdeploy import awq, memory, server
 from tests.faults.lmdeploy.behaviour import BEHAVIOUR
 from tests.faults.lmdeploy.protocol import PROTOCOL
 from tests.faults.stage import serving
-from tools.protocol.cases import CASES, Case
-from tools.protocol.recording import ask
-from tools.protocol.shape import differences, shape
 
 pytestmark = pytest.mark.faults
 
-RECORDING = json.loads((ROOT / "docs" / "records" / "protocol-0.18.0-h100.json").read_text(encoding="utf-8"))
-RECORDED = {answer["name"]: answer for answer in RECORDING["answers"]}
-
-ASKED = (
-    "health", "models", "chat", "story", "cut at max_tokens", "streamed", "streamed with usage", "tool call",
-    "tool call streamed", "tools offered and not needed", "tool result", "no such path",
-)  # fmt: skip
-"""The recorded cases of what a run under a fault asks."""
+ASKED = {"models.list", "chat.answer", "chat.stream", "chat.call", "chat.call_stream"}
+"""The documented rows of what a run under a fault asks."""
 
 CALIBRATION = ("calibration-text-too-short", "tokenizer-knows-no-chinese")
 """Switches of the stand-ins in `lmdeploy/packages`."""
@@ -45,11 +39,12 @@ def port(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> 
         yield chosen
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.name in ASKED], ids=lambda case: case.name)
-def test_the_stand_in_answers_as_a_gpu_did(case: Case, port: int) -> None:
-    ours, theirs = ask("127.0.0.1", port, case), RECORDED[case.name]
-    assert (ours.status, ours.content_type) == (theirs["status"], theirs["content_type"])
-    assert differences(shape(ours.body), shape(theirs["body"])) == []
+@pytest.mark.parametrize("row", [row for row in ROWS if row.id in ASKED], ids=lambda row: row.id)
+def test_the_stand_in_answers_as_documented(row: Row, port: int) -> None:
+    server = ExternalServer(f"http://127.0.0.1:{port}/v1", "any")
+    with closing(Client(server, 60, lambda _: None)) as client:
+        status, content_type, text = client.send(row.method, row.path, row.request(client.model_name))
+    assert row.lacks(status, parsed(content_type, text)) == []
 
 
 def test_every_fault_is_made_somewhere_and_every_switch_is_of_a_fault() -> None:

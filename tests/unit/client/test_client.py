@@ -287,3 +287,21 @@ def test_remedy_names_the_log_that_there_is_and_a_gateway_is_no_server(external:
     ):
         client.ask([{"role": "user", "content": "x"}])
     assert [word for word in words if word not in str(refused.value)] == []
+
+
+def test_any_request_is_sent_as_it_is_with_the_key_or_without() -> None:
+    class Echo(Answering):
+        def do_GET(self) -> None:
+            self._send(200, {"data": [{"id": "m"}]})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            self._send(422, f"{self.path} {self.headers['Authorization']} {self.headers['x-version']} {body}")
+
+    with port_of(Echo) as port, closing(Client(Server(f"http://127.0.0.1:{port}/v1"), 10, lambda _: None)) as client:
+        said = client.send("POST", "/v1/x", "{", headers={"x-version": "1"})
+        assert said == (422, "application/json", "/v1/x Bearer any 1 {")
+        assert client.send("POST", "/y", {"a": "狐"}, key=False)[2] == '/y None None {"a": "狐"}'
+    status, _, why = client.send("GET", "/v1/models")
+    assert status is None
+    assert why

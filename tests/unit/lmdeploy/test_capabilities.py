@@ -78,8 +78,10 @@ def test_every_id_has_its_text_and_every_text_an_id() -> None:
     words = {getattr(row, name) for row in TABLE for name in told}
     lacks = {lack.message.id for row in TABLE for lack in not_offered(row).values()}
     made = {f"adapted.{one}{suffix}" for version in (*TRIED, NEWER) for one in ids(version) for suffix in ("", ".why")}
+    measured = {f"not_offered.{what}" for what in ("protocol", "departs", "key_guards_all", "response_format")}
     used = (
         lacks
+        | measured
         | made
         | {f"capability.{word}" for word in words if word not in ("bin", "safetensors", "tool", "environment")}
     )
