@@ -22,7 +22,12 @@ def table(record: Mapping[str, Any], place: Place) -> str:
         command=record["command"],
         raw=place.raw(),
     )
-    rows = ({**load, "name": server["name"]} for server in servers for load in server["loads"])
+    told_load = Texts(place.language).tell
+    rows = (
+        {**load, "load": told_load(load["load"]), "name": server["name"]}
+        for server in servers
+        for load in server["loads"]
+    )
     parts = [told, place.table("performance.head", rows)]
     if full := [server for server in servers if server["held"]]:
         at_once = place.listed((f"{one['name']} {one['held']['at_once']}" for one in full), "semicolon")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures.lmdeploy.versions import locked
+from fixtures.texts import message
 from tools import pages
 from tools.records import RECORDS, read
 from tools.tables import Place, ladder, performance, quality, versions
@@ -77,9 +78,11 @@ def test_servers_under_one_load_have_no_picture() -> None:
     record = read(RECORDS / "performance-h200.json")
     for server in record["servers"]:
         server |= {"loads": server["loads"][-1:], "held": None, "agreement": None}
+    record["servers"][0]["loads"][0]["load"] = message("performance.uniform", rate=3.0).as_json()
     record["servers"][0]["checks"] = {"pairs": [70, 1, 0, 0], "first": None}
     text = performance.table(record, ENGLISH)
     assert "svg" not in text
+    assert "| bf16-0.4 | 3/s uniform |" in text
     assert "bf16-0.4: right alone 71 / 71 [94.9, 100.0] %, under load 70 / 71 [92.4, 99.8] %" in text
 
 
