@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from fixtures.lmdeploy.versions import locked
-from fixtures.texts import message
 from tools import pages
 from tools.records import RECORDS, read
 from tools.tables import Place, ladder, performance, quality, versions
@@ -78,7 +77,7 @@ def test_servers_under_one_load_have_no_picture() -> None:
     record = read(RECORDS / "performance-h200.json")
     for server in record["servers"]:
         server |= {"loads": server["loads"][-1:], "held": None, "agreement": None}
-    record["servers"][0]["loads"][0]["load"] = message("performance.uniform", rate=3.0).as_json()
+    record["servers"][0]["loads"][0]["load"] = {"id": "performance.uniform", "fields": {"rate": 3.0}}
     record["servers"][0]["checks"] = {"pairs": [70, 1, 0, 0], "first": None}
     text = performance.table(record, ENGLISH)
     assert "svg" not in text
