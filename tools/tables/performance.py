@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fixtures.texts import LANGUAGES, Texts
+from tests.acceptance.performance import checks
 from tests.acceptance.performance.section import draw
 from tools.tables import Place
 
@@ -21,11 +22,18 @@ def table(record: Mapping[str, Any], place: Place) -> str:
         command=record["command"],
         raw=place.raw(),
     )
-    rows = ({**load, "name": server["name"]} for server in servers for load in server["loads"])
+    told_load = Texts(place.language).tell
+    rows = (
+        {**load, "load": told_load(load["load"]), "name": server["name"]}
+        for server in servers
+        for load in server["loads"]
+    )
     parts = [told, place.table("performance.head", rows)]
     if full := [server for server in servers if server["held"]]:
         at_once = place.listed((f"{one['name']} {one['held']['at_once']}" for one in full), "semicolon")
         parts.append(place.say("performance.at_once", tokens=full[0]["held"]["context_tokens"], told=at_once))
+    for server in (one for one in servers if "checks" in one):
+        parts.append(place.say("performance.checks", **checks.told(server)))
     for found in (server["agreement"] for server in servers if server["agreement"]):
         ttft, tokens = found["ttft_mean_ms"], found["tokens_per_s"]
         parts.append(place.say("performance.agreement", apart=100 * found["apart"], ttft=ttft, tokens=tokens))

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fixtures.client.answer import Answer, an_object
+from fixtures.judge.profile import MOST_FLIPS
 from fixtures.judge.trials import wilson
 from fixtures.texts import Message, message
 from tests.acceptance.load.questions import Question
-
-MOST_FLIPS: Final = 0.01
-"""Of the questions that are answered right alone. Source: MLPerf Inference asks a loaded system for 99 % of the
-reference's accuracy (its inference rules, "Quality"); the suite has no stricter need."""
 
 NEAR_TIE: Final = 0.5
 """Nats between the two likeliest tokens. bfloat16 keeps 8 bits: logits of 16 to 32 lie 0.125 apart, and sums in another

@@ -5,7 +5,7 @@ from functools import cached_property
 from random import Random
 from typing import Any, Final
 
-from fixtures.ask.questions import GREEDY
+from fixtures.ask.questions import CALL_TOKENS, GREEDY
 from fixtures.ask.story import MESSAGES
 from fixtures.client.answer import Answer
 from fixtures.client.tools import FUNCTIONS, TOOLS
@@ -15,8 +15,6 @@ from fixtures.judge.tool_calls import right_call_fault
 
 KINDS: Final = ("add", "mul", "add", "echo")
 """In turn. The stand-in does not know how to echo: to it these are neighbours that a leak would show in."""
-CALL_TOKENS: Final = 96
-"""A call takes about 40."""
 ECHO_TOKENS: Final = 32
 CONSONANTS: Final = "bcdfghjklmnpqrstvwxz"
 """Eight of them are a word of no language, and of no other question."""

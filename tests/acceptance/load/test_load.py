@@ -2,11 +2,12 @@
 
 import pytest
 
+from fixtures.judge.profile import MOST_FLIPS
 from fixtures.judge.trials import wilson
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, assert_no_fault, not_measured
 from fixtures.texts import message
-from tests.acceptance.load.comparing import MOST_FLIPS, flips_fault, is_back, total
+from tests.acceptance.load.comparing import flips_fault, is_back, total
 from tests.acceptance.load.measuring import Row
 
 pytestmark = [pytest.mark.gpu, pytest.mark.load]

@@ -6,9 +6,8 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fixtures.ask.load import CHAT, Endpoint, Prompts, chat_body
@@ -28,26 +27,42 @@ Ask = Callable[[bytes], Awaitable[Raw]]
 @dataclass(frozen=True)
 class Sent:
     """What came of a load. `cpu_share` is that of one core which the generator itself took: near 1 it would be late in
-    noting what comes."""
+    noting what comes. `beside` is what came of the requests that are not timed."""
 
     timings: tuple[Timing, ...]
     cpu_share: float
+    beside: tuple[Raw, ...] = ()
 
 
 def send(
-    endpoint: Endpoint, load: Load, prompts: Prompts, answer_tokens: int, timeout_s: float, first: int = 0
+    endpoint: Endpoint,
+    load: Load,
+    prompts: Prompts,
+    answer_tokens: int,
+    timeout_s: float,
+    first: int = 0,
+    beside: Sequence[bytes] = (),
 ) -> Sent:
     """Send the load and wait for every answer.
 
     :param timeout_s: for one answer; one that is later has failed.
     :param first: number of the first prompt; no prompt must be asked twice, or it comes from the prefix cache.
+    :param beside: bodies of further requests, no more than the load has, which are sent beside some of its own.
     """
     # Made beforehand: a load that begins must not wait for its own prompts.
     bodies = [request(endpoint, prompts.text(first + number), answer_tokens) for number in range(load.requests)]
-    return asyncio.run(_send(endpoint, load, bodies, timeout_s))
+    raw, others, share = asyncio.run(_send(endpoint, load, bodies, timeout_s, beside))
+    return Sent(tuple(timing(*one) for one in raw), round(share, 4), tuple(others))
 
 
-async def _send(endpoint: Endpoint, load: Load, bodies: list[bytes], timeout_s: float) -> Sent:
+def send_alone(endpoint: Endpoint, bodies: Sequence[bytes], timeout_s: float) -> list[Raw]:
+    """Send one request after the other."""
+    return asyncio.run(_send(endpoint, Load(len(bodies), concurrency=1), bodies, timeout_s))[0]
+
+
+async def _send(
+    endpoint: Endpoint, load: Load, bodies: Sequence[bytes], timeout_s: float, beside: Sequence[bytes] = ()
+) -> tuple[list[Raw], list[Raw], float]:
     import aiohttp  # a third of a second: too long for a run that only collects
 
     async with aiohttp.ClientSession(
@@ -57,13 +72,21 @@ async def _send(endpoint: Endpoint, load: Load, bodies: list[bytes], timeout_s: 
         headers=endpoint.headers(),
         trust_env=False,
     ) as session:
+        numbers, waiting, others = itertools.count(1), iter(beside), list[Awaitable[Raw]]()
+        every = len(bodies) // max(1, len(beside))
+
+        async def ask(body: bytes) -> Raw:
+            if next(numbers) % every == 0 and (other := next(waiting, None)):
+                others.append(asyncio.ensure_future(_ask(session, other)))  # sent when the timed one is on its way
+            return await _ask(session, body)
+
         began, cpu = time.perf_counter(), time.thread_time()
-        raw = await (_at_a_rate if load.concurrency is None else _at_a_time)(partial(_ask, session), load, bodies)
+        raw = await (_at_a_rate if load.concurrency is None else _at_a_time)(ask, load, bodies)
         share = (time.thread_time() - cpu) / (time.perf_counter() - began)
-    return Sent(tuple(timing(*one) for one in raw), round(share, 4))
+        return raw, await asyncio.gather(*others), share
 
 
-async def _at_a_time(ask: Ask, load: Load, bodies: list[bytes]) -> list[Raw]:
+async def _at_a_time(ask: Ask, load: Load, bodies: Sequence[bytes]) -> list[Raw]:
     waiting = iter(bodies)
 
     async def user() -> list[Raw]:
@@ -73,7 +96,7 @@ async def _at_a_time(ask: Ask, load: Load, bodies: list[bytes]) -> list[Raw]:
     return sorted(itertools.chain.from_iterable(answered))
 
 
-async def _at_a_rate(ask: Ask, load: Load, bodies: list[bytes]) -> list[Raw]:
+async def _at_a_rate(ask: Ask, load: Load, bodies: Sequence[bytes]) -> list[Raw]:
     began = time.perf_counter()
 
     async def later(body: bytes, at: float) -> Raw:

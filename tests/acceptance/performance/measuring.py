@@ -1,17 +1,19 @@
 """Put servers under the same loads, warm; where there is a GPU, fill their caches."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from fixtures.ask.load import Endpoint, burst, size_prompts
+from fixtures.ask.load import Endpoint, Prompts, burst, size_prompts
 from fixtures.gpu.memory_model import Geometry
 from fixtures.server.in_turn import BF16, BF16_INT4, HOMEWORK, Configuration, InTurn, Turn
+from tests.acceptance.performance.checks import body, compared, drawn
 from tests.acceptance.performance.events import PerformanceMeasured
 from tests.acceptance.performance.formulas import figures
-from tests.acceptance.performance.generator import Sent, send
+from tests.acceptance.performance.generator import Sent, send, send_alone
 from tests.acceptance.performance.reference import compare
-from tests.acceptance.performance.workloads import GPU, REHEARSAL, Load
+from tests.acceptance.performance.workloads import GPU, REHEARSAL, Load, Workload
 
 SERVED: Final = (BF16, BF16_INT4, HOMEWORK)
 """At the homework's share: each differs from the one before in one thing."""
@@ -57,12 +59,10 @@ def measure(in_turn: InTurn, configuration: Configuration, model: Path, geometry
         endpoint = Endpoint.of(turn.server)
         prompts = size_prompts(endpoint, workload.prompt_tokens)
         burst(endpoint, workload.warm_up, WARM_UP_AT_ONCE)
-        asked, answered, agreement = 0, [], None
-        for load in workload.loads:
-            on_line(str(load.name))
-            answered.append((load, send(endpoint, load, prompts, workload.answer_tokens, timeout, first=asked)))
-            asked += load.requests
+        answered, checks = put_under(endpoint, workload, prompts, timeout, on_line)
+        agreement = None
         if geometry and configuration == HOMEWORK:
+            asked = sum(load.requests for load in workload.loads)
             agreement = compare(
                 endpoint, AGREEMENT, AGREEMENT_ROUNDS, prompts, AGREEMENT_ANSWER_TOKENS, timeout, first=asked
             )
@@ -74,12 +74,32 @@ def measure(in_turn: InTurn, configuration: Configuration, model: Path, geometry
         "start_seconds": turn.server.started_seconds,
         "prompt_tokens": prompts.tokens,
         "answer_tokens": workload.answer_tokens,
-        "loads": [load_row(load, sent) for load, sent in answered],
+        "loads": [load_row(load, sent) for load, sent in zip(workload.loads, answered, strict=True)],
+        "checks": checks,
         "held": held,
         "agreement": agreement,
     }
-    in_turn.evidence.append(PerformanceMeasured(row, [requests(sent) for _, sent in answered]))
+    in_turn.evidence.append(PerformanceMeasured(row, [requests(sent) for sent in answered]))
     return row
+
+
+def put_under(
+    endpoint: Endpoint, workload: Workload, prompts: Prompts, timeout_s: float, on_line: Callable[[str], object]
+) -> tuple[list[Sent], Row]:
+    """Ask the checks alone and put the server under every load, the checks beside it; what came of both."""
+    counts = [load.requests // workload.check_every for load in workload.loads]
+    checks = drawn(sum(counts))
+    bodies = [body(endpoint, check) for check in checks]
+    alone = send_alone(endpoint, bodies[:1], timeout_s)
+    unanswered = alone[0][-1]  # then it is not waited for as often as there are checks
+    alone = alone * len(bodies) if unanswered else send_alone(endpoint, bodies, timeout_s)
+    sent, asked, checked = list[Sent](), 0, 0
+    for load, count in zip(workload.loads, counts, strict=True):
+        on_line(str(load.name))
+        beside = bodies[checked : checked + count]
+        sent.append(send(endpoint, load, prompts, workload.answer_tokens, timeout_s, first=asked, beside=beside))
+        asked, checked = asked + load.requests, checked + count
+    return sent, compared(checks, alone, [raw for one in sent for raw in one.beside])
 
 
 def load_row(load: Load, sent: Sent) -> Row:

@@ -11,6 +11,7 @@ from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
 from fixtures.server.in_turn import HOMEWORK
 from fixtures.texts import Texts
+from tests.acceptance.performance.checks import told
 from tests.acceptance.performance.events import PerformanceMeasured
 
 COLUMNS: Final = ("server", "load", "ttft", "itl", "tokens", "requests")
@@ -34,6 +35,7 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
             (texts.say(f"performance.{name}") for name in COLUMNS),
             (_cells(row["name"], load, texts) for row in servers for load in row["loads"]),
         ),
+        *(tag("p", texts.say("performance.checks", **told(row))) for row in servers if "checks" in row),
         draw(servers, texts),
         *(tag("p", texts.say("performance.held", name=row["name"], **row["held"])) for row in servers if row["held"]),
         id="performance",

@@ -6,10 +6,13 @@ The homework sets no limit: what is asserted is that every figure was honestly c
 import pytest
 
 from fixtures.gpu.probe import Probe
+from fixtures.judge.paired import Paired
+from fixtures.judge.profile import LEAST_OF_CONTROL, MOST_FLIPS
 from fixtures.run.claims import claim
 from fixtures.run.measurement import Measure, assert_no_fault, not_measured
 from fixtures.server.in_turn import BF16, BF16_INT4, HOMEWORK, Configuration
 from fixtures.texts import message
+from tests.acceptance.performance.checks import told
 from tests.acceptance.performance.measuring import Row
 
 pytestmark = [pytest.mark.gpu, pytest.mark.performance, pytest.mark.alone]
@@ -45,6 +48,24 @@ def test_every_request_is_answered_whole(measured: Row, measure: Measure) -> Non
         tokens = load["requests"] * measured["answer_tokens"]
         short = message("performance.short", name=name, load=load["load"], tokens=load["tokens"], asked=tokens)
         assert_no_fault(short if load["tokens"] != tokens else None)
+
+
+@claim(
+    "performance.right_while_fast",
+    part="deployment",
+    zh="性能：单独提问时答对的，负载下也答对",
+    en="Performance: what is right alone is right under load",
+)
+def test_what_is_right_alone_is_right_while_fast(measured: Row, measure: Measure) -> None:
+    """Tool calls beside the timed requests: not shown to be right less often than alone by more than the limit."""
+    found, shares = Paired(*measured["checks"]["pairs"]), told(measured)
+    measure("right_alone", shares["alone"])
+    measure("right_under_load", shares["loaded"])
+    if found.control < LEAST_OF_CONTROL * found.trials:
+        not_measured("little_right_alone", **shares)
+    lost, most = round(100 * max(0.0, found.interval().lower), 1), 100 * MOST_FLIPS
+    measure("lost_at_least", lost, "%", at_most=most)
+    assert_no_fault(message("performance.wrong", **shares, lost=lost, most=most) if lost > most else None)
 
 
 @claim(

@@ -91,7 +91,12 @@ def test_servers_under_one_load_have_no_picture() -> None:
     record = read(RECORDS / "performance-h200.json")
     for server in record["servers"]:
         server |= {"loads": server["loads"][-1:], "held": None, "agreement": None}
-    assert "svg" not in performance.table(record, ENGLISH)
+    record["servers"][0]["loads"][0]["load"] = {"id": "performance.uniform", "fields": {"rate": 3.0}}
+    record["servers"][0]["checks"] = {"pairs": [70, 1, 0, 0], "first": None}
+    text = performance.table(record, ENGLISH)
+    assert "svg" not in text
+    assert "| bf16-0.4 | 3/s uniform |" in text
+    assert "bf16-0.4: right alone 71 / 71 [94.9, 100.0] %, under load 70 / 71 [92.4, 99.8] %" in text
 
 
 @pytest.mark.parametrize(

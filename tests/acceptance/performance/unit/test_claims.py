@@ -7,7 +7,7 @@ import pytest
 from fixtures.evidence.events import Entry
 from fixtures.report.summary import summarize
 from fixtures.server.in_turn import BF16, BF16_INT4, HOMEWORK, Configuration
-from fixtures.texts import LANGUAGES, Texts
+from fixtures.texts import LANGUAGES, Texts, message
 from tests.acceptance.performance import test_performance as claims
 from tests.acceptance.performance.events import PerformanceMeasured
 from tests.acceptance.performance.formulas import Timing
@@ -47,9 +47,14 @@ def row(served: Configuration = HOMEWORK, at_once: int | None = 150, asked: int 
         "prompt_tokens": 256,
         "answer_tokens": TOKENS,
         "loads": [load_row(load, sent(load, **change)) for load in LOADS],
+        "checks": {"pairs": [70, 0, 0, 1], "first": None},
         "held": held if at_once else None,
         "agreement": agreement([USUAL], [Profile(0.0204, 990.0, 8.1)]) if served == HOMEWORK else None,
     }
+
+
+def checked(*pairs: int) -> Row:
+    return {**row(), "checks": {"pairs": pairs, "first": message("fault.no_call", reply="42").as_json()}}
 
 
 def servers(*changed: Row) -> dict[str, Row]:
@@ -63,6 +68,8 @@ def entries(*rows: Row) -> list[Entry]:
 
 def test_honest_servers_pass_every_claim() -> None:
     claims.test_every_request_is_answered_whole(row(), keep)
+    for pairs in ((71, 0, 0, 0), (66, 5, 0, 0), (30, 10, 10, 21), (36, 0, 0, 35)):
+        claims.test_what_is_right_alone_is_right_while_fast(checked(*pairs), keep)
     claims.test_generator_is_not_the_bottleneck(row(), keep)
     claims.test_many_users_share_the_gpu(row(), GPU, keep)
     claims.test_lmdeploys_own_protocol_says_the_same(servers(), keep)
@@ -74,6 +81,8 @@ def test_failed_request_short_answer_busy_generator_and_lone_answers_are_noticed
         claims.test_every_request_is_answered_whole(row(error="HTTP 503"), keep)
     with pytest.raises(AssertionError, match="1 at a time: the answers have 6 tokens, 8"):
         claims.test_every_request_is_answered_whole(row(tokens=3), keep)
+    with pytest.raises(AssertionError, match=r"71 / 71 .* 65 / 71 \[82\.8, 96\.1\] %.* at least 1\.6 % fewer.*42"):
+        claims.test_what_is_right_alone_is_right_while_fast(checked(65, 6, 0, 0), keep)
     with pytest.raises(AssertionError):
         claims.test_generator_is_not_the_bottleneck(row(cpu=0.51), keep)
     slow = row()
@@ -114,6 +123,8 @@ def test_what_was_not_measured_is_no_pass() -> None:
         claims.test_int4_keys_and_values_answer_more_users_at_once(servers(row(BF16, None)), keep)
     with pytest.raises(pytest.skip.Exception, match="no GPU"):
         claims.test_many_users_share_the_gpu(row(), None, keep)
+    with pytest.raises(pytest.skip.Exception, match=r"only 35 / 71 .*42"):
+        claims.test_what_is_right_alone_is_right_while_fast(checked(0, 35, 0, 36), keep)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -127,6 +138,9 @@ def test_report_shows_every_load_and_a_picture(language: str) -> None:
     ]
     assert "<svg" not in str(section(summarize(entries({**row(), "loads": row()["loads"][2:]})), texts))
     assert section(summarize(entries()), texts) is None
+    assert page.count("70 / 71 [92.4, 99.8] %") == 3 * 2
+    old = {name: value for name, value in row().items() if name != "checks"}
+    assert str(section(summarize(entries(old)), texts)).count("<p>") == 2, "of a run before there were checks"
 
 
 def test_record_has_every_server_and_what_each_request_took() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +16,13 @@ import pytest
 
 from fixtures.ask.load import Endpoint, Prompts
 from fixtures.errors import RequestError
+from tests.acceptance.performance import test_performance as claims
+from tests.acceptance.performance.checks import drawn
 from tests.acceptance.performance.formulas import figures
 from tests.acceptance.performance.generator import send, timing
+from tests.acceptance.performance.measuring import load_row, put_under
 from tests.acceptance.performance.reference import compare, profile
-from tests.acceptance.performance.workloads import Load
+from tests.acceptance.performance.workloads import GPU, Load, Workload
 from tests.unit.serving import Answering, serving
 
 PROMPTS = Prompts(400, 100)
@@ -26,6 +30,7 @@ TOKENS = 20
 LATE_MS = 60.0
 """What a busy machine may add between the server's clock and the generator's; a generator that read whole answers would
 be late by their length, 190 ms."""
+TEXT = {"choices": [{"message": {"content": "42"}, "finish_reason": "stop"}]}
 HALF = b'data: {"choices": [{"delta": {"content": "x"}}]}'
 BUSY = 0.25
 """How far two measurements in turn may be apart on a busy machine. A GPU run asks for 5 %."""
@@ -38,7 +43,11 @@ class Paced(Answering):
 
     def do_POST(self) -> None:
         came, pace = time.perf_counter(), self.server
-        tokens = self._asked()["max_tokens"]
+        asked = self._asked()
+        if "tools" in asked:
+            self._call(asked["messages"][0]["content"])
+            return
+        tokens, pace.came = asked["max_tokens"], pace.came + 1
         if pace.refuse_every and next(pace.numbers) % pace.refuse_every == 0:
             self._send(503, {"error": "no room"})
             return
@@ -57,6 +66,14 @@ class Paced(Answering):
             self._say({"content": ""}, "length")
             self.wfile.write(b'data: {"choices": [], "usage": {"completion_tokens": %d}}\n\n' % tokens)
 
+    def _call(self, question: str) -> None:
+        """Add or multiply, until it is to be wrong."""
+        a, b = re.findall(r"\d+", question)
+        function = {"name": "mul" if "*" in question else "add", "arguments": f'{{"a": {a}, "b": {b}}}'}
+        message = {"tool_calls": [{"id": "1", "type": "function", "function": function}]}
+        wrong = self.server.wrong if self.server.came >= self.server.wrong_from else None
+        self._send(*(wrong or (200, {"choices": [{"message": message, "finish_reason": "tool_calls"}]})))
+
     def _say(self, delta: dict[str, str], finish_reason: str | None = None) -> None:
         chunk = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
         self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
@@ -64,7 +81,8 @@ class Paced(Answering):
 
 class PacedServer(ThreadingHTTPServer):
     """The first piece comes after `first_ms`, each further one `gap_ms` later. At most `slots` requests are answered at
-    a time; every `refuse_every`-th is refused."""
+    a time; every `refuse_every`-th is refused. Once `wrong_from` timed ones came, a tool call is answered
+    with `wrong`: a status and a body."""
 
     request_queue_size = 128
 
@@ -75,6 +93,8 @@ class PacedServer(ThreadingHTTPServer):
         self.firsts_ms: list[float] = []
         self.lengths_ms: list[float] = []
         self.endpoint = Endpoint("127.0.0.1", self.server_port, "m")
+        self.came, self.wrong_from = 0, 1
+        self.wrong: tuple[int, object] | None = None
 
 
 Start = Callable[..., PacedServer]
@@ -84,7 +104,7 @@ Start = Callable[..., PacedServer]
 def start() -> Iterator[Start]:
     """`start(first_ms=50)`: a server of this pace."""
     with contextlib.ExitStack() as stack:
-        yield lambda **pace: stack.enter_context(serving(PacedServer(**pace)))
+        yield lambda *pace, **more: stack.enter_context(serving(PacedServer(*pace, **more)))
 
 
 @pytest.mark.parametrize(
@@ -167,3 +187,34 @@ def test_generator_agrees_with_lmdeploys_protocol_which_ends_at_a_failed_request
     assert found["apart"] < BUSY
     with pytest.raises(RequestError, match="a request that failed"):
         profile(start(refuse_every=2).endpoint, Load(4, concurrency=2), PROMPTS, TOKENS, first=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "since", "words"),
+    [
+        ((200, TEXT), 1, "10 / 10 .* and 0 / 10 .* it said .42"),
+        ((200, TEXT), 50, "10 / 10 .* and [3-6] / 10 .* it said .42"),
+        ((200, "[" * 100_000), 1, "not answered: RecursionError"),
+        ((503, "no room"), 1, "not answered: HTTP 503: no room"),
+        ((200, TEXT), 0, "only 0 / 10 .* it said .42"),
+        ((400, "no tools"), 0, "only 0 / 10 .* not answered: HTTP 400: no tools"),
+    ],
+)
+def test_fast_server_that_is_wrong_under_load_is_refused_by_one_claim(
+    start: Start, wrong: tuple[int, object], since: int, words: str
+) -> None:
+    loads, server = (Load(40, concurrency=4), Load(40, rate=100.0), Load(4, concurrency=1)), start(20, 2)
+    server.wrong, server.wrong_from = wrong, since
+    sent, checks = put_under(server.endpoint, Workload(100, TOKENS, loads, 0, 8), PROMPTS, 30, str)
+    rows = [load_row(load, one) for load, one in zip(loads, sent, strict=True)]
+    found = {"name": "m", "answer_tokens": TOKENS, "loads": rows, "checks": checks}
+    assert [row["requests"] for row in rows] == [40, 40, 4], "no check is among them"
+    claims.test_every_request_is_answered_whole(found, lambda *_, **__: None)
+    claims.test_generator_is_not_the_bottleneck(found, lambda *_, **__: None)
+    with pytest.raises(pytest.skip.Exception if since == 0 else AssertionError, match=words):
+        claims.test_what_is_right_alone_is_right_while_fast(found, lambda *_, **__: None)
+
+
+def test_no_two_checks_have_the_same_operands() -> None:
+    checks = drawn(sum(load.requests // GPU.check_every for load in GPU.loads))
+    assert len({frozenset(check.expected.calls[0][1:]) for check in checks}) == len(checks)
