@@ -22,7 +22,8 @@ def _row(run: Mapping[str, Any], server: Mapping[str, Any]) -> dict[str, Any]:
     found = wilson(counts["flips"], counts["right_alone"])
     kinds = Counter(one["kind"] for one in server["differences"])
     repeated = {name: "{} / {}".format(*server[name]) for name in REPEATED}
-    held = server["capacity"] or {"before": "–", "held": "–", "after": "–"}
+    capacity = server["capacity"] or {}
+    held = {at: f"{100 * capacity[at]:.2f} %" if at in capacity else "–" for at in ("before", "held", "after")}
     bounds = {"lower": 100 * found.lower, "upper": 100 * found.upper}
     told = {name: kinds[name] for name in ("near_tie", "finding", "unknown")}
     return {**run, **server, **counts, **repeated, **bounds, **told, **held}

@@ -57,7 +57,10 @@ def _values(arguments: Any) -> str:
 
 
 def leaks(reply: Reply, questions: Iterable[Question]) -> list[int]:
-    """Find the other questions of which the reply has the word, or both numbers; one number may be a mistake."""
+    """Find the other questions of which the reply has the word, or both numbers; one number may be a mistake.
+
+    A model that cannot echo may run its own word on into a longer one.
+    """
     said = reply.said
     numbers = {int(found) for found in re.findall(r"(?<!\d)\d{3}(?!\d)", said)} - reply.question.numbers
     words = set(re.findall(r"[a-z]{8,}", said.lower())) - {reply.question.word}
@@ -66,7 +69,8 @@ def leaks(reply: Reply, questions: Iterable[Question]) -> list[int]:
     return [
         other.number
         for other in questions
-        if (other.word and any(other.word in word for word in words)) or (other.a and {other.a, other.b} <= numbers)
+        if other.number != reply.question.number
+        and ((other.word and any(other.word in word for word in words)) or (other.a and {other.a, other.b} <= numbers))
     ]
 
 

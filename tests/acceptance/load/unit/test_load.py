@@ -14,11 +14,13 @@ import pytest
 
 from fixtures.ask import load as asking_load
 from fixtures.ask.load import Endpoint
+from fixtures.client.answer import Answer
 from fixtures.errors import RequestError
 from fixtures.report.summary import summarize
 from fixtures.texts import LANGUAGES, Texts
 from tests.acceptance.load import measuring
 from tests.acceptance.load import test_load as claims
+from tests.acceptance.load.comparing import Reply, leaks
 from tests.acceptance.load.events import LoadCompared
 from tests.acceptance.load.measuring import Row, Stage, Workload, compare
 from tests.acceptance.load.questions import Question, drawn
@@ -196,6 +198,18 @@ def test_no_two_questions_share_a_number_or_a_word() -> None:
     marks = [mark for one in drawn(160) for mark in ((one.word,) if one.word else (one.a, one.b))]
     assert len(marks) == len(set(marks)) == 40 + 240
     assert Question(0, "add", 100, 200).numbers == {100, 200, 300, 20_000}
+
+
+def test_own_word_run_on_is_no_leak() -> None:
+    """A model that cannot echo ran its word on into a longer one; another question's word in it is a leak."""
+    questions = drawn(8)
+    own, other = (one for one in questions if one.word)
+
+    def said(text: str) -> list[int]:
+        return leaks(Reply(own, Answer({"choices": [{"message": {"content": text}}]})), questions)
+
+    assert said(f"{own.word}gdjgdj") == []
+    assert said(f"{own.word} gdj{other.word}") == [other.number]
 
 
 def test_report_and_record_have_every_stage(row_of: Callable[[str], Row]) -> None:
