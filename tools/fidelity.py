@@ -53,7 +53,6 @@ from tests.acceptance.fidelity.statistic import (
     find,
     hypotheses,
     scores,
-    z,
 )
 from tools.judgement import auc
 from tools.records import RECORDS, gpu_slug, head_now, write
@@ -259,7 +258,8 @@ def analysed(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 "best": found.best.name,
                 "possible": [one.name for one in found.possible],
                 "fits": {one.name: one.fit for one in explained},
-                "z": {one.name: round(z(found.best.scores, one.scores), 2) for one in explained},
+                "z": {one.name: one.worst for one in explained},
+                "refused_as": [one for one in of if fidelity_fault(explained, one)],
                 "fit": own.fit,
                 "same_prompts": bool(arrays[f"{number}/same_length"].all()),
                 "fault": fault and fault.id,
@@ -275,10 +275,11 @@ def analysed(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return told["head"], {
         "model": told["model"],
         "serving_seconds": told["serving_seconds"],
-        "failed": told["failed"],
+        "failed": [{name: row[name] for name in ("kind", "served", "seed")} for row in told["failed"]],
         "limits": {"fit": LARGEST_FIT, "z": LEAST_Z},
         "sound": len(sound),
         "false_alarms": sum(row["fault"] is not None or not row["same_prompts"] for row in sound),
+        "named": sum(row["possible"] == [row["served"]] for row in sound),
         "sound_fit": [min(row["fit"] for row in sound), max(row["fit"] for row in sound)],
         "curves": [
             {"one": one, "other": other, "auc": curve(pairs, of, one, other)}
@@ -306,7 +307,7 @@ def judge(given: argparse.Namespace) -> None:
     explained = hypotheses(scored(given.source, given.artefact, [told]), 0)
     found = find(explained)
     for one in explained:
-        print(f"{one.name:20} fit {one.fit:7.2f}  z {z(found.best.scores, one.scores):7.1f}")
+        print(f"{one.name:20} fit {one.fit:7.2f}  z {one.worst:7.1f}")
     raise SystemExit(int(found.best.fit > LARGEST_FIT))
 
 

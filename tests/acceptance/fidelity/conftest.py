@@ -19,7 +19,7 @@ from fixtures.server.api_server import RunningServer
 from fixtures.server.in_turn import Configuration
 from tests.acceptance.fidelity.asking import REHEARSED, WHOLE
 from tests.acceptance.fidelity.events import FidelityScored
-from tests.acceptance.fidelity.scoring import asked, scored
+from tests.acceptance.fidelity.scoring import asked, must_fit, scored
 from tests.acceptance.fidelity.statistic import hypotheses
 
 
@@ -42,6 +42,7 @@ def fidelity(
         not_measured("fidelity_engine")
     if not capabilities.template_from_tokenizer:
         not_measured("fidelity_template")
+    must_fit(quantized.source.folder, quantized.folder)
     began = time.monotonic()
     mark(sampler, CONTROL_PHASE)  # from here on the reference shares the GPU
     with progress.stage("fidelity"):

@@ -23,12 +23,11 @@ from fixtures.rehearsal.checkpoint import load
 from fixtures.rehearsal.kv_int4 import SlotCache, wants_tuples
 from fixtures.rehearsal.threads import is_small
 from tests.acceptance.fidelity.asking import TOP
+from tests.acceptance.fidelity.scoring import bytes_needed
 from tests.acceptance.fidelity.statistic import CACHES
 
 BATCH: Final = 16
 """Replies in one pass."""
-SPARE: Final = 1.4
-"""Of the weights' bytes in float32: what must be free on the GPU, for them and for a pass."""
 
 
 class Asked:
@@ -84,15 +83,9 @@ def centred(values: Any) -> Any:
     return values - np.nanmean(values, axis=1, keepdims=True)
 
 
-def device_for(folder: Path) -> str:
-    """Choose the GPU where the model fits beside what runs there, else the CPU."""
-    fits = torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > SPARE * 2 * weights_bytes(folder)
-    return "cuda" if fits else "cpu"
-
-
-def weights_bytes(folder: Path) -> int:
-    """Add up the files of weights."""
-    return sum(file.stat().st_size for kind in ("safetensors", "bin") for file in folder.glob(f"*.{kind}"))
+def device_for(needed: float) -> str:
+    """Choose the GPU where so many bytes are free beside what runs there, else the CPU."""
+    return "cuda" if torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > needed else "cpu"
 
 
 def scored(job: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -105,7 +98,7 @@ def scored(job: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for number, asked in enumerate(servers):
         yield f"{number}/owners", np.array(asked.owners)
         yield f"{number}/same_length", np.array(asked.same_length)
-    device = device_for(max(folders.values(), key=weights_bytes))
+    device = device_for(bytes_needed(*folders.values()))
     if all(map(is_small, folders.values())):
         torch.set_num_threads(1)
     with torch.inference_mode():

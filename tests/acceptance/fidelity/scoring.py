@@ -16,10 +16,15 @@ from fixtures.errors import CheckpointError, RequestError
 from fixtures.lmdeploy.commands import ROOT
 from fixtures.process.command import run_logged
 from fixtures.process.logfile import tail
+from fixtures.rehearsal.forecast import available_memory
+from fixtures.run.measurement import not_measured
 from tests.acceptance.fidelity.asking import WHOLE, Reply, replies
 
 TIMEOUT_S: Final = 900.0
 """For the reference: half a minute on a GPU; on a CPU a 1.8B takes minutes."""
+
+SPARE: Final = 1.4
+"""Of the weights' bytes in float32: what must be free for them and for a pass."""
 
 
 def asked(endpoint: Endpoint, timeout: float, seed: str, size: tuple[int, int] = WHOLE) -> list[Reply]:
@@ -33,6 +38,19 @@ def asked(endpoint: Endpoint, timeout: float, seed: str, size: tuple[int, int] =
         return json.loads(content)
 
     return replies(send, seed, *size)
+
+
+def bytes_needed(*folders: Path) -> float:
+    """Return the memory for one of these checkpoints after another, unquantized and in float32."""
+    files = ([*folder.glob("*.safetensors"), *folder.glob("*.bin")] for folder in folders)
+    return SPARE * 2 * max(sum(file.stat().st_size for file in weights) for weights in files)
+
+
+def must_fit(*folders: Path) -> None:
+    """Look at the memory of the machine, which holds the weights before a GPU does. Raises NotMeasured."""
+    needed, free = bytes_needed(*folders), available_memory()
+    if needed > free:
+        not_measured("fidelity_memory", needed=needed / 2**30, free=free / 2**30)
 
 
 def scored(source: Path, artefact: Path, servers: Sequence[Sequence[Reply]], on_cpu: bool = False) -> dict[str, Any]:

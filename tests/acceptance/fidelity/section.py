@@ -5,18 +5,18 @@ from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
 from fixtures.texts import Texts
 from tests.acceptance.fidelity.events import FidelityScored
-from tests.acceptance.fidelity.statistic import LEAST_Z, find, recorded, z
+from tests.acceptance.fidelity.statistic import LEAST_Z, find, recorded
 
 
 def section(run: RunSummary, texts: Texts) -> Html | None:
-    """Make the section: what each hypothesis leaves unexplained, and by how much it is worse than the best."""
+    """Make the section: what each hypothesis leaves unexplained, and by how much its strongest rival is better."""
     scored = next(iter(run.all(FidelityScored)), None)
     if scored is None:
         return None
     hypotheses = recorded(scored.hypotheses)
     found = find(hypotheses)
     heads = [texts.say(f"fidelity.{head}") for head in ("hypothesis", "fit", "worse")]
-    rows = ([one.name, f"{one.fit:.2f}", f"{z(found.best.scores, one.scores):.1f}"] for one in hypotheses)
+    rows = ([one.name, f"{one.fit:.2f}", f"{one.worst:.1f}"] for one in hypotheses)
     possible = texts.say("list").join(one.name for one in found.possible)
     told = texts.say(
         "fidelity.told", declared=scored.declared, tokens=scored.tokens, replies=len(scored.same_prompts),

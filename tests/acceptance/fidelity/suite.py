@@ -1,7 +1,4 @@
-"""Which weights and which KV cache the tokens come from: run with `-m "gpu or fidelity"`.
-
-Not part of the strict profile: the reference takes the source's weights in float32, 8 GB for a 1.8B, and a minute.
-"""
+"""Which weights and which KV cache the tokens come from: run with `-m "gpu or fidelity"`."""
 
 from typing import Final
 
@@ -9,6 +6,7 @@ from fixtures.suites import Suite
 
 SUITE: Final = Suite(
     "fidelity",
-    "fidelity: which weights and which KV cache the served tokens come from; off unless -m names it",
+    "fidelity: which weights and which KV cache serve; off unless -m names it or the profile is strict",
     judged=False,
+    asked_by=lambda settings: settings.profile == "strict",
 )
