@@ -31,7 +31,7 @@ def rows(record: Mapping[str, Any], place: Place) -> str:
 def open_routes(record: Mapping[str, Any], place: Place) -> str:
     """Make a row for each version: how many routes ask for the key, and which do not."""
     told = [
-        [version, str(column["guarded"]), place.listed(f"`{route}`" for route in column["open"])]
+        [version, str(len(column["guarded"])), place.listed(f"`{route}`" for route in column["open"])]
         for version, column in record["columns"].items()
         if column["open"] is not None
     ]

@@ -28,7 +28,7 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
         "versions": happened.of(EnvironmentRecorded)[0].versions,
         "rows": {one.row: {"status": one.status, "lacks": one.lacks, "sdk": one.sdk} for one in tried.values()},
         "open": asked[-1].open if asked else None,
-        "guarded": len(asked[-1].guarded) if asked else None,
+        "guarded": asked[-1].guarded if asked else None,
     }
     name = str(column["checkpoint"]).rstrip("/").rpartition("/")[2]
     head = column["versions"]["lmdeploy"] + ("" if name == "standin" else f" {name}")

@@ -152,6 +152,16 @@ def _row(name: str, protocol: dict[str, Any], row: dict[str, Any]) -> Row:
     )
 
 
+KNOWN: Final = Path(__file__).parents[3] / "docs" / "records" / "conformance-rehearsal.json"
+"""What each version tried departs in: the record of it is the list of what is accepted."""
+
+
+def departs(version: str) -> dict[str, list[str]]:
+    """Return what a version tried is known to lack, by the row; nothing of one that is not recorded yet."""
+    column = json.loads(KNOWN.read_text(encoding="utf-8"))["columns"].get(version, {"rows": {}})
+    return {row: tried["lacks"] for row, tried in column["rows"].items() if tried["lacks"]}
+
+
 ROWS: Final = tuple(
     _row(name, protocol, row)
     for name, protocol in read_toml(Path(__file__).with_name("rows.toml")).items()

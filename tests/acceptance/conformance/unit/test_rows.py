@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from fixtures.evidence.events import Entry, EnvironmentRecorded, RunStarted
+from fixtures.lmdeploy.capabilities import TRIED
 from tests.acceptance.conformance.asking import ask_without_a_key
 from tests.acceptance.conformance.events import RowTried
 from tests.acceptance.conformance.record import merged, records
-from tests.acceptance.conformance.rows import LONG, ROWS, Row, parsed
+from tests.acceptance.conformance.rows import KNOWN, LONG, ROWS, Row, departs, parsed
 
 BY_ID = {row.id: row for row in ROWS}
 STREAM = 'event: message_start\ndata: {"type": "message_start", "message": {"role": "assistant"}}\n\ndata: [DONE]\n\n'
@@ -57,6 +58,27 @@ def test_requests_are_made_of_the_table() -> None:
     assert BY_ID["messages.call"].request("m")["tools"][0]["input_schema"]["required"] == ["a", "b"]
     assert BY_ID["messages.bad_temperature"].fields["type"] == "error"
     assert len(BY_ID) == len(ROWS)
+
+
+GPU = KNOWN.with_name("conformance-h100-80gb-hbm3.json")
+
+
+@pytest.mark.parametrize("column", json.loads(GPU.read_text(encoding="utf-8"))["columns"])
+def test_gpu_and_cpu_engine_answer_alike(column: str) -> None:
+    """Status, lacks and what the SDK said of every row, and the routes that ask for a key."""
+    gpu, cpu = (json.loads(file.read_text(encoding="utf-8"))["columns"] for file in (GPU, KNOWN))
+    same = ("rows", "open", "guarded")
+    assert [gpu[column][key] for key in same] == [cpu[column.partition(" ")[0]][key] for key in same]
+
+
+def test_known_departures_are_those_recorded() -> None:
+    assert departs("0.18.0")["chat.error_envelope"] == [
+        "error.message: missing, not str",
+        "error.type: missing, not str",
+    ]
+    assert departs("0.0.0") == {}
+    for version in TRIED:
+        assert "chat.error_envelope" in departs(version), version
 
 
 PATHS: dict[str, Any] = {
