@@ -16,11 +16,12 @@ def scores(record: Mapping[str, Any], place: Place) -> str:
     for one in (one for one in record["servers"] if one["sampling"] in JUDGED):
         of = [row for row in record["rows"] if (row["served"], row["sampling"]) == (one["served"], one["sampling"])]
         apart = (str(sum(row[name] for row in of)) for name in ("unparsed", "cut", "refused", "timeout"))
+        silent = "{} / {}".format(*one["empty"])
         cells = (f"{100 * row['k'] / row['n']:.1f}" for row in of)
         mean = "–" if one["mean"] is None else f"{100 * one['mean']:.1f}"
-        rows.append([one["served"], texts.say(f"bfcl.{one['sampling']}"), mean, *cells, *apart])
+        rows.append([one["served"], texts.say(f"bfcl.{one['sampling']}"), mean, *cells, *apart, silent])
     published = [
-        [one["model"], f"[{one['date']}]({one['source']})", "", *(f"{one[name]:.2f}" for name in categories), *4 * [""]]
+        [one["model"], f"[{one['date']}]({one['source']})", "", *(f"{one[name]:.2f}" for name in categories), *5 * [""]]
         for one in official(record["checkpoint"])
         if all(name in one for name in categories)
     ]

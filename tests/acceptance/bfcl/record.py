@@ -34,6 +34,7 @@ def records(entries: Sequence[Entry]) -> dict[str, Any]:
                 "served": one.name,
                 "sampling": one.asking,
                 "mean": None if (mean := found.mean(one)) is None else round(mean, 4),
+                "empty": found.empty(one),
                 "answer_tokens": one.answer_tokens,
                 "kept": one.kept,
                 "seconds": one.seconds,

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, Final
 
@@ -98,6 +98,13 @@ class Comparison:
         """What became of the questions of some categories, in their order."""
         of = [name for name, count in self.asked.categories.items() for _ in range(count)]
         return [outcome for category, outcome in zip(of, one.outcomes, strict=True) if category in categories]
+
+    def empty(self, one: BfclAnswered) -> list[int]:
+        """Count replies without a word and without a call, of each group: a parser may drop a call that it cannot read
+        or whose tool was not offered, and only the server can tell that from a model that said nothing."""
+        both = zip(one.replies, one.outcomes, strict=True)
+        told = replace(one, outcomes=["" if said or of in ("refused", "timeout") else "empty" for said, of in both])
+        return [self.outcomes(told, self.categories(group)).count("empty") for group in GROUPS]
 
     def rights(self, one: BfclAnswered, group: str) -> list[bool]:
         """Of each question of a group, whether it was answered rightly."""

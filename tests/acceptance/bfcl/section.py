@@ -16,6 +16,7 @@ from tests.acceptance.bfcl.result import APART, GREEDY, JUDGED, Comparison, of_e
 
 OFFICIAL: Final = Path(__file__).with_name("official.toml")
 FLIPS_SHOWN: Final = 20
+COLUMNS: Final = ("server", "sampling", "mean")
 
 LEFT: Final = 150
 WIDE: Final = 480
@@ -40,6 +41,7 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
         *(tag("p", note, class_="note") for note in notes),
         _scores(found, texts),
         tag("p", texts.say("bfcl.mean_note"), class_="note"),
+        tag("p", texts.say("bfcl.silent_note"), class_="note"),
         draw([row for row in found.rows() if row["sampling"] == GREEDY], texts),
         tag("h3", texts.say("bfcl.pairs")),
         tag("p", texts.say("bfcl.pairs_note"), class_="note"),
@@ -61,9 +63,9 @@ def _scores(found: Comparison, texts: Texts) -> Html:
         cells = (found.outcomes(one, [category]) for category in found.asked.categories)
         row = [one.name, texts.say(f"bfcl.{one.asking}"), "–" if mean is None else f"{100 * mean:.1f} %"]
         row += [f"{outcomes.count('right')} / {len(outcomes)}" for outcomes in cells]
-        rows.append([*row, *(counts[outcome] for outcome in APART)])
-    heads = (texts.say(f"bfcl.{name}") for name in ("server", "sampling", "mean"))
-    return grid([*heads, *found.asked.categories, *(texts.say(f"bfcl.{name}") for name in APART)], rows, "numbers")
+        rows.append([*row, *(counts[outcome] for outcome in APART), "{} / {}".format(*found.empty(one))])
+    first, last = (map(texts.say, (f"bfcl.{name}" for name in names)) for names in (COLUMNS, (*APART, "silent")))
+    return grid([*first, *found.asked.categories, *last], rows, "numbers")
 
 
 def _pairs(found: Comparison, texts: Texts) -> Html:
@@ -82,18 +84,20 @@ def _flips(found: Comparison, name: str, asking: str, texts: Texts) -> Html | No
     flips = found.flips(name, asking)
     if not flips:
         return None
-    told = texts.say("bfcl.flips", name=name, sampling=texts.say(f"bfcl.{asking}"), count=len(flips))
-    more = texts.say("bfcl.flips_more", shown=FLIPS_SHOWN) if len(flips) > FLIPS_SHOWN else None
+    sampling = texts.say(f"bfcl.{asking}")
+    told = texts.say("bfcl.flips", name=name, sampling=sampling, count=len(flips))
+    shown = flips[:: -(-len(flips) // FLIPS_SHOWN)]
+    more = texts.say("bfcl.flips_more", shown=len(shown)) if len(flips) > len(shown) else None
     rows = []
-    for flip in flips[:FLIPS_SHOWN]:
-        both = zip(flip["outcomes"], flip["replies"], strict=True)
-        cells = (f"{texts.say(f'bfcl.{outcome}')}{texts.say('colon')}{brief(reply)}" for outcome, reply in both)
+    for flip in shown:
+        both = zip(flip["outcomes"], (brief(said) or texts.say("bfcl.empty") for said in flip["replies"]), strict=True)
+        cells = (f"{texts.say(f'bfcl.{outcome}')}{texts.say('colon')}{reply}" for outcome, reply in both)
         rows.append([flip["id"], *cells])
     return tag(
         "details",
         tag("summary", told),
         tag("p", more, class_="note") if more else None,
-        grid((texts.say("bfcl.question"), BF16.title, name), rows),
+        grid((texts.say("bfcl.question"), *(f"{server}, {sampling}" for server in (BF16.title, name))), rows),
     )
 
 
@@ -108,15 +112,16 @@ def _official(name: str, found: Comparison, texts: Texts) -> list[Html]:
         return []
     itself = any(one["model"].partition(" ")[0].lower() == name.lower() for one in scores)
     other = "" if itself else texts.say("bfcl.official_none", name=brief(name))
+    categories = list(found.asked.categories)
     rows = (
-        [one["model"], *(f"{one[name]:.2f} %" if name in one else "–" for name in found.asked.categories), one["date"]]
+        [f"{one['model']}, {one['date']}", *(f"{one[name]:.2f} %" if name in one else "–" for name in categories)]
         for one in scores
     )
     sources = dict.fromkeys(one["source"] for one in scores)
     return [
         tag("h3", texts.say("bfcl.official")),
         tag("p", texts.say("bfcl.official_note", other=other), class_="note"),
-        grid([texts.say("bfcl.server"), *found.asked.categories, ""], rows, "numbers"),
+        grid([texts.say("bfcl.server"), *categories], rows, "numbers"),
         *(tag("p", texts.say("bfcl.source"), texts.say("colon"), tag("code", source)) for source in sources),
     ]
 

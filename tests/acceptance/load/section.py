@@ -29,9 +29,9 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
         "section",
         tag("h2", say("load"), stamps(run, texts)),
         tag("p", say("load.how"), class_="note"),
-        grid((say(f"load.{name}") for name in COLUMNS), stages),
+        grid((say(f"load.{name}") for name in COLUMNS), stages, "numbers"),
         tag("p", say("load.repeats"), class_="note"),
-        grid([say("load.server"), *(say(f"load.{name}") for name in REPEATED)], repeats),
+        grid([say("load.server"), *(say(f"load.{name}") for name in REPEATED)], repeats, "numbers"),
         tag("details", tag("summary", say("load.differences")), others) if differences else None,
         id="load",
     )
@@ -46,8 +46,11 @@ def _cells(row: dict[str, Any], stage: dict[str, Any], texts: Texts) -> tuple[st
     found = wilson(stage["flips"], stage["right_alone"])
     rate = f"{stage['flips']} / {stage['right_alone']} [{100 * found.lower:.2f}, {100 * found.upper:.2f}] %"
     counts = (str(stage[name]) for name in ("at_once", "asked", "failed", "leaked"))
-    differ = f"{stage['differ']} / {stage['compared']}"
-    return (row["name"], texts.say(f"load.{stage['id']}"), *counts, rate, differ)
+    held = (
+        rate if stage["right_alone"] else "–",
+        f"{stage['differ']} / {stage['compared']}" if stage["compared"] else "–",
+    )
+    return (row["name"], texts.say(f"load.{stage['id']}"), *counts, *held)
 
 
 def key_figures(run: RunSummary, texts: Texts) -> list[Figure]:
