@@ -62,10 +62,11 @@ def _scores(found: Comparison, texts: Texts) -> Html:
         counts, mean = Counter(one.outcomes), found.mean(one)
         cells = (found.outcomes(one, [category]) for category in found.asked.categories)
         row = [one.name, texts.say(f"bfcl.{one.asking}"), "–" if mean is None else f"{100 * mean:.1f} %"]
-        row += [f"{outcomes.count('right')} / {len(outcomes)}" for outcomes in cells]
+        row += [str(outcomes.count("right")) for outcomes in cells]
         rows.append([*row, *(counts[outcome] for outcome in APART), "{} / {}".format(*found.empty(one))])
     first, last = (map(texts.say, (f"bfcl.{name}" for name in names)) for names in (COLUMNS, (*APART, "silent")))
-    return grid([*first, *found.asked.categories, *last], rows, "numbers")
+    categories = (f"{name} / {count}".replace("_", "_\u200b") for name, count in found.asked.categories.items())
+    return grid([*first, *categories, *last], rows, "numbers")
 
 
 def _pairs(found: Comparison, texts: Texts) -> Html:
