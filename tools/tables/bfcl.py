@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fixtures.texts import LANGUAGES, Texts
-from tests.acceptance.bfcl.result import GREEDY, JUDGED
+from tests.acceptance.bfcl.result import APART, GREEDY, JUDGED
 from tests.acceptance.bfcl.section import draw, official
 from tools.tables import Place, markdown
 
@@ -15,7 +15,7 @@ def scores(record: Mapping[str, Any], place: Place) -> str:
     rows = []
     for one in (one for one in record["servers"] if one["sampling"] in JUDGED):
         of = [row for row in record["rows"] if (row["served"], row["sampling"]) == (one["served"], one["sampling"])]
-        apart = (str(sum(row[name] for row in of)) for name in ("unparsed", "cut", "refused", "timeout"))
+        apart = (str(sum(row[name] for row in of)) for name in APART)
         silent = "{} / {}".format(*one["empty"])
         cells = (f"{100 * row['k'] / row['n']:.1f}" for row in of)
         mean = "–" if one["mean"] is None else f"{100 * one['mean']:.1f}"

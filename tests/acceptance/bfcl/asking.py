@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from fixtures.ask import questions
 from fixtures.client.answer import Answer
-from fixtures.client.client import CUT, DYING_POLL_S, DYING_S, TOO_SLOW, Client
+from fixtures.client.client import TOO_SLOW, Client, check_dying, was_cut
 from fixtures.errors import RequestError
 from fixtures.evidence.events import EnvironmentRecorded, Exchanged
 from fixtures.evidence.storage import writing
@@ -151,7 +151,7 @@ def ask_all(
             for number, future in enumerate(as_completed(waiting), 1):
                 exchanged, case = future.result(), waiting[future]
                 if exchanged.error:
-                    _check(turn, exchanged, patiently=not errors)
+                    check_dying(turn.server, patiently=not errors and was_cut(exchanged.error))
                     errors[case.id] = exchanged
                 else:
                     bodies[case.id] = exchanged.response
@@ -184,16 +184,6 @@ def ask_all(
     )
 
 
-def _check(turn: Turn, exchanged: Exchanged, patiently: bool) -> None:
-    """Look whether the server is there; `patiently`, since a killed one's connections are cut before it is gone."""
-    cut = isinstance(exchanged.error, str) and CUT.match(exchanged.error)
-    deadline = time.monotonic() + (DYING_S if cut and patiently else 0.0)
-    turn.server.check_alive()
-    while time.monotonic() < deadline:
-        time.sleep(DYING_POLL_S)
-        turn.server.check_alive()
-
-
 def judge(case: Case, body: Any, failed: Exchanged | None, begins: str) -> tuple[str, Any, str]:
     """Judge the answer to a question, or its absence: outcome, error and reply as :class:`BfclAnswered` has them."""
     if failed is not None:
@@ -215,7 +205,7 @@ def _request(case: Case, asking: str) -> dict[str, Any]:
 
 def _said(exchanged: Exchanged) -> Any:
     """What was answered instead: the client's message, or the server's words."""
-    if is_message(exchanged.error) or (isinstance(exchanged.error, str) and CUT.match(exchanged.error)):
+    if is_message(exchanged.error) or was_cut(exchanged.error):
         return exchanged.error
     said = exchanged.response if isinstance(exchanged.response, str) else json.dumps(exchanged.response)
     return f"{exchanged.error}: {said[:SHOWN]}"

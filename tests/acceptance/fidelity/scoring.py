@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from fixtures.ask.load import CHAT, Endpoint, post
-from fixtures.errors import CheckpointError, RequestError
+from fixtures.ask.load import CHAT, Endpoint
+from fixtures.ask.scoring import ScoringEndpoint
+from fixtures.errors import CheckpointError
 from fixtures.lmdeploy.commands import ROOT
 from fixtures.process.command import run_logged
 from fixtures.process.logfile import tail
@@ -28,16 +29,9 @@ SPARE: Final = 1.4
 
 
 def asked(endpoint: Endpoint, timeout: float, seed: str, size: tuple[int, int] = WHOLE) -> list[Reply]:
-    """Ask a server on this machine; `timeout` in seconds for one answer. Raises RequestError where it refuses."""
-
-    def send(body: dict[str, Any]) -> Any:
-        status, content = post(endpoint, CHAT, {"model": endpoint.model, **body}, timeout)
-        if status != 200:
-            said = content[:1000].decode(errors="replace")
-            raise RequestError("scoring_refused", where=f"POST {endpoint.where}", detail=said, status=status)
-        return json.loads(content)
-
-    return replies(send, seed, *size)
+    """Ask a server on this machine; `timeout` in seconds for one answer. Raises RequestError where it does not."""
+    server = ScoringEndpoint(endpoint, timeout)
+    return replies(lambda body: server.answer(CHAT, {"model": endpoint.model, **body}), seed, *size)
 
 
 def bytes_needed(*folders: Path) -> float:
