@@ -36,7 +36,7 @@ from fixtures.homework import AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import capabilities, installed_version
 from fixtures.lmdeploy.commands import awq_command, lmdeploy_program
 from fixtures.model.artefact.tensors import TensorFiles
-from fixtures.model.calibration import choose
+from fixtures.model.calibration import PROSE, choose
 from fixtures.model.chat_template import TEMPLATE_FILE, current_template
 from fixtures.process.command import running
 from fixtures.process.port import free_ports
@@ -63,8 +63,13 @@ ANSWER_S: Final = 120.0
 STOP_S: Final = 8.0
 SHARE: Final = 0.04
 """Of the free memory for the cache of each server: a dozen stand beside one another."""
-TUNED: Final = (0.01, 0.003)
-"""Other weights: noise of so many standard deviations on each matrix."""
+NOISE: Final = 0.003
+"""Standard deviations of each matrix: a change of the weights that is about as large as rounding them to bf16."""
+STEPS: Final = 40
+ROWS: Final = 8
+LENGTH: Final = 256
+RATE: Final = 1e-5
+"""A short fine-tune: steps of AdamW, sequences of each and their tokens, and its learning rate."""
 CURVE: Final = (10, 25, 50, 100, 200, 300)
 """Tokens."""
 DRAWS: Final = 200
@@ -72,6 +77,10 @@ SERVERS: Final = "servers.json.gz"
 RAW: Final = "raw.npz"
 OWN: Final = "own"
 """Kind of a sound server; the others are swaps, whose names texts.toml of tools.tables has."""
+
+
+Swap = tuple[str, Configuration, Path]
+"""Its kind, what it says that it is, and its folder."""
 
 
 @dataclass(frozen=True)
@@ -141,29 +150,61 @@ def changed(folder: Path, target: Path, change: Callable[[str, Any], Any]) -> Pa
     return target
 
 
-def swaps(source: Path, artefact: Path, other: Path | None, work: Path) -> Iterator[tuple[str, Configuration, Path]]:
+def trained(source: Path, on_cpu: bool) -> dict[str, Any]:
+    """Return the weights of a fine-tune by name: the checkpoint after a few steps on the suite's prose, in float32."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from fixtures.rehearsal.checkpoint import load
+
+    device = "cpu" if on_cpu else "cuda"
+    model = load(source, model_format=None, kv_bits=0, trust_remote_code=True).model.to(device).train()
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=True)  # type: ignore[no-untyped-call]
+    text = "".join(file.read_text(encoding="utf-8") for file in sorted(PROSE.glob("*.txt")))
+    ids = torch.tensor(tokenizer(text, add_special_tokens=False).input_ids)
+    generator, losses = torch.Generator().manual_seed(1), []
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
+    for _ in range(STEPS):
+        starts = torch.randint(len(ids) - LENGTH, (ROWS,), generator=generator).tolist()
+        batch = torch.stack([ids[start : start + LENGTH] for start in starts]).to(device)
+        told = model(input_ids=batch, use_cache=False).logits[:, :-1].flatten(0, 1)
+        loss = torch.nn.functional.cross_entropy(told, batch[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(round(loss.item(), 3))
+    print(f"fine-tuned in {STEPS} steps, loss {losses[0]} to {losses[-1]}", flush=True)
+    return {name: one.detach().cpu() for name, one in model.state_dict().items()}
+
+
+def reversing(prefix: str) -> Callable[[str, Any], Any]:
+    """Return the change that reverses the order of the scales whose name begins so."""
+    return lambda name, one: one.flip(1) if name.startswith(prefix) and name.endswith(".scales") else one
+
+
+def swaps(source: Path, artefact: Path, other: Path | None, work: Path, on_cpu: bool) -> Iterator[Swap]:
     """Make what is not the deployment that it is said to be."""
     import torch
 
-    bf16, homework = CONFIGURATIONS[0], CONFIGURATIONS[-1]
+    bf16, exact, homework = CONFIGURATIONS[0], CONFIGURATIONS[3], CONFIGURATIONS[-1]
+    tuned = trained(source, on_cpu)
+    yield "tuned", bf16, changed(source, work / "tuned", lambda name, one: tuned[name].to(one.dtype))
+    torch.cuda.empty_cache()
+    generator = torch.Generator().manual_seed(1)
 
-    def tuned(by: float) -> Callable[[str, Any], Any]:
-        generator = torch.Generator().manual_seed(1)
+    def noisy(_: str, one: Any) -> Any:
+        if one.dim() != 2:
+            return one
+        noise = torch.randn(one.shape, generator=generator)
+        return (one.float() + NOISE * one.float().std() * noise).to(one.dtype)
 
-        def change(_: str, one: Any) -> Any:
-            if one.dim() != 2:
-                return one
-            noise = torch.randn(one.shape, generator=generator)
-            return (one.float() + by * one.float().std() * noise).to(one.dtype)
-
-        return change
-
-    for by in TUNED:
-        yield f"noise {by:g}", bf16, changed(source, work / f"tuned-{by:g}", tuned(by))
+    yield f"noise {NOISE:g}", bf16, changed(source, work / "noise", noisy)
     scales = sorted(name for name in TensorFiles(artefact).places if name.endswith(".scales"))
-    hit = scales[len(scales) // 2]
-    damaged = changed(artefact, work / "damaged", lambda name, one: one.flip(1) if name == hit else one)
-    yield "damaged", homework, damaged
+    middle = scales[len(scales) // 2]
+    layer = middle[: middle.index(".", middle.index("layers.") + len("layers.")) + 1]
+    for kind, hit in (("matrix", middle), ("layer", layer)):
+        damaged = changed(artefact, work / kind, reversing(hit))
+        yield from ((kind, served, damaged) for served in (exact, homework))
     folder, template = Path(shutil.copytree(artefact, work / "template")), f"Note: {current_template(artefact)}"
     (folder / TEMPLATE_FILE).write_text(template, encoding="utf-8")
     config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
@@ -180,7 +221,8 @@ def measure(given: argparse.Namespace) -> None:
     folders = {"bf16": given.source.resolve(), "w4a16": given.artefact.resolve()}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.at_a_time) as pool:
         work = Path(folder)
-        planted = list(swaps(folders["bf16"], folders["w4a16"], given.other and given.other.resolve(), work))
+        other = given.other and given.other.resolve()
+        planted = list(swaps(folders["bf16"], folders["w4a16"], other, work, given.rehearse))
         jobs = [
             *(
                 Served(OWN, one, folders[one.weights], f"own {number}")

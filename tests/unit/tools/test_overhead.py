@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fixtures.evidence import Evidence
-from fixtures.evidence.events import Exchanged
+from fixtures.evidence.events import Exchanged, ServerLaunched
 from fixtures.gpu.sampler import Sampler
 from tools.overhead import __main__ as program
 from tools.overhead.__main__ import SIDES, Ground, Run, figures, run, schedule
@@ -19,8 +19,8 @@ from tools.overhead.__main__ import SIDES, Ground, Run, figures, run, schedule
 BODIES = [{"model": "m", "messages": [{"role": "user", "content": f"第 {number} 次"}]} for number in range(9)]
 
 
-def made(kind: str, pair: int, side: str, seconds: float, whole: bool = True) -> Run:
-    return Run(kind, pair, side, seconds, int(not whole), 8, whole)
+def made(kind: str, pair: int, side: str, seconds: float, whole: bool = True, own: float = 0.5) -> Run:
+    return Run(kind, pair, side, seconds, int(not whole), 8, whole, own if side == "suite" else None)
 
 
 RUNS = [
@@ -50,6 +50,27 @@ def test_ratio_is_the_median_of_whole_pairs() -> None:
     found = figures([*RUNS[:3], made("cached", 1, "suite", 1.0, whole=False), *RUNS[4:]])
     assert found["ratios_cached"] == [1.0, 1.03]
     assert figures(RUNS[:1])["ratio_cold"] is None
+
+
+def test_own_seconds_are_those_of_the_whole_run_that_took_most() -> None:
+    failed = made("cached", 2, "suite", 25.0, whole=False, own=9.0)
+    found = figures([*RUNS[:3], made("cached", 1, "suite", 25.0, own=0.7), failed])
+    assert (found["own_cold"], found["own_cached"]) == (0.5, 0.7)
+    assert figures(RUNS[:1])["own_cold"] is None
+
+
+def test_own_seconds_are_what_is_left_of_the_process_without_the_waiting(tmp_path: Path) -> None:
+    ground = ground_of(tmp_path, BODIES)
+    found = run(ground, "cached", 1, "suite")
+    assert found.own_seconds == found.seconds  # nothing was launched
+    evidence = Evidence(tmp_path / "suite" / "evidence" / "later")
+    evidence.append(ServerLaunched(["lmdeploy"], "http://127.0.0.1:23333"))
+    time.sleep(0.1)
+    evidence.append(Exchanged("t", "/v1/chat/completions", BODIES[0], 200, {}, 0.1))
+    evidence.close()
+    later = run(ground, "cached", 1, "suite")
+    assert later.own_seconds is not None
+    assert later.seconds - later.own_seconds >= 0.1
 
 
 def ground_of(folder: Path, asked: list[dict[str, Any]], exit_code: int = 0, expected: int = 0) -> Ground:
