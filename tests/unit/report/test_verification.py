@@ -2,15 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fixtures.evidence import EVENTS_FILE
 from fixtures.evidence.__main__ import main
-from fixtures.evidence.events import Entry, TryJudged, to_json
-from fixtures.evidence.log import TRIALS_FILE
-from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE, seal
+from fixtures.evidence.seal import REPORT_FILE, SEAL_FILE
 from fixtures.report.document import SCHEMA
 from fixtures.report.verification import verify
 from fixtures.texts import Texts
@@ -40,32 +37,6 @@ def test_committed_reports_still_follow_from_their_events(folder: Path) -> None:
     assert verify(folder).problems == ()
 
 
-@pytest.mark.parametrize(
-    ("counts", "problem"),
-    [
-        ({"k": 2, "n": 3}, ""),
-        ({"k": 3, "n": 3}, "3 of 3 right, and events.jsonl has 2 of 3"),
-        ({"k": 2, "n": 2}, "2 of 2 right, and events.jsonl has 2 of 3"),
-        ({}, "KeyError('k')"),
-    ],
-)
-def test_sealed_record_of_trials_must_follow_from_the_events(
-    tmp_path: Path, counts: dict[str, int], problem: str
-) -> None:
-    def tried(lines: list[dict[str, Any]]) -> None:
-        trials = [TryJudged("tools.add_trials", number, number > 1, "", [], "8") for number in (1, 2, 3)]
-        lines[-1:-1] = [to_json(Entry(lines[-1]["t"], lines[-1]["at"], trial)) for trial in trials]
-
-    folder = forged(tmp_path / "tried", tried)
-    (folder / TRIALS_FILE).write_text(json.dumps({"claims": [{"claim": "tools.add_trials", **counts}]}))
-    seal(folder)
-    found = verify(folder).problems
-    assert len(found) == bool(problem)
-    assert problem in "".join(map(str, found))
-    (folder / TRIALS_FILE).unlink()
-    assert problems(folder) == [("seal.missing", TRIALS_FILE)]
-
-
 @pytest.mark.parametrize("name", [EVENTS_FILE, REPORT_FILE, "report.html"])
 def test_changed_or_missing_file_is_noticed(sealed: Path, name: str) -> None:
     file = sealed / name
@@ -74,7 +45,7 @@ def test_changed_or_missing_file_is_noticed(sealed: Path, name: str) -> None:
     assert file.read_text() != text
     assert ("seal.edited", name) in problems(sealed)
     file.unlink()
-    assert verify(sealed).problems
+    assert problems(sealed)[0] in [("seal.missing", name), ("seal.unreadable", name)]
 
 
 @pytest.mark.parametrize(
