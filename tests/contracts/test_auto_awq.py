@@ -2,18 +2,12 @@
 
 import json
 
+from fixtures.judge.deployment import artefact_fault
 from fixtures.lmdeploy.capabilities import Capabilities
 from fixtures.model.checkpoint import Checkpoint
 from fixtures.model.quantization import QuantizedCheckpoint
-from fixtures.run.measurement import Measure
+from fixtures.run.measurement import Measure, assert_no_fault
 from tests.contracts.conftest import contract
-
-UNSMOOTHED = "attention.wo"
-"""AWQ scales the inputs of the other layers before it rounds them; of this one only the rounding shows."""
-
-LARGEST_ERROR = 1.0
-"""Steps. Rounding costs half a step; the zero point is rounded as well, which can clip a group's extremes by as much.
-A wrong order of the codes, or another group size, is off by many."""
 
 
 @contract("awq.made", zh="auto_awq 完成量化", en="auto_awq quantizes")
@@ -55,21 +49,9 @@ def test_the_weights_have_the_promised_dtype(
 def test_the_weights_are_the_originals_rounded_to_four_bits(
     quantized: QuantizedCheckpoint, standin: Checkpoint, measure: Measure
 ) -> None:
-    """Every code read back differs from its weight by a step at most, in groups of 128."""
-    import numpy as np
+    """Every weight and whatever else is stored, as a run on a GPU verifies it."""
+    from fixtures.model.artefact.verification import verify
 
-    from fixtures.model.artefact.decoders import stored_layer
-    from fixtures.model.artefact.rounding import dequantized
-    from fixtures.model.artefact.tensors import TensorFiles
-
-    written, original = TensorFiles(quantized.folder), TensorFiles(standin.folder)
-    layers = [name.removesuffix(".qweight") for name in written.places if name.endswith(f"{UNSMOOTHED}.qweight")]
-    worst = 0.0
-    for layer in layers:
-        stored = stored_layer(written, layer)
-        steps = stored.scales.T.repeat(128, axis=1)
-        error = np.abs(dequantized(stored, 128) - original.floats(f"{layer}.weight")) / steps
-        worst = max(worst, float(error.max()))
-    measure("largest_error", round(worst, 3), "steps", at_most=LARGEST_ERROR)
-    assert layers, f"no {UNSMOOTHED} is quantized"
-    assert worst <= LARGEST_ERROR
+    found = verify(standin.folder, quantized.folder)
+    measure("findings", len(found.findings), expected=0)
+    assert_no_fault(artefact_fault(found.findings))
