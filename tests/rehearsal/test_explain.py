@@ -11,17 +11,21 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from fixtures.evidence.events import TestFinished
 from fixtures.lmdeploy import families
+from fixtures.model.checkpoint import identify
+from fixtures.model.quantization import NOTE
 from fixtures.standin.checkpoint import STANDIN
 from tests.acceptance.explain.asking import kinds
 from tests.acceptance.explain.cause import causes
 from tests.acceptance.explain.events import SearchBegun, ServerTried
 from tests.faults.environment import copied
 from tests.rehearsal.conftest import REHEARSED, Run, run_suite
-from tests.rehearsal.test_damage import damage, vouch_for
 from tests.rehearsal.test_planted import hide_tools
 
 EXPLAINED = (*REHEARSED, "--explain")
+LAYER = "model.layers.0."
+"""Without it no call is right; without a later one a call of several tries may be."""
 OUTLIER = 60.0
 """Of a key's channel that RoPE hardly turns: it adds the same to every token's logit, so attention stays as it is,
 and a head's 16 levels lie eight units apart."""
@@ -58,15 +62,35 @@ def test_parser_that_drops_calls_is_named(tmp_path: Path) -> None:
     assert set(found(run).values()) == {"parser"}, run.output[-3000:]
 
 
-def test_damaged_layer_is_named(tmp_path: Path) -> None:
+def damage(file: Path) -> None:
+    """Turn the scales of a layer around, as a broken auto_awq would have made them: the note beside the checkpoint
+    vouches for it. A file that changed after its note was written stops a run before anything starts."""
+    weights = load_file(file)
+    for name in weights:
+        if name.startswith(LAYER) and name.endswith(".scales"):
+            weights[name] = weights[name].flip(1).contiguous()
+    save_file(weights, file, metadata={"format": "pt"})
+    folder = file.parent
+    note_file = folder.parent / NOTE
+    note = json.loads(note_file.read_text(encoding="utf-8"))
+    note["fingerprint"] = identify(folder, "path", folder.parents[2] / "fingerprints", source=False).fingerprint
+    note_file.write_text(json.dumps(note), encoding="utf-8")
+
+
+def test_damaged_layer_fails_where_a_user_would_notice_and_is_named(tmp_path: Path) -> None:
     work = tmp_path / "work"
-    run_suite(tmp_path / "sound", *REHEARSED, "-k", "test_quantization", work=work)
+    made = run_suite(tmp_path / "sound", *REHEARSED, "-k", "test_quantization", work=work)
+    assert made.status == 0, made.output[-3000:]
     (file,) = (work / "quantized").glob("*/*/model.safetensors")
     damage(file)
-    vouch_for(file.parent, work / "fingerprints")
     run = run_suite(tmp_path / "damaged", *EXPLAINED, work=work)
+    assert run.status == 1, run.output[-3000:]
+    failed = {event.claim: event.cause for event in run.summary.all(TestFinished) if event.outcome == "failed"}
+    assert [claim for claim in failed if claim.startswith(("chat.", "tools."))], failed
+    assert [claim for claim in failed if claim.startswith(("quantization.", "server."))] == ["quantization.artefact"]
+    assert LAYER.rstrip(".") in str(failed["quantization.artefact"])
     assert set(found(run).values()) == {"artefact"}, run.output[-3000:]
-    assert "model.layers.0" in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert LAYER.rstrip(".") in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
 def with_outlier(folder: Path) -> Path:
