@@ -20,7 +20,7 @@ from fixtures.process.guard import descendants
 from fixtures.process.port import listener
 from fixtures.run.units import GIB_IN_MIB, MIB
 from fixtures.server.api_server import RunningServer
-from fixtures.server.in_turn import HOMEWORK, InTurn
+from fixtures.server.in_turn import InTurn
 from tests.acceptance.ladder.events import RungClimbed, StartFailed
 from tests.acceptance.ladder.rungs import Climbed, FailedStart, Rung, before_largest_step
 
@@ -40,9 +40,6 @@ CONCURRENCY: Final = 16
 FAILING_START_TIMEOUT_S: Final = 120.0
 """For a start that must fail: without memory it fails where another is ready, in 20 to 30 s. One that hangs instead
 must not cost ten minutes of a rented card."""
-
-CROWD_MIB: Final = 2048
-"""What the second process holds."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +121,6 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
         burst(endpoint, LEAK_REQUESTS, CONCURRENCY)
         after_requests = sampler.begin(f"{rung.id}.at_rest")
         peak = sampler.peak_mib(since_phase=f"{rung.id}.ready")
-        crowded = None
-        if rung == Rung(HOMEWORK):
-            with ballast(CROWD_MIB):
-                sampler.mark(f"{rung.id}.crowded")
-                crowded = round(sampler.last_mib())
         cache = turn.cache(ground.geometry, knobs)
         if rung.killed:
             os.kill(_listening(turn.server), signal.SIGKILL)
@@ -149,7 +141,6 @@ def _climb(ground: Ground, rung: Rung, model: Path, weights_bytes: int) -> Climb
         **rung.fields,
         **{f"{name}_mib": round(mib) for name, mib in memory.items()},
         **release.row(),
-        "crowded_mib": crowded,
         "model_parts_mib": {part: round(mib) for part, mib in expectation.parts.items()},
         "kv_mib": None if cache.mib is None else round(cache.mib),
         "kv_tokens": cache.tokens,

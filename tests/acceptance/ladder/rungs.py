@@ -62,7 +62,6 @@ class Climbed:
 
     - loaded: when the weights were there and the KV cache was not; peak: highest from ready to stop
     - settled: after the first requests, when every kernel and buffer has been used once; after_requests: after 200 more
-    - crowded: with another process on the GPU; None where that was not tried
     """
 
     rung: Rung

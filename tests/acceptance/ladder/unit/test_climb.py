@@ -128,7 +128,6 @@ def test_honest_server_passes_and_is_recorded(course: Course) -> None:
     assert 0.78 <= climbed.filled.usage <= 0.96
     (found,) = course.recorded(RungClimbed)
     assert found.row == json.loads(json.dumps(climbed.row))
-    acceptance.TestTheLadder().test_second_process_would_be_noticed({HOMEWORK.id: found.row})
 
 
 def test_small_card_has_its_own_thresholds_and_memory_comes_back_from_a_kill(course: Course) -> None:
@@ -136,7 +135,6 @@ def test_small_card_has_its_own_thresholds_and_memory_comes_back_from_a_kill(cou
     assert verdicts(climbed, course.ground) == {}
     assert climbed.row["idle_mib"] == pytest.approx(CARD_MIB - 8 * 1024, abs=600)
     assert climbed.expectation.kv_mib < 3000
-    assert climbed.row["crowded_mib"] is None
 
 
 def test_start_without_memory_fails_late_and_gives_its_memory_back(course: Course) -> None:
