@@ -1,23 +1,17 @@
-"""The table of faults is what its record says; the record may be older than the catalogue, and says its date."""
-
-import json
+"""The record of faults is of the catalogue, whose faults were all caught; it may be older, and says its date."""
 
 from tests.faults.catalogue import FAULTS
-from tests.faults.record import RECORD, TABLE, cell, table
-
-RECORDED = json.loads(RECORD.read_text(encoding="utf-8"))
+from tools.records import RECORDS, read
+from tools.tables.faults import cell
 
 
 def test_every_recorded_fault_was_caught_and_nothing_was_left() -> None:
-    assert {fault["id"] for fault in RECORDED["faults"]} <= {fault.id for fault in FAULTS}
-    assert all(fault["caught"] for fault in RECORDED["faults"])
-    assert RECORDED["healthy_runs"] >= 50
-    assert (RECORDED["false_alarms"], RECORDED["leftovers"]) == (0, 0)
-    assert not [found["id"] for found in RECORDED["faults"] if "pytest-of-" in found["message"]]
-
-
-def test_table_follows_from_the_record() -> None:
-    assert TABLE.read_text(encoding="utf-8") == table(RECORDED)
+    recorded = read(RECORDS / "faults.json")
+    assert {fault["id"] for fault in recorded["faults"]} <= {fault.id for fault in FAULTS}
+    assert all(fault["caught"] for fault in recorded["faults"])
+    assert recorded["healthy_runs"] >= 50
+    assert (recorded["false_alarms"], recorded["leftovers"]) == (0, 0)
+    assert not [found["id"] for found in recorded["faults"] if "pytest-of-" in found["message"]]
 
 
 def test_cell_shows_text_as_it_is() -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.faults.record import cell, excerpt
 from tests.mistakes.catalogue import MISTAKES
 from tools.tables import Place
+from tools.tables.faults import cell, excerpt
 
 
 def reports(record: Mapping[str, Any], place: Place) -> str:
