@@ -5,7 +5,6 @@ An act prepares the stage. One that yields goes on while pytest runs.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -24,12 +23,13 @@ from fixtures.standin.checkpoint import ARCHITECTURE, STANDIN
 from tests.faults.environment import Environment, copied, create
 from tests.faults.stage import Act, Stage
 from tests.unit.waiting import eventually
-from tools.artefact.stored import WEIGHTS, read_all, write_all
+from tools.artefact.corruptions import LFS_POINTER, SHARDS, in_shards
+from tools.artefact.stored import WEIGHTS
 
 Step = Callable[[Path], object]
 """One thing that is done to a folder."""
 
-POINTER: Final = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3775137168\n"
+POINTER: Final = LFS_POINTER.encode()
 WAIT_S: Final = 60.0
 wait: Final = partial(eventually, within=WAIT_S)
 
@@ -66,7 +66,6 @@ def _altered(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 0x10]) + content[middle + 1 :]
 
 
-SHARDS: Final = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 FIRST, SECOND = SHARDS
 
 
@@ -75,15 +74,10 @@ def stand_in(folder: Path) -> None:
     shutil.copytree(STANDIN, folder)
 
 
-def in_shards(folder: Path) -> None:
+def sharded(folder: Path) -> None:
     """The same in two files with an index."""
     stand_in(folder)
-    tensors = read_all(folder)
-    placed = {name: SHARDS[number % 2] for number, name in enumerate(tensors)}
-    for file in SHARDS:
-        write_all(folder / file, {name: tensors[name] for name in tensors if placed[name] == file})
-    (folder / WEIGHTS).unlink()
-    (folder / f"{WEIGHTS}.index.json").write_text(json.dumps({"weight_map": placed}))
+    in_shards({shard: shard for shard in SHARDS})(folder)
 
 
 def checkpoint(*steps: Step) -> Act:
@@ -274,11 +268,11 @@ ACTS: Final[dict[str, Act]] = {
     "checkpoint-is-a-file": checkpoint(Path.touch),
     "lfs-pointer": checkpoint(stand_in, edited(WEIGHTS, lambda _: POINTER)),
     "lfs-pointer-tokenizer": checkpoint(stand_in, edited("tokenizer.json", lambda _: POINTER)),
-    "shard-truncated": checkpoint(in_shards, edited(SECOND, cut)),
-    "shard-missing": checkpoint(in_shards, removed(SECOND)),
-    "shard-too-long": checkpoint(in_shards, edited(SECOND, lambda content: content + bytes(8))),
+    "shard-truncated": checkpoint(sharded, edited(SECOND, cut)),
+    "shard-missing": checkpoint(sharded, removed(SECOND)),
+    "shard-too-long": checkpoint(sharded, edited(SECOND, lambda content: content + bytes(8))),
     "index-of-another-download": checkpoint(
-        in_shards, edited("*.index.json", replaced('"weight_map": {', f'"weight_map": {ONE_TENSOR_MORE}'))
+        sharded, edited("*.index.json", replaced('"weight_map": {', f'"weight_map": {ONE_TENSOR_MORE}'))
     ),
     "config-not-json": checkpoint(stand_in, edited("config.json", beginning)),
     "config-missing": checkpoint(stand_in, removed("config.json")),

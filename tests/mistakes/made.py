@@ -15,8 +15,8 @@ from tests.faults.acts import (
     beginning,
     edited,
     environment,
-    in_shards,
     mount,
+    sharded,
     small_disk,
     stand_in,
     stranger_on_the_port,
@@ -72,7 +72,7 @@ def family(architecture: str, folder: Path) -> None:
 
 BASES: Final[dict[str, Callable[[Path], object]]] = {
     "stand-in": stand_in,
-    "in shards": in_shards,
+    "in shards": sharded,
     "with NaN": with_nan,
     "hub cache": as_hub_cache,
     **{name: partial(family, f"{name}ForCausalLM") for name in ("Qwen2", "Qwen3", "Llama", "InternLM3")},

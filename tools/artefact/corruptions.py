@@ -201,7 +201,7 @@ def _truncated(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1000])
 
 
-def _indexed(said: Mapping[str, str]) -> Callable[[Path], None]:
+def in_shards(said: Mapping[str, str]) -> Callable[[Path], None]:
     """Cut the weights into two shards, in an index that says of each another file."""
 
     def cut(folder: Path) -> None:
@@ -287,11 +287,11 @@ CATALOGUE: Final = (
     Corruption("a Git-LFS pointer", WEIGHTS, "lfs_pointer", folder=_written(WEIGHTS, LFS_POINTER)),
     Corruption(
         "shards swapped in the index", "", "tensors_in_another_shard",
-        folder=_indexed(dict(zip(SHARDS, SHARDS[::-1], strict=True))),
+        folder=in_shards(dict(zip(SHARDS, SHARDS[::-1], strict=True))),
     ),
     Corruption(
         "a shard missing", "", "shards_missing",
-        folder=_indexed(dict.fromkeys(SHARDS, "model-00003-of-00002.safetensors")),
+        folder=in_shards(dict.fromkeys(SHARDS, "model-00003-of-00002.safetensors")),
     ),
     Corruption(
         "another model's rope_theta", "config.json", "says_otherwise",
