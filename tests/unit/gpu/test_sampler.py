@@ -67,6 +67,8 @@ def test_phases_have_their_first_sample_and_their_peak(
         assert sampler.peak_mib() == sampler.peak_mib(since_phase="ready") == 36000
         assert sampler.peak_mib(since_phase="ready", before_phase="under load") == 34735
         assert sampler.peak_mib(before_phase="never marked") == 36000
+        sampler.mark("under load")  # others begin after it what began then
+        assert sampler.peak_mib(since_phase="ready", before_phase="under load") == 34735
         assert sampler.peak_mib(since_phase="stopped") == sampler.last_mib() == 100
         with pytest.raises(LookupError, match="no phase 'loaded' was marked"):
             sampler.phase_mib("loaded")
