@@ -8,15 +8,22 @@ from tools.tables import Place, markdown
 
 
 def pairs(record: Mapping[str, Any], place: Place) -> str:
-    """Tell of the pairs with the quantization and of those without, whose seconds are medians of whole runs."""
-    rows, bar = [], record["bar"]
+    """Tell of the pairs with the quantization and of those without, whose seconds are medians of whole runs; and where
+    it was measured, the most that the suite took for itself."""
+    rows, bar, own_bar = [], record["bar"], record.get("own_bar")
     for kind in ("cold", "cached"):
         if record[f"ratio_{kind}"] is not None:
             ratio, count = f"{record[f'ratio_{kind}']:.2f}", len(record[f"ratios_{kind}"])
             seconds = [_seconds(_median(record, kind, side), 1, place) for side in ("script", "suite")]
             shown = ratio if float(ratio) <= bar else f"**{ratio}**"
-            rows.append([place.say(f"overhead.{kind}"), str(count), *seconds, shown])
+            row = [place.say(f"overhead.{kind}"), str(count), *seconds, shown]
+            if own_bar:
+                most = _seconds(record[f"own_{kind}"], 2, place)
+                row.append(most if record[f"own_{kind}"] <= own_bar else f"**{most}**")
+            rows.append(row)
     head = [*place.head("overhead.head"), place.say("overhead.ratio", bar=bar)]
+    if own_bar:
+        head.append(place.say("overhead.own", bar=own_bar))
     return f"{place.origin(record)} {place.raw()}\n\n{markdown(head, rows)}"
 
 

@@ -24,12 +24,13 @@ def accuracy(record: Mapping[str, Any], place: Place) -> str:
 
 
 def trials(record: Mapping[str, Any], place: Place) -> str:
-    """Tell each claim's trials with their interval."""
+    """Tell each claim's trials with their interval, on the newest lmdeploy."""
+    newest = [*record["rows"].values()][-1]
     rows = (
         [f"`{row['claim']}`", f"{row['temperature']:g}", place.of(row["k"], row["n"]), _percent(row, place)]
-        for row in record["claims"]
+        for row in newest["claims"]
     )
-    return f"{place.origin(record)}\n\n{markdown(place.head('standin.trials'), rows)}"
+    return f"{place.origin({**record, **newest})}\n\n{markdown(place.head('standin.trials'), rows)}"
 
 
 def control(record: Mapping[str, Any], place: Place) -> str:
@@ -58,9 +59,12 @@ def versions(record: Mapping[str, Any], place: Place) -> str:
         cells.append([version, place.say(f"standin.{rendering}"), *right])
     commands = sorted({f"`{row['command'].replace(version, 'VERSION')}`" for version, row in rows.items()})
     dates = sorted({row["date"][:10] for row in rows.values()})
+    on = (
+        [record["gpu"]] if record["gpu"] else [place.say("standin.no_gpu"), *{row["platform"] for row in rows.values()}]
+    )
     told = place.say(
         "standin.on",
-        platforms=", ".join(sorted({row["platform"] for row in rows.values()})),
+        on=place.listed(on),
         between=place.listed(dict.fromkeys((dates[0], dates[-1])), "standin.to"),
     )
     head = ["lmdeploy", place.say("standin.rendering"), *(place.say(f"standin.claims.{id_}") for id_ in shown)]

@@ -1,4 +1,4 @@
-"""The records of repeated trials, from the events of a strict run: how often a claim was tried, and how often right."""
+"""The record of repeated trials, from the events of a strict run: how often a claim was tried, and how often right."""
 
 import shlex
 from collections import defaultdict
@@ -17,42 +17,39 @@ UNTRIED: Final = ("deselected", "not_collected", "unfinished")
 
 
 def records(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return a record of its own for a run on a GPU, and a row for its lmdeploy version for a rehearsal.
+    """Return the row of a run for its lmdeploy version, in a record of the GPU or of rehearsals.
 
-    :raises ValueError: claims are missing in a run on a GPU, whose record would take the whole one's place.
+    :raises ValueError: claims are missing in a run on a GPU.
     """
     happened = Happened(tuple(entries))
     started, environment = happened.of(RunStarted)[0], happened.of(EnvironmentRecorded)[0]
     settings, claims = started.settings, _claims(happened)
     if settings.get("profile") != "strict" or not claims:
         return {}
-    found = {
+    missing = [claim.id for claim in of_suite("depth") if judge_claim(happened, claim).state in UNTRIED]
+    if missing and not started.rehearsal:
+        raise ValueError(f"claims are missing: {', '.join(missing)}")
+    names = {row["claim"] for row in claims}
+    row = {
+        "command": shlex.join(started.argv),
+        "date": entries[0].at,
+        "commit": started.commit,
+        "platform": environment.platform,
+        "python": environment.python,
+        "versions": environment.versions,
         "checkpoint": settings["checkpoint"],
         "served": "external" if settings["base_url"] else f"w4a16+{CACHES[settings['quant_policy']]}",
         "profile": "strict",
         "seed": SEED,
         "claims": claims,
-    }
-    if started.rehearsal:
-        origin = {
-            "command": shlex.join(started.argv),
-            "date": entries[0].at,
-            "platform": environment.platform,
-            "python": environment.python,
-            "versions": environment.versions,
-        }
-        names = {row["claim"] for row in claims}
-        wrong = [
+        "wrong": [
             {"claim": one.claim, "trial": one.number, "reason": one.reason}
             for one in happened.of(TryJudged)
             if one.claim in names and not one.right
-        ]
-        row = {**origin, **found, "wrong": wrong}
-        return {f"{settings['checkpoint']}-versions": {"rows": {environment.versions["lmdeploy"]: row}}}
-    missing = [claim.id for claim in of_suite("depth") if judge_claim(happened, claim).state in UNTRIED]
-    if missing:
-        raise ValueError(f"claims are missing: {', '.join(missing)}")
-    return {f"trials-{settings['checkpoint']}-{{gpu}}": found}
+        ],
+    }
+    name = f"{settings['checkpoint']}-versions" + ("" if started.rehearsal else "-{gpu}")
+    return {name: {"rows": {environment.versions["lmdeploy"]: row}}}
 
 
 def _claims(happened: Happened) -> list[dict[str, Any]]:
@@ -72,8 +69,6 @@ def _claims(happened: Happened) -> list[dict[str, Any]]:
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the rows of other lmdeploy versions beside the new one; a record of a GPU is replaced."""
-    if "rows" not in new:
-        return dict(new)
+    """Keep the rows of other lmdeploy versions beside the new one."""
     rows = {**old["rows"], **new["rows"]}
     return {**new, "rows": {version: rows[version] for version in in_order(set(rows))}}

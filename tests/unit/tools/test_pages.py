@@ -16,7 +16,8 @@ from tools.tables import Place, bfcl, ladder, performance, quality, versions
 ENGLISH = Place("en", "name")
 PAGE = "by hand\n<!-- made by tools.tables.standin.trials from records/trials.json -->\nold\n<!-- end -->\nby hand\n"
 ROW = {"claim": "tools.add", "temperature": 0.8, "k": 199, "n": 200, "lower": 0.9722, "upper": 0.9991}
-TRIALS = {"command": "pytest", "gpu": "H100", "versions": {"lmdeploy": "0.18.0"}, "date": "2026-11-22", "claims": [ROW]}
+RUN = {"command": "pytest", "versions": {"lmdeploy": "0.18.0"}, "date": "2026-11-22", "claims": [ROW]}
+TRIALS = {"gpu": "H100", "rows": {"0.18.0": RUN}}
 
 
 @pytest.fixture

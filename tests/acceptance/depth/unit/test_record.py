@@ -38,7 +38,9 @@ def strict(claims: Sequence[str], version: str = "0.18.0", **started: Any) -> li
 
 
 def test_record_of_a_card_has_every_claim_with_its_interval() -> None:
-    (found,) = records(strict(CLAIMS)).values()
+    ((name, record),) = records(strict(CLAIMS)).items()
+    assert name == "standin-versions-{gpu}"
+    found = record["rows"]["0.18.0"]
     assert (found["served"], [row["claim"] for row in found["claims"]]) == ("w4a16+int4kv", CLAIMS)
     assert found["claims"][0].items() >= {"temperature": 0.8, "k": 1, "n": 2, "lower": 0.0945, "upper": 0.9055}.items()
 
@@ -53,7 +55,9 @@ def test_run_of_another_profile_has_no_record() -> None:
 
 
 def test_rehearsed_trials_are_kept_by_version() -> None:
-    (newer,), (older,) = (records(strict([ADD], version, rehearsal=True)).values() for version in ("0.18.0", "0.9.2"))
+    newer, older = (
+        records(strict([ADD], version, rehearsal=True))["standin-versions"] for version in ("0.18.0", "0.9.2")
+    )
     made = merged(newer, older)
     assert list(made["rows"]) == ["0.9.2", "0.18.0"]
     assert made["rows"]["0.9.2"]["wrong"] == [{"claim": ADD, "trial": 2, "reason": "no call"}]
