@@ -29,7 +29,7 @@ PLUGINS = (
     "fixtures.ask.endpoint",
     "fixtures.server.deployment",
     "fixtures.server.in_turn",
-    "fixtures.session.ahead",
+    "fixtures.report.ahead",
     "fixtures.ask.trial_runs",
     "fixtures.ask.story",
     "fixtures.ask.tool_calls",

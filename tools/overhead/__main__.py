@@ -45,7 +45,8 @@ OWN_BAR: Final = 1.2
 """Seconds of its own that any run of the suite may take."""
 
 OTHERS: Final = frozenset({"quantize", "load", "tests", "stop"})
-"""Stages in which the suite waits for lmdeploy; the rest of its process is its own."""
+"""Stages in which the suite waits for lmdeploy; the rest of its process is its own. `ready` counts with that, though
+lmdeploy answers some time after its port is open: the suite is to lose none by asking seldom."""
 
 FEWEST: Final = 8
 """Requests of a whole run: one for the story, two for the sum and for the product, three for the chain."""
@@ -63,7 +64,7 @@ class Run:
 
     :param requests: chat completions that were answered.
     :param whole: it did all that it was to do.
-    :param own_seconds: the suite's own; None of the script.
+    :param own: the suite's own seconds by stage; None of the script. `report` lasts until the process has ended.
     """
 
     kind: str
@@ -73,7 +74,12 @@ class Run:
     exit_code: int
     requests: int
     whole: bool
-    own_seconds: float | None = None
+    own: Mapping[str, float] | None = None
+
+    @property
+    def own_seconds(self) -> float:
+        """All of its own, 0 of the script."""
+        return round(sum((self.own or {}).values()), 3)
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ def figures(runs: Sequence[Run]) -> dict[str, Any]:
         pairs = sorted(pair for pair, side in seconds if side == "suite" and (pair, "script") in seconds)
         ratios = [round(seconds[pair, "suite"] / seconds[pair, "script"], 4) for pair in pairs]
         found |= {f"ratios_{kind}": ratios, f"ratio_{kind}": round(median(ratios), 4) if ratios else None}
-        own = [run.own_seconds for run in runs if run.kind == kind and run.whole and run.own_seconds is not None]
+        own = [run.own_seconds for run in runs if run.kind == kind and run.whole and run.own is not None]
         found[f"own_{kind}"] = max(own, default=None)
     return found
 
@@ -148,8 +154,10 @@ def run(ground: Ground, kind: str, pair: int, side: str) -> Run:
     asked = [event.request for event in events if isinstance(event, Exchanged) and event.status == 200]
     ground.asked.write_text("".join(f"{json.dumps(body)}\n" for body in asked), encoding="ascii")
     whole = code == ground.expected and len(asked) >= FEWEST
-    own_seconds = seconds - sum(stage.seconds for stage in stages(entries) if stage.name in OTHERS)
-    return Run(kind, pair, side, seconds, code, len(asked), whole, round(own_seconds, 3))
+    spent = {stage.name: stage.seconds for stage in stages(entries)}
+    mine = {name: took for name, took in spent.items() if name not in OTHERS}
+    mine["report"] = round(seconds - sum(spent.values()), 3)
+    return Run(kind, pair, side, seconds, code, len(asked), whole, mine)
 
 
 def _timed(argv: Sequence[str], extra: Mapping[str, str], output: Path) -> tuple[float, int]:
@@ -203,7 +211,7 @@ def measure(ground: Ground, cold: int, cached: int) -> Iterator[Run]:
     """Every run of the schedule, told as it ends, behind one by the suite that does not count."""
     for kind, pair, side in (("cold", 0, "suite"), *schedule(cold, cached)):
         made = run(ground, kind, pair, side)
-        own = "" if made.own_seconds is None else f", of which {made.own_seconds:.2f} s are the suite's own"
+        own = "" if made.own is None else f", of which {made.own_seconds:.2f} s are the suite's own: {made.own}"
         print(f"{kind} {pair} {side}: {made.seconds:.2f} s{own}, exit code {made.exit_code}", flush=True)
         if not made.whole:
             print((ground.folder / side / f"{kind}-{pair}.txt").read_text(encoding="utf-8", errors="replace")[-3000:])

@@ -18,13 +18,20 @@ def pairs(record: Mapping[str, Any], place: Place) -> str:
             shown = ratio if float(ratio) <= bar else f"**{ratio}**"
             row = [place.say(f"overhead.{kind}"), str(count), *seconds, shown]
             if own_bar:
-                most = _seconds(record[f"own_{kind}"], 2, place)
-                row.append(most if record[f"own_{kind}"] <= own_bar else f"**{most}**")
+                row.append(_own(record, kind, place))
             rows.append(row)
     head = [*place.head("overhead.head"), place.say("overhead.ratio", bar=bar)]
     if own_bar:
         head.append(place.say("overhead.own", bar=own_bar))
     return f"{place.origin(record)} {place.raw()}\n\n{markdown(head, rows)}"
+
+
+def _own(record: Mapping[str, Any], kind: str, place: Place) -> str:
+    runs = (run["own"] for run in record["runs"] if run["whole"] and run["kind"] == kind and run["own"])
+    most = max(runs, key=lambda own: sum(own.values()))
+    told = _seconds(record[f"own_{kind}"], 2, place)
+    parts = place.say("overhead.parts", **{name: f"{took:.2f}" for name, took in most.items()})
+    return f"{told if record[f'own_{kind}'] <= record['own_bar'] else f'**{told}**'} {parts}"
 
 
 def _seconds(value: float, digits: int, place: Place) -> str:
