@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fixtures.lmdeploy.versions import HELP, missing, tried
-from tools.versions import installs, locks, releases
+from tools.versions import locks, releases
 
 
 def main(words: Sequence[str]) -> int:
@@ -46,6 +46,8 @@ def main(words: Sequence[str]) -> int:
             given.write.write_text(f"{found}\n", encoding="utf-8")
         return int(bool(found))
     elif given.command == "record":
+        from tools.versions import installs  # the environments of locks and releases hold uv, and no pynvml
+
         for environment in given.environment:
             done = installs.install(environment, given.python, test=not given.install_only, keep=given.keep)
             installs.save(environment, done)

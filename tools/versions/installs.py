@@ -9,7 +9,6 @@ import platform
 import shutil
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -20,6 +19,7 @@ from fixtures.lmdeploy.capabilities import in_order
 from fixtures.lmdeploy.versions import RECORD, ROOT
 from fixtures.run.units import MIB
 from tools.records import processor_seconds, read, write
+from tools.versions.locks import program
 
 CONTRACT: Final = "contract"
 PINS: Final = ("lmdeploy", "torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "datasets", "numpy")
@@ -126,12 +126,3 @@ def _run(command: Sequence[str], more: Mapping[str, str] | None = None) -> subpr
         command, cwd=ROOT, env=environment, timeout=TIMEOUT_S, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-
-
-def program(name: str) -> str:
-    """A program beside this Python, else on PATH."""
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        raise SystemExit(f"there is no `{name}` program: python -m pip install {name}")
-    return found

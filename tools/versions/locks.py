@@ -5,14 +5,15 @@ uv resolves it, pip installs it.
 """
 
 import re
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from fixtures.lmdeploy.versions import REQUIREMENTS
-from tools.versions.installs import program
 
 PYTHON: Final = "3.10"
 """The oldest Python of the suite; a lock holds for it and for newer ones."""
@@ -57,3 +58,12 @@ def _resolve(inputs: Sequence[str], output: str, version: str, folder: Path, *, 
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode:
         raise SystemExit(f"requirements/{output} cannot be resolved:\n{done.stderr.strip()}")
+
+
+def program(name: str) -> str:
+    """A program beside this Python, else on PATH."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise SystemExit(f"there is no `{name}` program: python -m pip install {name}")
+    return found

@@ -20,8 +20,7 @@ from typing import Final
 from packaging.version import Version
 
 from fixtures.lmdeploy.versions import REQUIREMENTS
-from tools.versions.installs import program
-from tools.versions.locks import OVERRIDES
+from tools.versions.locks import OVERRIDES, program
 
 COMMANDS: Final = ((), ("lite", "auto_awq"), ("serve", "api_server"))
 """Commands whose help is kept: the program's own, which lists the subcommands, and the two that the homework uses."""

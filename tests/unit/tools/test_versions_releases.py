@@ -1,10 +1,12 @@
 """New releases are told from old ones, with what `--help` changed."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.unit.waiting import ROOT
 from tools.versions import releases
 from tools.versions.releases import help_text, newer, told
 
@@ -49,3 +51,10 @@ def test_help_of_every_command_is_taken_in_one_go(tmp_path: Path, monkeypatch: p
     package.joinpath("__init__.py").write_text("raise ImportError('libcudart.so')", encoding="utf-8")
     with pytest.raises(SystemExit, match=r"libcudart\.so"):
         help_text(Path(sys.executable))
+
+
+def test_program_starts_with_uv_alone() -> None:
+    """As in the environments `locks` and `releases` of tox."""
+    program = "import sys; sys.modules['pynvml'] = None; from tools.versions.__main__ import main; main(['-h'])"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, "releases" in done.stdout) == (0, True), done.stderr
