@@ -125,9 +125,13 @@ async def _ask(session: aiohttp.ClientSession, body: bytes) -> Raw:
 
 
 def request(endpoint: Endpoint, text: str, answer_tokens: int) -> bytes:
-    """Make a streamed request whose answer has exactly so many tokens, whatever the model would say."""
-    body = chat_body(endpoint, text, answer_tokens)
-    return json.dumps({**body, "ignore_eos": True, "stream": True, "stream_options": {"include_usage": True}}).encode()
+    """Make a streamed request whose answer has exactly so many tokens, whatever the model would say, and shows them all.
+
+    A model that has nothing more to say may repeat its end of sequence to the last token.
+    """
+    every_token = {"ignore_eos": True, "skip_special_tokens": False}
+    streamed = {"stream": True, "stream_options": {"include_usage": True}}
+    return json.dumps({**chat_body(endpoint, text, answer_tokens), **every_token, **streamed}).encode()
 
 
 def timing(sent: float, ended: float, stamped: Stamped, error: str) -> Timing:

@@ -19,7 +19,7 @@ from fixtures.errors import RequestError
 from tests.acceptance.performance import test_performance as claims
 from tests.acceptance.performance.checks import drawn
 from tests.acceptance.performance.formulas import figures
-from tests.acceptance.performance.generator import send, timing
+from tests.acceptance.performance.generator import request, send, timing
 from tests.acceptance.performance.measuring import load_row, put_under
 from tests.acceptance.performance.reference import compare, profile
 from tests.acceptance.performance.workloads import GPU, Load, Workload
@@ -163,6 +163,12 @@ def test_refused_late_and_impossible_requests_fail(start: Start) -> None:
 )
 def test_half_an_answer_is_none(lines: list[bytes], error: str) -> None:
     assert error in str(timing(0.0, 1.0, [(0.5, line) for line in lines], "").error)
+
+
+def test_answer_shows_every_token() -> None:
+    """A model that repeats its end of sequence would else seem to say nothing; so did the stand-in on a card."""
+    asked = json.loads(request(Endpoint("127.0.0.1", 1, "m"), "hello", 7))
+    assert (asked["ignore_eos"], asked["skip_special_tokens"], asked["stream"]) == (True, False, True)
 
 
 def test_role_ahead_of_the_text_is_no_piece() -> None:
