@@ -125,7 +125,7 @@ async def _ask(session: aiohttp.ClientSession, body: bytes) -> Raw:
 
 
 def request(endpoint: Endpoint, text: str, answer_tokens: int) -> bytes:
-    """Make a streamed request whose answer has exactly so many tokens, whatever the model would say, and shows them all.
+    """Make a streamed request whose answer has exactly so many tokens, whatever the model would say, and shows all.
 
     A model that has nothing more to say may repeat its end of sequence to the last token.
     """
