@@ -5,7 +5,6 @@ from fixtures.report.stamp import stamps
 from fixtures.report.summary import RunSummary
 from fixtures.texts import Texts
 from tests.acceptance.fidelity.events import FidelityScored
-from tests.acceptance.fidelity.statistic import LEAST_Z, find, recorded
 
 
 def section(run: RunSummary, texts: Texts) -> Html | None:
@@ -13,6 +12,9 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
     scored = next(iter(run.all(FidelityScored)), None)
     if scored is None:
         return None
+    # numpy, which every report would import, and which may be what a run failed of
+    from tests.acceptance.fidelity.statistic import LEAST_Z, find, recorded
+
     hypotheses = recorded(scored.hypotheses)
     found = find(hypotheses)
     heads = [texts.say(f"fidelity.{head}") for head in ("hypothesis", "fit", "worse")]

@@ -1,5 +1,6 @@
 """Whatever becomes of a run, its evidence and its report say so."""
 
+import errno
 import json
 import os
 import re
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from fixtures.errors import SettingsError
+from fixtures.errors import CheckpointError, SettingsError
 from fixtures.evidence import read
 from fixtures.evidence.events import ClaimsSelected, RunFinished, RunStarted, TestFinished
 from fixtures.evidence.seal import broken
+from fixtures.model.whole.files import reading
 from fixtures.report.plugin import put_aside
 from fixtures.report.verification import verify
 from fixtures.session import recording
@@ -137,6 +139,22 @@ def test_error_that_stops_several_tests_is_told_once_and_without_a_traceback(sma
     reasons = small_suite.verdict.reasons[:3]
     assert [reason.detail["id"] for reason in reasons] == ["error.no_evidence"] * 3
     assert "def test_tools_add" not in small_suite.page
+
+
+@pytest.mark.parametrize(
+    ("error", "is_limit"),
+    [
+        (OSError(errno.EMFILE, "Too many open files", "/m/config.json"), True),
+        (ImportError("libopenblas.so: cannot open shared object file: Too many open files"), True),
+        (OSError(errno.EIO, "Input/output error"), False),
+        (ImportError("No module named 'numpy'"), False),
+    ],
+)
+def test_limit_of_open_files_is_named_whatever_ran_into_it(error: Exception, is_limit: bool, tmp_path: Path) -> None:
+    assert (getattr(recording.named(error), "id", "") == "too_many_files") == is_limit
+    if isinstance(error, OSError):
+        with pytest.raises(OSError if is_limit else CheckpointError), reading(tmp_path):
+            raise error
 
 
 def test_every_way_not_to_pass_is_named(small_suite: SmallSuite) -> None:
