@@ -62,7 +62,7 @@ def test_own_seconds_are_those_of_the_whole_run_that_took_most() -> None:
 def test_own_seconds_are_what_is_left_of_the_process_without_the_waiting(tmp_path: Path) -> None:
     ground = ground_of(tmp_path, BODIES)
     found = run(ground, "cached", 1, "suite")
-    assert found.own_seconds == pytest.approx(found.seconds)  # nothing was launched
+    assert found.own_seconds == found.seconds  # nothing was launched
     evidence = Evidence(tmp_path / "suite" / "evidence" / "later")
     evidence.append(ServerLaunched(["lmdeploy"], "http://127.0.0.1:23333"))
     time.sleep(0.1)
