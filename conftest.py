@@ -4,6 +4,7 @@ import pytest
 
 # A module comes after those that it imports: pytest rewrites the assertions of a plugin only on its first import.
 PLUGINS = (
+    "pytester_assertions",  # before pytester, which would have pytest look for it among what is installed
     "pytester",
     "fixtures.session.collecting",
     "fixtures.run.options",

@@ -4,14 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.session.expression import asks_for
 from tests.faults.environment import Environment, create
 from tests.faults.stage import Outcome, Stage, perform
-
-
-def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave this folder alone unless it is asked for."""
-    return None if asks_for(config.option.markexpr, "faults") else True
 
 
 @pytest.fixture(scope="session")

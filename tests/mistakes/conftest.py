@@ -2,13 +2,7 @@
 
 import pytest
 
-from fixtures.session.expression import asks_for
 from tests.faults.environment import Environment, create
-
-
-def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave this folder alone unless it is asked for."""
-    return None if asks_for(config.option.markexpr, "mistakes") else True
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> RunSummary:
     """A failing run in which whatever is told is a message, while every text and title is marked as one."""
     marked = {id_: {name: f"⟦{one}⟧" for name, one in text.items()} for id_, text in texts.catalogue().items()}
     marked["test.told"] = {"zh": "⟦说 {n}⟧", "en": "⟦said {n}⟧"}
-    monkeypatch.setattr(texts, "catalogue", lambda: marked)
+    monkeypatch.setattr(texts, "catalogue", lambda _word: marked)
     monkeypatch.setattr("fixtures.run.claims.Claim.title", lambda _claim, _texts: "⟦title⟧")
     log = synthetic.failing("tools", TOLD)
     return summarize([replace(entry, event=as_messages(entry.event)) for entry in log])
