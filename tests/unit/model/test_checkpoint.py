@@ -39,15 +39,9 @@ def test_whole_checkpoint_is_identified_through_a_link(folder: Path, look: Look,
     assert (look(link).name, look(link).fingerprint) == ("linked", found.fingerprint)
 
 
-def test_weights_that_are_known_are_not_looked_at_again(
-    folder: Path, look: Look, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = look(folder)
-    monkeypatch.setitem(sys.modules, "numpy", None)  # as if not installed: a launch would wait for its import
-    assert look(folder) == found
-    (folder / SHARD).touch()
-    with pytest.raises(ImportError, match="numpy"):
-        look(folder)
+def test_a_launch_does_not_wait_for_numpy(folder: Path, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)  # as if not installed
+    assert look(folder).fingerprint
 
 
 def test_one_file_and_another_shape_are_accepted(tmp_path: Path, look: Look) -> None:

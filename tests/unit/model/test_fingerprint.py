@@ -55,7 +55,7 @@ def test_interruption_does_not_wait_for_the_rest(
     file.write_bytes(bytes(1000 * 1000))  # many more parts than threads
     read: list[int] = []
 
-    def part(_: Path, start: int, __: object) -> bytes:
+    def part(_: Path, start: int) -> bytes:
         if start == 0:
             raise stop
         time.sleep(0.005)

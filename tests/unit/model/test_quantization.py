@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.errors import AcceptanceError, QuantizationError
+from fixtures.errors import AcceptanceError, CheckpointError, QuantizationError
 from fixtures.homework import AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import capabilities
 from fixtures.lmdeploy.commands import Program
@@ -114,6 +114,20 @@ def seeing(tokens: int, seconds: float = 0.0) -> Callable[..., Any]:
             yield pool.submit(look)
 
     return look_at
+
+
+@pytest.mark.parametrize("mode", ["hangs", "", "fails"])
+def test_weights_of_no_trained_model_stop_auto_awq_and_are_told_though_that_ended_first(
+    mode: str, run: Quantize, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shard = next((tmp_path / "models").glob("*/model-00001*.safetensors"))
+    shard.write_bytes(shard.read_bytes()[:-2] + b"\xc0\x7f")
+    monkeypatch.setenv("AUTO_AWQ", mode)
+    began = time.monotonic()
+    with pytest.raises(CheckpointError, match="1 tensors hold numbers that are not finite"):
+        run()
+    assert time.monotonic() - began < 10
+    assert left_in_store(tmp_path) == []
 
 
 @pytest.mark.parametrize(("mode", "seconds"), [("hangs", 0), ("", 0.5), ("fails", 0.5)])

@@ -1,6 +1,8 @@
-"""Numbers that are none and runs of zeros are found, by samples and while the fingerprint is taken; others are not."""
+"""Numbers that are none and runs of zeros are found, by samples and while the model is quantized; others are not."""
 
 import re
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from fixtures.errors import CheckpointError
 from fixtures.model.artefact.tensors import Array
-from fixtures.model.checkpoint import identify, whole
+from fixtures.model.checkpoint import read_config, whole
 from fixtures.model.whole import weights
 from tests.unit.tiny_checkpoint import write_checkpoint
 from tools.artefact.stored import read_all, write_all
@@ -74,15 +76,20 @@ FINE = [
 ]
 
 
+def looked_through(folder: Path) -> None:
+    """Look at all of its weights."""
+    with weights.looking_through(folder, read_config(folder)) as look:
+        look.result().check()
+
+
 @pytest.mark.parametrize(("name", "change", "dtype", "words"), WRONG)
-def test_weights_of_no_trained_model_are_told_each_time(
+def test_weights_of_no_trained_model_are_told(
     name: str, change: Change, dtype: str, words: str, tmp_path: Path
 ) -> None:
     folder = folder_of(tmp_path / "model", name, change, dtype)
-    looks = [lambda: whole(folder), *[lambda: identify(folder, "path", tmp_path / "work" / "cache")] * 2]
-    for look in looks:
+    for look in (whole, looked_through):
         with pytest.raises(CheckpointError, match=words) as refused:
-            look()
+            look(folder)
         assert re.search(f"download.*{SHARD}", str(refused.value))
 
 
@@ -90,14 +97,17 @@ def test_weights_of_no_trained_model_are_told_each_time(
 def test_weights_that_training_explains_are_no_fault(name: str, change: Change, dtype: str, tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "model", name, change, dtype)
     assert whole(folder).looked == 1
-    assert identify(folder, "path", tmp_path / "work" / "cache").fingerprint
+    looked_through(folder)
 
 
-def test_clean_weights_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_checkpoint(tmp_path / "model")
-    first = identify(folder, "path", tmp_path / "cache").fingerprint
-    monkeypatch.setattr(weights.Look, "__call__", lambda *_: pytest.fail("looked again"))
-    assert identify(folder, "path", tmp_path / "cache").fingerprint == first
+def test_look_ends_where_nobody_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, seen = write_checkpoint(tmp_path / "model"), threading.Event()
+    monkeypatch.setattr(weights, "BLOCK", 2)
+    monkeypatch.setattr(weights.Look, "__call__", lambda *_: seen.set() or time.sleep(0.01))
+    began = time.monotonic()
+    with weights.looking_through(folder, read_config(folder)):
+        assert seen.wait(10)
+    assert time.monotonic() - began < 10
 
 
 def test_glance_ends_in_time_and_tells_how_far_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
