@@ -25,13 +25,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from fixtures.ask.load import Endpoint
-from fixtures.errors import AcceptanceError, ServerDied
+from fixtures.errors import AcceptanceError, ServerNotReady
 from fixtures.homework import AWQ, AwqArguments
 from fixtures.lmdeploy.capabilities import capabilities, installed_version
 from fixtures.lmdeploy.commands import awq_command, lmdeploy_program
@@ -43,6 +44,7 @@ from fixtures.process.port import free_ports
 from fixtures.server.deployment import LOOPBACK
 from fixtures.server.in_turn import Configuration
 from fixtures.server.readiness import ask as look
+from fixtures.texts import Message, message
 from tests.acceptance.fidelity.asking import Reply
 from tests.acceptance.fidelity.scoring import asked, scored
 from tests.acceptance.fidelity.statistic import (
@@ -112,6 +114,13 @@ def quantize(given: argparse.Namespace) -> None:
         subprocess.run(command.argv, check=True, cwd=folder, env={**os.environ, **command.env})
 
 
+def _not_ready(where: str, seen: Message, log: str) -> ServerNotReady:
+    advice = message("server.advice.more_time")
+    return ServerNotReady(
+        "server_not_ready", where=where, detail=log, server="api_server", seconds=START_S, seen=seen, advice=advice
+    )
+
+
 def served(how: Served, port: int, logs: Path, rehearse: bool) -> tuple[dict[str, Any], list[Reply]]:
     """Start a server, ask it, stop it. Raises AcceptanceError where it does not come up or does not answer."""
     began = time.monotonic()
@@ -121,7 +130,7 @@ def served(how: Served, port: int, logs: Path, rehearse: bool) -> tuple[dict[str
         ready=lambda: look(LOOPBACK, port, "/v1/models").status == 200,
         timeout=START_S,
         grace=STOP_S,
-        not_ready=lambda _, detail: ServerDied("the server did not come up", where=str(how), detail=detail),
+        not_ready=partial(_not_ready, str(how)),
     ):
         ready = time.monotonic()
         found = asked(Endpoint(LOOPBACK, port, MODEL), ANSWER_S, how.seed)

@@ -21,8 +21,8 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
     rows, say = [event.row for event in run.all(LoadCompared)], texts.say
     if not rows:
         return None
-    differences = [(row["name"], *_difference(one, texts)) for row in rows for one in row["differences"]]
-    repeats = ([row["name"], *("{} / {}".format(*row[name]) for name in REPEATED)] for row in rows)
+    differences = [(served(row["name"], texts), *_difference(one, texts)) for row in rows for one in row["differences"]]
+    repeats = ([served(row["name"], texts), *("{} / {}".format(*row[name]) for name in REPEATED)] for row in rows)
     stages = (_cells(row, one, texts) for row in rows for one in row["stages"])
     others = grid((say(f"load.{name}") for name in ("server", *DIFFERENCE)), differences)
     return tag(
@@ -35,6 +35,11 @@ def section(run: RunSummary, texts: Texts) -> Html | None:
         tag("details", tag("summary", say("load.differences")), others) if differences else None,
         id="load",
     )
+
+
+def served(name: str, texts: Texts) -> str:
+    """Tell which server it was; one that somebody else runs has its own name."""
+    return texts.say(f"load.served.{name}") if texts.has(f"load.served.{name}") else brief(name)
 
 
 def _difference(one: dict[str, Any], texts: Texts) -> list[str]:
@@ -50,7 +55,7 @@ def _cells(row: dict[str, Any], stage: dict[str, Any], texts: Texts) -> tuple[st
         rate if stage["right_alone"] else "–",
         f"{stage['differ']} / {stage['compared']}" if stage["compared"] else "–",
     )
-    return (row["name"], texts.say(f"load.{stage['id']}"), *counts, *held)
+    return (served(row["name"], texts), texts.say(f"load.{stage['id']}"), *counts, *held)
 
 
 def key_figures(run: RunSummary, texts: Texts) -> list[Figure]:

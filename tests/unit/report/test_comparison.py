@@ -1,5 +1,9 @@
 """Two runs, claim by claim."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,7 @@ from fixtures.evidence.__main__ import main
 from fixtures.evidence.events import Entry
 from fixtures.report.comparison import compare
 from tests.unit.report import synthetic
+from tests.unit.waiting import ROOT
 
 
 @pytest.mark.parametrize(
@@ -33,3 +38,13 @@ def test_status_of_the_program_says_whether_any_claim_differs(tmp_path: Path) ->
         synthetic.write(tmp_path / name, log)
     found = {name: main(["compare", *map(str, (tmp_path / "good", tmp_path / name))]) for name in (*logs, "nowhere")}
     assert found == {"good": 0, "bad": 1, "empty": 1, "nowhere": 2}
+
+
+def test_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    folder = str(synthetic.write(tmp_path / "run", synthetic.entries()))
+    argv = [sys.executable, "-m", "fixtures.evidence", "compare", folder, folder]
+    reader, writer = os.pipe()
+    os.close(reader)  # as `| head` does when it has its lines
+    done = subprocess.run(argv, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")

@@ -7,6 +7,7 @@ from importlib import resources
 import pytest
 
 from fixtures.evidence.events import (
+    CheckpointIdentified,
     CommandFinished,
     Exchanged,
     Measured,
@@ -48,6 +49,14 @@ def test_evidence_is_on_the_page(run: RunSummary, language: str) -> None:
         assert part in text, part
     # The terms of the formula are to be added up, which rounded GiB cannot be.
     assert "MiB" not in visible(re.sub('<p class="formula">.*?</p>', "", markup, flags=re.DOTALL))
+
+
+def test_subtitle_names_the_checkpoint_that_was_run(run: RunSummary) -> None:
+    subtitle = ENGLISH.say("homework.subtitle")
+    assert f'class="subtitle">internlm2_5-1_8b-chat · {subtitle}<' in page(run)
+    other = summarize(synthetic.having(CheckpointIdentified, name="Qwen2.5-7B"))
+    assert f'class="subtitle">Qwen2.5-7B · {subtitle}<' in page(other)
+    assert f'class="subtitle">{subtitle}<' in page(summarize(synthetic.without(CheckpointIdentified)))
 
 
 def test_page_fetches_nothing_and_is_the_same_for_the_same_events(run: RunSummary) -> None:

@@ -213,10 +213,11 @@ def test_own_word_run_on_is_no_leak() -> None:
 
 
 def test_report_and_record_have_every_stage(row_of: Callable[[str], Row]) -> None:
-    log = run_of("load", LoadCompared({**row_of("differs"), "argv": []}))
+    log = run_of("load", LoadCompared({**row_of("differs"), "name": "deployment", "argv": []}))
     run = summarize(log)
     for texts in map(Texts, LANGUAGES):
         assert str(section(run, texts)).count("<tr>") > 3 + 1 + len(STAGES) + 1
+        assert texts.say("load.served.deployment") in str(section(run, texts))
         assert [figure.value for figure in key_figures(run, texts)][1] == "0"
         assert section(summarize(run_of("load")), texts) is None
     record = records(log)["load-{gpu}"]
